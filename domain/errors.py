@@ -1,0 +1,76 @@
+"""What the domain refuses, for every aggregate.
+
+DomainError
+├── InvalidValue      a value breaks a rule
+├── NotFound          no entity has this id
+├── AlreadyExists     a value that must be unique is in use
+└── VersionMismatch   somebody else saved the entity first
+
+Each keeps its constructor's arguments as ``args``, so that errors survive pickling between processes.
+"""
+
+from reprlib import Repr
+from typing import ClassVar
+from uuid import UUID
+
+_short = Repr()
+_short.maxstring = _short.maxother = 60
+
+
+class DomainError(Exception):
+    """A business rule refused the request; asking again in the same words will not help."""
+
+
+class InvalidValue(DomainError, ValueError):
+    """A value breaks a rule."""
+
+    def __init__(self, field: str, value: object, rule: str) -> None:
+        super().__init__(field, value, rule)
+        self.field = field
+        """The name of the value, as the caller knows it."""
+        self.value = value
+        """What was refused."""
+        self.rule = rule
+        """What is allowed, as a clause: 'it must be ...'."""
+
+    def __str__(self) -> str:
+        return f"{self.field} {_short.repr(self.value)} is not allowed: {self.rule}."
+
+
+class NotFound(DomainError, LookupError):
+    """No entity has this id. A subclass is named after its entity: ``UserNotFound``."""
+
+    def __init__(self, id: UUID) -> None:
+        super().__init__(id)
+        self.id = id
+        """The id that was looked for."""
+
+    def __str__(self) -> str:
+        return f"{type(self).__name__.removesuffix('NotFound')} {self.id} does not exist."
+
+
+class AlreadyExists(DomainError):
+    """A value that must be unique is in use.
+
+    A subclass is declared beside the unique constraint that it speaks for, and raised without arguments.
+    """
+
+    message: ClassVar[str] = "This value is in use already: choose another one."
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class VersionMismatch(DomainError):
+    """Somebody else saved the entity after the caller read it."""
+
+    def __init__(self, entity: str, id: UUID, expected: int, found: int) -> None:
+        super().__init__(entity, id, expected, found)
+        self.expected = expected
+        """The version that the caller had read."""
+        self.found = found
+        """The version that is stored."""
+
+    def __str__(self) -> str:
+        entity, id, expected, found = self.args
+        return f"{entity} {id} has version {found}, not {expected}: read it again, then decide anew."

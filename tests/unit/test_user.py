@@ -1,0 +1,174 @@
+"""The rules of users. No mapper and no database has a part in them."""
+
+import copy
+import pickle
+
+import pytest
+
+from domain.entity import new_id
+from domain.errors import InvalidValue, VersionMismatch
+from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserNotFound
+
+
+def a_user(name: str = "John Doe", age: int = 30, email: EmailAddress | None = None) -> User:
+    return User(name=name, age=age, email=email)
+
+
+def test_a_user_has_an_id_from_birth_and_was_never_saved() -> None:
+    user = User(name="John Doe", age=30)
+
+    assert user.id.version == 7
+    assert (user.name, user.age, user.email, user.version) == ("John Doe", 30, None, 0)
+
+
+def test_users_are_equal_by_id_alone() -> None:
+    john = a_user()
+    same = User(id=john.id, name="Johnny", age=31)
+
+    assert john == same
+    assert hash(john) == hash(same)
+    assert john != a_user()
+    assert john != john.id
+
+
+def test_a_user_survives_copying_and_pickling() -> None:
+    john = a_user(email=EmailAddress("john@example.com"))
+
+    for twin in (copy.deepcopy(john), pickle.loads(pickle.dumps(john))):
+        assert twin == john
+        assert (twin.name, twin.age, twin.email) == ("John Doe", 30, "john@example.com")
+
+
+def test_an_id_is_set_once() -> None:
+    john = a_user()
+
+    john.id = john.id
+    with pytest.raises(InvalidValue, match=f"it is {john.id} for good"):
+        john.id = UserId(new_id())
+
+
+@pytest.mark.parametrize("name", ["J", "J" * 100, "  John Doe\n", "Zoë", "李"])
+def test_a_name_of_1_to_100_characters_is_trimmed_and_kept(name: str) -> None:
+    assert a_user(name=name).name == name.strip()
+
+
+@pytest.mark.parametrize("name", ["", "  \t", "J" * 101, "John\nDoe", "John\x00", "\ud800", None, 7, b"John"])
+def test_any_other_name_is_refused(name: str) -> None:
+    with pytest.raises(InvalidValue, match="is not allowed: it must be 1 to 100 characters on one line") as caught:
+        a_user(name=name)
+
+    assert (caught.value.field, caught.value.value) == ("name", name)
+
+
+@pytest.mark.parametrize("age", [0, 1, 150])
+def test_an_age_of_0_to_150_is_kept(age: int) -> None:
+    assert a_user(age=age).age == age
+
+
+@pytest.mark.parametrize("age", [-1, 151, 30.0, "30", True, None])
+def test_any_other_age_is_refused(age: int) -> None:
+    with pytest.raises(InvalidValue, match=r"age .* is not allowed: it must be a whole number from 0 to 150\."):
+        a_user(age=age)
+
+
+@pytest.mark.parametrize(
+    "address", ["a@b.co", "John.Doe+tag@Mail.Example.com", " j@x.org ", "o'neil@x-y.org", f"{'a' * 64}@{'b' * 63}.org"]
+)
+def test_a_well_formed_address_is_trimmed_and_lower_cased(address: str) -> None:
+    assert EmailAddress(address) == address.strip().lower()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "john",
+        "john@",
+        "@example.com",
+        "john@localhost",
+        "john doe@example.com",
+        "john@@example.com",
+        "john..doe@example.com",
+        ".john@example.com",
+        "john@-example.com",
+        "john@example..com",
+        "john@exämple.com",
+        "\u212a@example.com",
+        "john@example.com\nbcc: all@example.com",
+        f"{'a' * 65}@example.com",
+        f"a@{'b' * 64}.com",
+        f"a@{'b.' * 126}com",
+        None,
+    ],
+)
+def test_any_other_address_is_refused(address: str) -> None:
+    with pytest.raises(InvalidValue, match=r"write it like john@example\.com"):
+        EmailAddress(address)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("name", ""), ("age", 200), ("email", "john")], ids=["name", "age", "email"]
+)
+def test_plain_assignment_keeps_the_rules(field: str, value: object) -> None:
+    john = a_user()
+    before = vars(john).copy()
+
+    with pytest.raises(InvalidValue, match=field):
+        setattr(john, field, value)
+
+    assert vars(john) == before
+
+
+def test_methods_change_what_they_say_and_keep_the_rules() -> None:
+    john = a_user()
+
+    john.rename(" Johnny ")
+    john.change_age(31)
+    john.change_email(EmailAddress("j@x.org"))
+    assert (john.name, john.age, john.email) == ("Johnny", 31, "j@x.org")
+
+    john.change_email(None)
+    assert john.email is None
+    with pytest.raises(InvalidValue):
+        john.rename("")
+    with pytest.raises(InvalidValue):
+        john.change_age(-1)
+
+
+def test_a_long_value_is_shortened_in_the_message() -> None:
+    with pytest.raises(InvalidValue) as caught:
+        a_user(name="x" * 10_000)
+
+    assert len(str(caught.value)) < 200
+
+
+def test_the_version_that_a_caller_read_must_be_the_present_one() -> None:
+    john = a_user()
+
+    john.expect_version(None)
+    john.expect_version(0)
+    with pytest.raises(VersionMismatch, match=f"User {john.id} has version 0, not 3: read it again") as caught:
+        john.expect_version(3)
+    assert (caught.value.expected, caught.value.found) == (3, 0)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidValue("age", 200, "it must be less"),
+        UserNotFound(new_id()),
+        VersionMismatch("User", new_id(), 1, 2),
+        EmailAlreadyTaken(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_survive_the_way_between_processes(error: Exception) -> None:
+    twin = pickle.loads(pickle.dumps(error))
+
+    assert (type(twin), str(twin), vars(twin)) == (type(error), str(error), vars(error))
+
+
+def test_a_missing_user_is_named_with_its_id() -> None:
+    missing = new_id()
+
+    assert str(UserNotFound(missing)) == f"User {missing} does not exist."
