@@ -1,0 +1,39 @@
+"""One ``with`` block of a unit of work, and what has become of it."""
+
+from dataclasses import dataclass
+from enum import Enum
+from typing import Self
+
+
+class State(Enum):
+    """What has become of a block."""
+
+    OPEN = "open"
+    """Work is possible, and nothing is saved yet."""
+    COMMITTING = "being committed"
+    """COMMIT is on its way: if the connection is lost now, nobody knows whether it arrived."""
+    COMMITTED = "committed"
+    """The work is saved: that of an inner block if every block around it commits too. No more is possible."""
+    ROLLED_BACK = "rolled back"
+    """The work is undone. No more is possible."""
+
+
+@dataclass(slots=True, eq=False)
+class Block:
+    """A transaction, or a savepoint inside the block ``outer``."""
+
+    outer: Self | None
+    read_only: bool
+    state: State = State.OPEN
+    changed: bool = False
+    """Whether a statement wrote something; whoever sends the statements says so."""
+    failure: BaseException | None = None
+    """What went wrong first; from then on nothing but a rollback is possible."""
+    readers: int = 0
+    """How many ``reading()`` blocks have joined."""
+
+    def fail(self, error: BaseException, *, lost: bool = False) -> None:
+        """Note a failure. If it lost the connection, the blocks around have failed with this one."""
+        self.failure = self.failure or error
+        if lost and self.outer:
+            self.outer.fail(error, lost=True)

@@ -1,0 +1,88 @@
+"""What a transaction can raise besides the domain's own errors.
+
+TransactionError
+├── UnitOfWorkMisuse       the code is wrong: it asked for what this block can't do
+├── FailedTransaction      an earlier failure was swallowed, so nothing of the block can be saved
+├── ConcurrencyConflict    a race was lost, or a lock was held for too long; a new try may win
+├── DatabaseUnavailable    the database can't be reached, or was lost before COMMIT; nothing was saved
+├── CommitOutcomeUnknown   the database was lost during COMMIT; the changes are saved, or they are not
+├── StatementTimeout       a statement took too long
+├── StorageFailure         the disk is full, or the database file can't be used
+├── SchemaOutdated         the database lacks a table or a column that this code needs
+└── ConstraintViolated     a constraint refused the data, and no rule of the domain speaks for it
+    └── ReferenceViolated  that constraint is a foreign key
+UncommittedChanges         a warning: changes were neither committed nor rolled back
+"""
+
+# What more than one place has to say.
+OVERTAKEN = "Another transaction changed the same data first. Run the whole block anew."
+LOCKED = (
+    "Another transaction has kept the data locked for too long. Run the whole block anew; or, if that transaction is"
+    " the waiting code's own, hand its unit of work on instead of opening a second one."
+)
+WRITE_IN_READING_BLOCK = "A write in a reading block, which saves nothing. To write, open it by: with uow:"
+
+
+class TransactionError(Exception):
+    """The transaction failed, and not by a rule of the domain."""
+
+
+class UnitOfWorkMisuse(TransactionError):
+    """The code asked a unit of work for what it can't do here; the message says what to write instead."""
+
+
+class FailedTransaction(TransactionError):
+    """Something failed earlier in this block and was swallowed; its error is the cause of this one."""
+
+    def __init__(self, action: str, failure: BaseException) -> None:
+        super().__init__(action, failure)
+
+    def __str__(self) -> str:
+        action, failure = self.args
+        return (
+            f"{action} after a failure in the same block ({type(failure).__name__}: {failure}) Nothing of it can be"
+            " saved. Let the error leave the block; or, if it is expected, put that step into an inner block: with uow:"
+        )
+
+
+class ConcurrencyConflict(TransactionError):
+    """Another transaction was faster, or held a lock for too long. Nothing was saved; run the whole block anew."""
+
+
+class DatabaseUnavailable(TransactionError):
+    """The database can't be reached, or the connection was lost before COMMIT was sent. Nothing was saved."""
+
+
+class CommitOutcomeUnknown(TransactionError):
+    """The connection was lost while COMMIT was on its way: the changes are saved, or they are not.
+
+    Find out before doing them again. A request that carries an id, ``register_user(..., user_id=...)``, can simply be
+    repeated.
+    """
+
+
+class StatementTimeout(TransactionError):
+    """A statement took longer than the database allows. Nothing was saved."""
+
+
+class StorageFailure(TransactionError):
+    """The disk is full, or the database file can't be opened, read or written. Nothing was saved."""
+
+
+class SchemaOutdated(TransactionError):
+    """The database lacks a table or a column that this code needs: it wants ``alembic upgrade head``."""
+
+
+class ConstraintViolated(TransactionError):
+    """The database refused the data by a constraint for which no error of the domain is declared."""
+
+
+class ReferenceViolated(ConstraintViolated):
+    """A row would refer to one that does not exist, or one that others refer to would go."""
+
+
+class UncommittedChanges(UserWarning):
+    """A block was left with changes that were neither committed nor rolled back; they are lost."""
+
+    def __str__(self) -> str:
+        return "Changes are lost: their block ended with neither uow.commit() nor uow.rollback()."

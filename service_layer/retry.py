@@ -1,0 +1,51 @@
+"""Run a service function again when it lost a race or the database was away for a moment."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Concatenate, ParamSpec, TypeVar
+
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
+
+from service_layer.errors import ConcurrencyConflict, DatabaseUnavailable
+from service_layer.unit_of_work import UnitOfWork
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+TRIES = 10
+SECONDS = 10.0
+
+TRANSIENT = (ConcurrencyConflict, DatabaseUnavailable)
+"""What a new try may mend: nothing was saved, and the next transaction sees the state of its own time."""
+
+
+def retry_transient(
+    function: Callable[Concatenate[UnitOfWork, P], T],
+) -> Callable[Concatenate[UnitOfWork, P], T]:
+    """Decorate a service function so that it is run anew, whole and in a new transaction, after a transient error.
+
+    Up to 10 tries within 10 seconds, with jittered exponential back-off between them; then the error is raised. Called
+    with a unit of work that is open already, the function runs once: the outermost call decides, for it alone can begin
+    a new transaction. Never decorate a function that reads an iterator or sends a mail: it can't be run twice.
+
+    Source: exponential back-off with full jitter, as in Brooker, "Exponential Backoff And Jitter" (2015).
+    """
+
+    @wraps(function)
+    def retrying(uow: UnitOfWork, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(uow, *args, **kwargs)
+        except TRANSIENT:  # the first try stays outside tenacity, which would cost it 30 us
+            if uow.is_open:
+                raise
+        return _retrying.copy()(function, uow, *args, **kwargs)
+
+    return retrying
+
+
+_retrying = Retrying(
+    retry=retry_if_exception_type(TRANSIENT),
+    stop=stop_after_attempt(TRIES - 1) | stop_after_delay(SECONDS),
+    wait=wait_random_exponential(multiplier=0.02, max=1.0),
+    reraise=True,
+)

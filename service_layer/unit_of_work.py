@@ -1,0 +1,234 @@
+"""The unit of work: one block is one transaction. Its rules stand here, once, for every implementation.
+
+Source: Unit of Work, in Fowler, Patterns of Enterprise Application Architecture (2002).
+"""
+
+import asyncio
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import Lock, get_ident
+from types import TracebackType
+from typing import Self
+
+from domain.user import UserRepository
+from service_layer.block import Block, State
+from service_layer.errors import WRITE_IN_READING_BLOCK, FailedTransaction, UncommittedChanges, UnitOfWorkMisuse
+
+
+class UnitOfWork(ABC):
+    """Begins, commits, rolls back and closes; nothing else does.
+
+    ::
+
+        with uow:                        # a fresh session, and a transaction of its own
+            user = uow.users.get(user_id)
+            user.change_age(31)
+            uow.commit()                 # without this line nothing happened
+
+    A block that is left without ``commit()``, or by an exception, is rolled back. ``with uow:`` inside an open block is
+    a savepoint: what it commits lives if every block around it commits, and its failure undoes its own changes alone.
+    ``with uow.reading():`` is a transaction that can't write. Once left, the same object can be entered again; while it
+    is open it belongs to the thread or asyncio task that entered it.
+
+    Entities stay readable after their block, unsaved values included. Two exceptions: get them again after a failed
+    flush, and when an inner block that changed them was rolled back.
+
+    Inside a block errors are the domain's and those of ``service_layer.errors``, not the driver's.
+
+    Args:
+        isolation_level: where the database has several, such as "SERIALIZABLE"; None for its usual one.
+    """
+
+    def __init__(self, isolation_level: str | None = None) -> None:
+        self.isolation_level = isolation_level
+        self.block: Block | None = None
+        """The innermost open block, for implementations."""
+        self._entered = Lock()
+        self._owner: object = None
+
+    @property
+    @abstractmethod
+    def users(self) -> UserRepository:
+        """All users."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a block is open."""
+        return self.block is not None
+
+    def __enter__(self) -> Self:
+        self._enter(read_only=False)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._leave(error)
+
+    @contextmanager
+    def reading(self) -> Generator[Self]:
+        """Open a read-only transaction: writes fail, an entity changed in it fails at its end, no commit is needed.
+
+        It never waits for a writer. Inside a writing block it is a part of that block, and refuses only ``commit()``.
+        """
+        self._enter(read_only=True)
+        try:
+            yield self
+        except BaseException as error:
+            self._leave(error)
+            raise
+        self._leave(None)
+
+    def flush(self) -> None:
+        """Send the changes to the database now: what breaks a constraint is told here, not at the commit."""
+        block = self.working_block("uow.flush()")
+        try:
+            self._flush()
+        except BaseException as error:
+            block.fail(error)
+            raise
+
+    def commit(self) -> None:
+        """Save the block's changes, if the blocks around it commit too, and end its work.
+
+        Raises: FailedTransaction (a failure was swallowed before), and whatever the changes break.
+        """
+        block = self.working_block("uow.commit()")
+        if block.read_only or block.readers:
+            raise UnitOfWorkMisuse(
+                "uow.commit() in a reading block, which saves nothing. To write, open it by: with uow:"
+            )
+        self.flush()
+        block.state = State.COMMITTING
+        try:
+            self._commit()
+        except BaseException as error:
+            block.state = State.OPEN
+            block.fail(error)
+            raise
+        block.state = State.COMMITTED
+        if block.outer:
+            block.outer.changed |= block.changed
+
+    def rollback(self) -> None:
+        """Undo the block's changes, and end its work."""
+        block = self.working_block("uow.rollback()", failed=True)
+        block.state = State.ROLLED_BACK
+        self._undo(block)
+
+    def working_block(self, action: str, *, failed: bool = False) -> Block:
+        """Return the innermost block if ``action`` is possible in it; otherwise say what to write instead.
+
+        Args:
+            action: what the caller wrote, for the message.
+            failed: whether a block in which something has failed will do.
+        Raises: UnitOfWorkMisuse (no block is open, or its work is over), FailedTransaction.
+        """
+        block = self.block
+        if block is None:
+            raise UnitOfWorkMisuse(f"{action} outside a block. Write it inside: with uow:")
+        if block.state is not State.OPEN:
+            raise UnitOfWorkMisuse(
+                f"{action} in a block that was {block.state.value}. Write it in a new one: with uow:"
+            )
+        if block.failure and not failed:
+            raise FailedTransaction(action, block.failure) from block.failure
+        return block
+
+    def _enter(self, *, read_only: bool) -> None:
+        caller = _caller()
+        if self._entered.acquire(blocking=False):
+            self._owner, self.block = caller, Block(None, read_only)
+            try:
+                self._begin()
+            except BaseException:
+                self._release()
+                raise
+            return
+        if self._owner != caller:
+            raise UnitOfWorkMisuse("This unit of work is open in another thread or task. Make one for each of them.")
+        outer = self.working_block("with uow:")
+        if read_only:
+            outer.readers += 1
+        elif outer.read_only:
+            raise UnitOfWorkMisuse(
+                "with uow: inside a reading block. If it has to write, open the outer one by: with uow:"
+            )
+        else:
+            self._nest()
+            self.block = Block(outer, read_only)
+
+    def _leave(self, error: BaseException | None) -> None:
+        block = self.block
+        assert block, "only an entered block is left"
+        if block.readers:
+            block.readers -= 1
+            return
+        unfinished = block.state is State.OPEN
+        lost_changes = unfinished and error is block.failure is None and (block.changed or self._is_dirty())
+        try:
+            if unfinished or not block.outer:
+                self._undo(block)
+        except Exception as closing:
+            if error is not None:
+                error.add_note(f"Closing the unit of work failed as well: {closing!r}")
+            elif block.state is State.COMMITTED:
+                warnings.warn(f"The block is saved, but closing it failed: {closing!r}", ResourceWarning, stacklevel=3)
+            else:
+                raise
+        finally:
+            self.block = block.outer
+            if not block.outer:
+                self._release()
+        if lost_changes and block.read_only:
+            raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
+        if lost_changes:
+            warnings.warn(UncommittedChanges(), stacklevel=3)
+
+    def _undo(self, block: Block) -> None:
+        if block.outer:
+            self._rollback()
+        else:
+            self._close()
+
+    def _release(self) -> None:
+        self._owner = self.block = None
+        self._entered.release()
+
+    # What an implementation says: how. The port calls each of these in the right state only.
+
+    @abstractmethod
+    def _begin(self) -> None:
+        """Begin a transaction for the block."""
+
+    @abstractmethod
+    def _nest(self) -> None:
+        """Flush, and set a savepoint."""
+
+    @abstractmethod
+    def _flush(self) -> None:
+        """Send pending changes to the database."""
+
+    @abstractmethod
+    def _is_dirty(self) -> bool:
+        """Tell whether changes are pending."""
+
+    @abstractmethod
+    def _commit(self) -> None:
+        """Release the innermost savepoint, or else commit the transaction."""
+
+    @abstractmethod
+    def _rollback(self) -> None:
+        """Roll back to the innermost savepoint, and release it."""
+
+    @abstractmethod
+    def _close(self) -> None:
+        """Roll back what is not committed, and free everything; a second call does nothing."""
+
+
+def _caller() -> object:
+    """Return whom an open unit of work belongs to: the running asyncio task, or else the thread."""
+    try:
+        return asyncio.current_task() or get_ident()
+    except RuntimeError:
+        return get_ident()
