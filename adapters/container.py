@@ -1,0 +1,58 @@
+"""The composition root: where every part is chosen and put together, and the only place that knows all of them."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from dependency_injector import containers, providers
+from sqlalchemy import Engine
+from sqlalchemy.orm import sessionmaker
+
+from adapters.database import UnitSession, create_engine, session_factory
+from adapters.mappers import start_mappers
+from adapters.settings import Settings
+from adapters.unit_of_work import SqlAlchemyUnitOfWork
+from service_layer.unit_of_work import UnitOfWork
+
+if TYPE_CHECKING:
+
+    class _Base(containers.DeclarativeContainer):
+        __getattr__: None  # type: ignore[assignment, misc]  # the library's lets every misspelt provider pass
+
+else:
+    _Base = containers.DeclarativeContainer
+
+
+def _engine(settings: Settings) -> Generator[Engine]:
+    engine = create_engine(settings)
+    yield engine
+    engine.dispose()
+
+
+class Container(_Base):
+    """What an application is made of. Ask it at the edge, in a command or a request handler, and nowhere else."""
+
+    settings: providers.Provider[Settings] = providers.ThreadSafeSingleton(Settings)
+    engine: providers.Provider[Engine] = providers.Resource(_engine, settings)
+    session_factory: providers.Provider[sessionmaker[UnitSession]] = providers.ThreadSafeSingleton(
+        session_factory, engine
+    )
+    unit_of_work: providers.Provider[UnitOfWork] = providers.Factory(SqlAlchemyUnitOfWork, session_factory)
+    """A new one on each call; on PostgreSQL it takes ``isolation_level="SERIALIZABLE"``."""
+
+
+@contextmanager
+def bootstrap(**overrides: Any) -> Generator[Container]:  # Any: a provider, or the object that it would provide
+    """Map the entities, build a container and start it; at the end of the block close every connection.
+
+    Args:
+        overrides: what takes the place of a provider of the same name, as in ``bootstrap(settings=Settings(...))``.
+    Raises: AttributeError (no provider has that name), pydantic.ValidationError (a setting is not allowed).
+    """
+    start_mappers()
+    container = Container(**overrides)
+    try:
+        container.init_resources()
+        yield container
+    finally:
+        container.shutdown_resources()

@@ -1,0 +1,185 @@
+"""Engines and sessions: what SQLite and PostgreSQL each need, how a transaction begins, who hears of a failure."""
+
+from collections.abc import Sequence
+from sqlite3 import Connection as SQLiteConnection
+from typing import Any
+
+import sqlalchemy
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, event, inspect
+from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Mapper, Session, SessionTransaction, sessionmaker
+from sqlalchemy.orm.attributes import flag_modified
+from sqlalchemy.orm.exc import StaleDataError
+
+from adapters.driver_errors import meaning_of
+from adapters.settings import Settings
+from domain.entity import Entity
+from service_layer.errors import OVERTAKEN, ConcurrencyConflict
+from service_layer.unit_of_work import UnitOfWork
+
+SESSION = "session"
+"""The key in a connection's ``info`` of the session that it serves."""
+
+
+def create_engine(settings: Settings) -> Engine:
+    """Return an engine for units of work; it connects when it is first used."""
+    sqlite = settings.url.drivername == "sqlite"
+    engine = sqlalchemy.create_engine(
+        settings.url,
+        connect_args=_sqlite_options(settings) if sqlite else _postgresql_options(settings),
+        echo=settings.database_echo,
+        hide_parameters=True,
+        max_overflow=0,
+        pool_size=settings.database_pool_size,
+        pool_timeout=settings.database_pool_timeout_s,
+    )
+    if sqlite:
+        event.listen(engine, "connect", _set_pragmas)
+    engine.dialect.do_begin = _begin_sqlite if sqlite else _begin_postgresql  # type: ignore[method-assign]  # the hook for it
+    event.listen(engine, "after_cursor_execute", _note_change)
+    event.listen(engine, "handle_error", _translate)
+    return engine
+
+
+class UnitSession(Session):
+    """The session of one block of a unit of work, and of the blocks inside it, on a connection of its own."""
+
+    unit: UnitOfWork
+    """Whom it serves, and tells of every failure."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:  # Any: as Session has them
+        super().__init__(*args, **options)
+        self.transactions: list[SessionTransaction] = []
+        """The unit's transaction and its savepoints, innermost last."""
+        self.inserted: list[object] = []
+        """What flushes have inserted; if that is rolled back, it was never saved."""
+
+    @property
+    def is_read_only(self) -> bool:
+        return bool(self.unit.block and self.unit.block.read_only)
+
+    @property
+    def is_in_foreign_savepoint(self) -> bool:
+        """Whether a caller has set a savepoint of its own, inside which a failure is its own affair."""
+        return (self.get_nested_transaction() or self.get_transaction()) is not self.transactions[-1]
+
+    def flush(self, objects: Sequence[Any] | None = None) -> None:  # Any: as Session has it
+        self.inserted += self.new
+        self._touch_roots()
+        foreign = self.is_in_foreign_savepoint
+        try:
+            super().flush(objects)
+        except StaleDataError as error:
+            conflict = ConcurrencyConflict(OVERTAKEN)
+            self.fail(conflict, harmless=foreign)
+            raise conflict from error
+        except BaseException as error:
+            self.fail(error, harmless=foreign)
+            raise
+
+    def _touch_roots(self) -> None:
+        """Make a change of a part one of its root too, since one version guards the whole aggregate."""
+        parts = [part for part in (*self.new, *self.dirty, *self.deleted) if not isinstance(part, Entity)]
+        changed = {id(part) for part in parts if part not in self.dirty or self.is_modified(part)}
+        for entity in self.identity_map.values() if changed else self.dirty:
+            state = inspect(entity)
+            if isinstance(entity, Entity) and state.mapper.relationships:
+                owned = state.mapper.cascade_iterator("save-update", state)
+                if self.is_modified(entity) or any(id(part) in changed for part, *_ in owned):
+                    flag_modified(entity, _any_column(state.mapper))
+
+    def fail(self, error: BaseException, *, harmless: bool, lost: bool = False) -> None:
+        """Tell the unit that a statement failed, unless the caller's own savepoint makes that harmless."""
+        if self.unit.block and (lost or not harmless):
+            self.unit.block.fail(error, lost=lost)
+
+
+def _any_column(mapper: Mapper[Any]) -> str:  # Any: of whatever entity
+    special = {*mapper.primary_key, mapper.version_id_col}
+    return next(attribute.key for attribute in mapper.column_attrs if attribute.columns[0] not in special)
+
+
+def session_factory(engine: Engine) -> sessionmaker[UnitSession]:
+    """Return what makes the sessions of units of work: one for each block, unusable after it."""
+    return sessionmaker(engine, class_=UnitSession, autobegin=False, close_resets_only=False, expire_on_commit=False)
+
+
+# Both drivers are kept from beginning by themselves: do_begin says BEGIN.
+
+
+def _sqlite_options(settings: Settings) -> dict[str, Any]:  # Any: whatever the driver takes
+    return {"isolation_level": None, "timeout": settings.database_lock_timeout_s}
+
+
+def _postgresql_options(settings: Settings) -> dict[str, Any]:  # Any: whatever the driver takes
+    limits = {
+        "lock_timeout": settings.database_lock_timeout_s,
+        "statement_timeout": settings.database_statement_timeout_s,
+        "idle_in_transaction_session_timeout": settings.database_idle_timeout_s,
+    }
+    return {
+        "autocommit": True,
+        "options": " ".join(f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items()),
+        # a peer that fell silent is given up after 5 s of connecting, or 10 + 3 x 5 s of waiting, not after two hours
+        "connect_timeout": 5,
+        "keepalives_idle": 10,
+        "keepalives_interval": 5,
+        "keepalives_count": 3,
+        "tcp_user_timeout": 25_000,
+    }
+
+
+def _set_pragmas(connection: SQLiteConnection, _record: object) -> None:
+    # WAL: readers and the writer don't wait for each other. FULL: what is acknowledged survives a power cut
+    # (on macOS only with fullfsync, which elsewhere does nothing).
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "fullfsync=ON", "foreign_keys=ON"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(dbapi_connection: PoolProxiedConnection) -> None:
+    session: UnitSession | None = dbapi_connection.info.get(SESSION)
+    read_only = bool(session and session.is_read_only)
+    if (
+        dbapi_connection.info.get("query_only", False) is not read_only
+    ):  # only on a change: it unprepares every statement
+        _execute(dbapi_connection, f"PRAGMA query_only={read_only:d}")
+        dbapi_connection.info["query_only"] = read_only
+    # IMMEDIATE: who begins as a reader can't wait for another writer later, and fails
+    _execute(dbapi_connection, "BEGIN IMMEDIATE" if session and not read_only else "BEGIN")
+
+
+def _begin_postgresql(dbapi_connection: PoolProxiedConnection) -> None:
+    session: UnitSession | None = dbapi_connection.info.get(SESSION)
+    begin = "BEGIN"
+    if session:
+        # REPEATABLE READ: all that a reading block reads is of one moment, as on SQLite
+        level = session.unit.isolation_level or ("REPEATABLE READ" if session.is_read_only else None)
+        begin += (f" ISOLATION LEVEL {level}" if level else "") + (" READ ONLY" if session.is_read_only else "")
+    _execute(dbapi_connection, begin)
+
+
+def _execute(connection: PoolProxiedConnection, sql: str) -> None:
+    cursor = connection.cursor()
+    cursor.execute(sql)
+    cursor.close()
+
+
+def _note_change(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+    session: UnitSession | None = connection.info.get(SESSION)
+    if session and session.unit.block and statement.lstrip()[:6].upper() in {"INSERT", "UPDATE", "DELETE"}:
+        session.unit.block.changed = True
+
+
+def _translate(context: ExceptionContext) -> None:
+    """Raise what a driver's error means, in the place where it happens."""
+    connection, error = context.connection, context.original_exception
+    if not isinstance(context.sqlalchemy_exception, DBAPIError):
+        return
+    lost = context.is_disconnect or not connection
+    session: UnitSession | None = connection.info.get(SESSION) if connection else None
+    meaning = meaning_of(error, session.unit.block if session else None, lost=lost)
+    if session:
+        session.fail(meaning or context.sqlalchemy_exception, harmless=session.is_in_foreign_savepoint, lost=lost)
+    if meaning:
+        raise meaning from error

@@ -1,0 +1,131 @@
+"""What every repository shares: on SQLAlchemy's session, and in memory."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Generic
+from uuid import UUID
+
+from sqlalchemy import bindparam, func, inspect, select
+from sqlalchemy.orm import Mapper, Session
+
+from adapters.memory import InMemorySession
+from domain.entity import Id
+from domain.errors import AlreadyExists
+from domain.repository import E, Repository
+from service_layer.errors import UnitOfWorkMisuse
+
+
+class _Queries(Generic[E]):
+    """The statements of one entity, built once: building one takes longer than sending it."""
+
+    def __init__(self, entity: type[E]) -> None:
+        self.mapper: Mapper[E] = inspect(entity)
+        (id,) = self.mapper.primary_key
+        self.by_id = select(entity).where(id == bindparam("id"))
+        # populate_existing: an entity read before would keep its old values, even under the lock
+        self.locked = self.by_id.with_for_update().execution_options(populate_existing=True)
+        self.first = select(entity).order_by(id).limit(bindparam("limit"))
+        self.after = self.first.where(id > bindparam("after"))
+        self.count = select(func.count()).select_from(entity)
+
+
+class SqlAlchemyRepository(Repository[E, Id]):
+    """The entities of a mapped class; ``session`` returns the session of the block while work is possible in it."""
+
+    entity: type[E]
+    _built: ClassVar[dict[type, _Queries[Any]]] = {}  # Any: of a different entity each
+
+    def __init__(self, session: Callable[[], Session]) -> None:
+        self._session = session
+        self._queries: _Queries[E] = self._built.get(self.entity) or self._built.setdefault(
+            self.entity, _Queries(self.entity)
+        )
+
+    def add(self, entity: E) -> None:
+        session, state = self._session(), inspect(entity)
+        if state.detached or state.deleted:
+            raise UnitOfWorkMisuse(
+                f"add() of a {type(entity).__name__} that another block got. Get it again in this one."
+            )
+        known = session.identity_map.get(self._key(entity.id))
+        if known is not None and known is not entity:
+            if known not in session.deleted:
+                raise state.mapper.local_table.primary_key.info.get("error", AlreadyExists)
+            session.flush()
+        session.add(entity)
+
+    def remove(self, entity: E) -> None:
+        session, state = self._session(), inspect(entity)
+        if state.transient:
+            raise self.not_found(entity.id)
+        if state.pending:
+            session.expunge(entity)
+        elif session.identity_map.get(self._key(entity.id), entity) is not entity:
+            raise UnitOfWorkMisuse(
+                f"remove() of a {type(entity).__name__} that another block got. Get it again in this one."
+            )
+        else:
+            session.delete(entity)
+
+    def count(self) -> int:
+        return self._session().scalars(self._queries.count).one()
+
+    def _load(self, id: Id, *, for_update: bool = False) -> E | None:
+        session = self._session()
+        if for_update:
+            return session.scalars(self._queries.locked, {"id": id}).one_or_none()
+        known: E | None = session.identity_map.get(self._key(id))
+        if known is None or inspect(known).expired:
+            return session.scalars(self._queries.by_id, {"id": id}).one_or_none()
+        return None if known in session.deleted else known
+
+    def _load_after(self, id: UUID | None, limit: int) -> list[E]:
+        if id is None:
+            return list(self._session().scalars(self._queries.first, {"limit": limit}))
+        return list(self._session().scalars(self._queries.after, {"limit": limit, "after": id}))
+
+    def _key(self, id: UUID) -> Any:  # Any: an identity key is SQLAlchemy's own affair
+        return self._queries.mapper.identity_key_from_primary_key((id,))
+
+
+class InMemoryRepository(Repository[E, Id]):
+    """The entities of a class, in an in-memory session.
+
+    A subclass names the entity, and in ``unique`` each attribute whose value no two of them share, with its error.
+    """
+
+    entity: type[E]
+    unique: ClassVar[Mapping[str, type[AlreadyExists]]] = {}
+
+    def __init__(self, session: Callable[[], InMemorySession]) -> None:
+        self._session = session
+        session().unique[self.entity] = self.unique
+
+    def add(self, entity: E) -> None:
+        self._session().add(entity)
+
+    def remove(self, entity: E) -> None:
+        session = self._session()
+        if not entity.version and not session.holds(entity):
+            raise self.not_found(entity.id)
+        session.remove(entity)
+
+    def count(self) -> int:
+        return len(self._session().ids(self.entity))
+
+    def _load(self, id: Id, *, for_update: bool = False) -> E | None:
+        if for_update:
+            self._session().flush()
+        return self._session().get(self.entity, id)
+
+    def _load_after(self, id: UUID | None, limit: int) -> list[E]:
+        ids = [found for found in self._session().ids(self.entity) if id is None or found > id]
+        return self._get_all(ids[:limit])
+
+    def _where(self, attribute: str, value: object) -> list[E]:
+        """Return the entities whose attribute has this value, in order of id."""
+        return [
+            entity for entity in self._get_all(self._session().ids(self.entity)) if getattr(entity, attribute) == value
+        ]
+
+    def _get_all(self, ids: list[UUID]) -> list[E]:
+        return [entity for id in ids if (entity := self._session().get(self.entity, id))]

@@ -1,0 +1,75 @@
+"""Settings, read from the environment and from ``.env`` in the project's folder."""
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+PROJECT = Path(__file__).resolve().parent.parent
+
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+
+
+class Settings(BaseSettings):
+    """What differs between installations. Each field is an environment variable in capitals: ``DATABASE_URL``.
+
+    Raises: pydantic.ValidationError (a value is not allowed); its text holds no secret.
+    """
+
+    model_config = SettingsConfigDict(env_file=PROJECT / ".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    database_url: SecretStr = Field(default=SecretStr("sqlite:///app.db"), validate_default=True)
+    """Where the data lives; a relative SQLite path starts in the project's folder."""
+    migration_database_url: SecretStr | None = None
+    """The same database for ``alembic``, where another role owns the schema."""
+    database_echo: bool = False
+    """Whether each statement is logged, without its parameters."""
+    database_pool_size: int = Field(default=10, ge=1)
+    """How many connections one process opens at the most."""
+    database_pool_timeout_s: float = Field(default=5.0, gt=0)
+    """How long to wait for a free connection."""
+    database_lock_timeout_s: float = Field(default=5.0, gt=0)
+    """How long to wait for a lock that another transaction holds."""
+    database_statement_timeout_s: float = Field(default=30.0, gt=0)
+    """How long one statement may take, on PostgreSQL."""
+    database_idle_timeout_s: float = Field(default=60.0, gt=0)
+    """How long a block may do nothing before PostgreSQL ends it, for an idle block keeps locks and old rows."""
+
+    @field_validator("database_url", "migration_database_url")
+    @classmethod
+    def _normalise(cls, value: SecretStr | None) -> SecretStr | None:
+        return value and SecretStr(_url(value.get_secret_value()).render_as_string(hide_password=False))
+
+    @property
+    def url(self) -> URL:
+        """The database as the application opens it."""
+        return make_url(self.database_url.get_secret_value())
+
+    @property
+    def migration_url(self) -> URL:
+        """The database as ``alembic`` opens it."""
+        return make_url((self.migration_database_url or self.database_url).get_secret_value())
+
+
+def _url(text: str) -> URL:
+    try:
+        url = make_url(text)
+        url = url.set(drivername=_DRIVERS[url.drivername])
+    except (ArgumentError, KeyError, ValueError):
+        raise ValueError("write it like sqlite:///app.db or postgresql://user:password@host/database") from None
+    if url.drivername != "sqlite" or (url.database or "").startswith("file:"):
+        return url
+    if url.database in {None, "", ":memory:"}:
+        raise ValueError("SQLite in memory would be empty for every connection: name a file, like sqlite:///app.db")
+    file = PROJECT / str(url.database)
+    if not file.parent.is_dir():
+        raise ValueError(f"the folder {file.parent} does not exist: make it, or name a file in another one")
+    return url.set(database=str(file))

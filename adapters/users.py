@@ -1,0 +1,80 @@
+"""Users in the database and in memory: the table, the mapping and the repositories, which change together."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Dialect,
+    Integer,
+    Named,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    TypedColumns,
+    UniqueConstraint,
+    select,
+)
+from sqlalchemy.types import TypeDecorator
+
+from adapters.orm import IdType, map_once, metadata
+from adapters.repository import InMemoryRepository, SqlAlchemyRepository
+from domain.user import (
+    AGE_MAX,
+    NAME_MAX_LENGTH,
+    EmailAddress,
+    EmailAlreadyTaken,
+    User,
+    UserId,
+    UserIdAlreadyUsed,
+    UserRepository,
+)
+
+
+class EmailType(TypeDecorator[EmailAddress]):
+    """An e-mail address, stored as text."""
+
+    impl = String(EmailAddress.MAX_LENGTH)
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> EmailAddress | None:
+        # str.__new__: what is stored is taken as it is, so a rule made stricter does not lock old rows out
+        return None if value is None else str.__new__(EmailAddress, value)
+
+
+class UserColumns(TypedColumns):
+    id: Named[UserId] = Column(IdType[UserId]())
+    name: Named[str] = Column(String(NAME_MAX_LENGTH))
+    age: Named[int] = Column(Integer)
+    email: Named[EmailAddress | None] = Column(EmailType())
+    version: Named[int] = Column(Integer)
+
+
+users = Table(
+    "users",
+    metadata,
+    UserColumns,
+    PrimaryKeyConstraint("id", info={"error": UserIdAlreadyUsed}),
+    UniqueConstraint("email", info={"error": EmailAlreadyTaken}),
+    CheckConstraint(f"name = trim(name) AND length(name) BETWEEN 1 AND {NAME_MAX_LENGTH}", name="name"),
+    CheckConstraint(f"age BETWEEN 0 AND {AGE_MAX}", name="age"),
+    CheckConstraint(f"email = lower(email) AND length(email) BETWEEN 3 AND {EmailAddress.MAX_LENGTH}", name="email"),
+)
+
+
+def map_users() -> None:
+    """Map User to its table."""
+    map_once(User, users, version_id_col=users.c.version)
+
+
+class SqlAlchemyUserRepository(SqlAlchemyRepository[User, UserId], UserRepository):
+    entity = User
+
+    def by_email(self, email: EmailAddress) -> User | None:
+        return self._session().scalars(select(User).where(users.c.email == email)).one_or_none()
+
+
+class InMemoryUserRepository(InMemoryRepository[User, UserId], UserRepository):
+    entity = User
+    unique = {"id": UserIdAlreadyUsed, "email": EmailAlreadyTaken}
+
+    def by_email(self, email: EmailAddress) -> User | None:
+        return next(iter(self._where("email", email)), None)
