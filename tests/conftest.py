@@ -1,0 +1,104 @@
+"""The fixtures of all tests: migrated databases, and the units of work on them."""
+
+import os
+import shutil
+from collections.abc import Generator, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine
+
+from tests import ordering
+from tests.backends import Backend, NewUnit, database, memory, migrate
+from tests.ordering import OrderingUnitOfWork
+from tests.postgresql_server import PostgresNotFound, PostgresServer
+
+BACKENDS = ("memory", "sqlite", "postgresql")
+
+
+class OpenBackend(Protocol):
+    """Opens the back end of the test, with whatever this test needs different."""
+
+    def __call__(self, lock_timeout_s: float = 5.0) -> AbstractContextManager[Backend]: ...
+
+
+@pytest.fixture(autouse=True)
+def _no_settings_of_the_person_who_tests(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith(("DATABASE_", "MIGRATION_DATABASE_"))]:
+        monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A migrated SQLite file, to be copied."""
+    file = tmp_path_factory.mktemp("sqlite") / "template.db"
+    _prepare(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture
+def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
+    """A migrated SQLite database for one test."""
+    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'test.db')}"
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the whole run, with a migrated database ``template`` on it."""
+    try:
+        server = PostgresServer.start()
+    except PostgresNotFound as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"NOT TESTED ON POSTGRESQL: {error}")
+    with server:
+        server.create_database("groundwork_template")
+        _prepare(server.url("groundwork_template"))
+        yield server
+
+
+@pytest.fixture
+def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
+    """A migrated PostgreSQL database for one test."""
+    name = f"test_{uuid4().hex}"
+    postgresql.create_database(name, template="groundwork_template")
+    yield postgresql.url(name)
+    postgresql.drop_database(name)
+
+
+@pytest.fixture(params=BACKENDS)
+def open_backend(request: pytest.FixtureRequest) -> OpenBackend:
+    """How to open each back end in turn."""
+    if request.param == "memory":
+        return memory
+    url: str = request.getfixturevalue(f"{request.param}_url")
+    return lambda lock_timeout_s=5.0: database(url, lock_timeout_s)
+
+
+@pytest.fixture
+def backend(open_backend: OpenBackend) -> Generator[Backend]:
+    """Each back end in turn, empty."""
+    with open_backend() as opened:
+        yield opened
+
+
+@pytest.fixture
+def new_unit(backend: Backend) -> NewUnit:
+    """Makes units of work on the same data: what one has not committed, another does not see."""
+    return backend.new_unit
+
+
+@pytest.fixture
+def uow(new_unit: NewUnit) -> OrderingUnitOfWork:
+    """A unit of work on each back end in turn."""
+    return new_unit()
+
+
+def _prepare(url: str) -> None:
+    migrate(url)
+    engine = create_engine(url)
+    ordering.metadata.create_all(engine)  # the tests' own tables are nobody else's: no revision makes them
+    engine.dispose()

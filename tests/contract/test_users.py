@@ -1,0 +1,242 @@
+"""The use cases of users, on every implementation."""
+
+from collections.abc import Callable
+from uuid import UUID
+
+import pytest
+
+from domain.entity import new_id
+from domain.errors import InvalidValue, VersionMismatch
+from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed, UserNotFound
+from service_layer import users
+from service_layer.unit_of_work import UnitOfWork
+from service_layer.users import UserDetails
+from tests.backends import NewUnit
+
+CHANGES: dict[str, Callable[..., UserDetails]] = {
+    "rename": lambda uow, user_id, **options: users.rename_user(uow, user_id, "Johnny", **options),
+    "change age": lambda uow, user_id, **options: users.change_user_age(uow, user_id, 31, **options),
+    "change e-mail": lambda uow, user_id, **options: users.change_user_email(uow, user_id, "j@x.org", **options),
+    "remove": lambda uow, user_id, **options: users.remove_user(uow, user_id, **options),
+}
+changes = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys())
+
+
+@pytest.fixture
+def john(new_unit: NewUnit) -> UserDetails:
+    return users.register_user(new_unit(), name="John Doe", age=30, email="john@example.com")
+
+
+def test_a_registered_user_can_be_got_and_found(uow: UnitOfWork, new_unit: NewUnit) -> None:
+    john = users.register_user(uow, name=" John Doe ", age=30, email="John@Example.com")
+
+    assert john == UserDetails(id=john.id, name="John Doe", age=30, email="john@example.com", version=1)
+    assert users.get_user(new_unit(), john.id) == john
+    assert users.find_user_by_email(new_unit(), "JOHN@example.com") == john
+
+
+def test_an_unknown_user_is_refused_with_its_id(uow: UnitOfWork) -> None:
+    unknown = UserId(new_id())
+
+    with pytest.raises(UserNotFound, match=f"User {unknown} does not exist"):
+        users.get_user(uow, unknown)
+
+
+@changes
+def test_no_change_of_an_unknown_user(uow: UnitOfWork, change: Callable[..., UserDetails]) -> None:
+    with pytest.raises(UserNotFound):
+        change(uow, new_id())
+
+
+def test_an_id_that_is_no_uuid_is_refused_in_one_sentence(uow: UnitOfWork) -> None:
+    with pytest.raises(InvalidValue, match=r"^id 'john' is not allowed: it must be a UUID\.$"):
+        users.get_user(uow, "john")  # type: ignore[arg-type]  # that is the point
+
+
+def test_nobody_has_an_address_that_nobody_registered(uow: UnitOfWork) -> None:
+    assert users.find_user_by_email(uow, "nobody@example.com") is None
+
+
+def test_changes_are_saved_and_counted(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+    users.rename_user(uow, john.id, "Johnny")
+    users.change_user_age(uow, john.id, 31)
+    changed = users.change_user_email(uow, john.id, "Johnny@example.com")
+
+    assert changed == UserDetails(john.id, "Johnny", 31, "johnny@example.com", version=4)
+    assert users.get_user(new_unit(), john.id) == changed
+
+
+def test_a_change_to_the_same_value_counts_for_nothing(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+    assert users.change_user_age(uow, john.id, 30) == john
+    assert users.get_user(new_unit(), john.id) == john
+
+
+def test_an_address_can_be_taken_away_and_is_free_then(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+    assert users.change_user_email(uow, john.id, None).email is None
+
+    jane = users.register_user(uow, name="Jane Roe", age=28, email="john@example.com")
+
+    assert users.find_user_by_email(new_unit(), "john@example.com") == jane
+
+
+def test_a_removed_user_is_gone(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+    assert users.remove_user(uow, john.id) == john
+
+    with pytest.raises(UserNotFound):
+        users.get_user(new_unit(), john.id)
+
+
+@changes
+def test_a_change_made_on_the_version_that_was_read_is_saved(
+    uow: UnitOfWork, john: UserDetails, change: Callable[..., UserDetails]
+) -> None:
+    assert change(uow, john.id, expected_version=john.version).id == john.id
+
+
+@changes
+def test_a_change_made_on_an_old_version_is_refused(
+    uow: UnitOfWork, new_unit: NewUnit, john: UserDetails, change: Callable[..., UserDetails]
+) -> None:
+    present = users.change_user_age(uow, john.id, 40)
+
+    with pytest.raises(VersionMismatch, match="has version 2, not 1"):
+        change(uow, john.id, expected_version=john.version)
+
+    assert users.get_user(new_unit(), john.id) == present
+
+
+def test_an_address_belongs_to_one_user(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+    jane = users.register_user(uow, name="Jane Roe", age=28)
+
+    with pytest.raises(EmailAlreadyTaken):
+        users.register_user(uow, name="Jim Joe", age=44, email="JOHN@example.com")
+    with pytest.raises(EmailAlreadyTaken):
+        users.change_user_email(uow, jane.id, "john@example.com")
+
+    assert users.list_users(new_unit()).items == (john, jane)
+
+
+@pytest.mark.parametrize(("name", "age", "email"), [("", 30, None), ("John", 151, None), ("John", 30, "john")])
+def test_a_user_who_breaks_a_rule_is_not_registered(
+    uow: UnitOfWork, new_unit: NewUnit, name: str, age: int, email: str | None
+) -> None:
+    with pytest.raises(InvalidValue):
+        users.register_user(uow, name=name, age=age, email=email)
+
+    assert users.list_users(new_unit()).items == ()
+
+
+# ---- a request that may be repeated -------------------------------------------------------------------------------
+
+
+def test_a_registration_with_an_id_may_be_repeated(uow: UnitOfWork, new_unit: NewUnit) -> None:
+    user_id = UserId(new_id())
+    first = users.register_user(uow, name="John Doe", age=30, email="john@example.com", user_id=user_id)
+
+    again = users.register_user(uow, name=" John Doe", age=30, email="John@example.com", user_id=user_id)
+
+    assert first == again == UserDetails(user_id, "John Doe", 30, "john@example.com", 1)
+    assert users.list_users(new_unit()).items == (first,)
+
+
+def test_a_registration_is_not_repeated_with_other_values(uow: UnitOfWork, new_unit: NewUnit) -> None:
+    user_id = UserId(new_id())
+    first = users.register_user(uow, name="John Doe", age=30, email="john@example.com", user_id=user_id)
+
+    for name, age, email in (("Jim", 30, "john@example.com"), ("John Doe", 31, None), ("John Doe", 30, "other@x.org")):
+        with pytest.raises(UserIdAlreadyUsed, match="leave it out"):
+            users.register_user(uow, name=name, age=age, email=email, user_id=user_id)
+
+    assert users.list_users(new_unit()).items == (first,)
+
+
+def test_a_new_id_does_not_excuse_a_taken_address(uow: UnitOfWork, john: UserDetails) -> None:
+    with pytest.raises(EmailAlreadyTaken):
+        users.register_user(uow, name=john.name, age=john.age, email=john.email, user_id=UserId(new_id()))
+
+
+def test_a_repeated_registration_is_a_step_that_does_not_harm_the_block_around_it(
+    uow: UnitOfWork, new_unit: NewUnit
+) -> None:
+    user_id = UserId(new_id())
+    with uow:
+        first = users.register_user(uow, name="John Doe", age=30, user_id=user_id)
+        again = users.register_user(uow, name="John Doe", age=30, user_id=user_id)
+        jane = users.register_user(uow, name="Jane Roe", age=28)
+        uow.commit()
+
+    assert again == first
+    assert users.list_users(new_unit()).items == (first, jane)
+
+
+# ---- steps of a larger whole --------------------------------------------------------------------------------------
+
+
+def test_use_cases_compose_into_one_atomic_step(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+    with pytest.raises(UserNotFound), uow:
+        jane = users.register_user(uow, name="Jane Roe", age=28)
+        users.change_user_age(uow, john.id, 31)
+        assert users.get_user(uow, john.id).age == 31
+        assert users.list_users(uow).items[1] == jane
+        users.remove_user(uow, UserId(new_id()))
+
+    assert users.list_users(new_unit()).items == (john,)
+
+
+def test_a_refused_step_can_be_handled_and_the_others_saved(
+    uow: UnitOfWork, new_unit: NewUnit, john: UserDetails
+) -> None:
+    with uow:
+        jane = users.register_user(uow, name="Jane Roe", age=28)
+        with pytest.raises(EmailAlreadyTaken):
+            users.register_user(uow, name="Jim Joe", age=44, email="john@example.com")
+        uow.commit()
+
+    assert users.list_users(new_unit()).items == (john, jane)
+
+
+# ---- pages --------------------------------------------------------------------------------------------------------
+
+
+def test_pages_hold_all_users_once_in_the_order_of_their_ids(uow: UnitOfWork, new_unit: NewUnit) -> None:
+    registered = [users.register_user(uow, name=f"User {n}", age=n) for n in range(7)]
+
+    first = users.list_users(new_unit(), limit=3)
+    second = users.list_users(new_unit(), after=first.next, limit=3)
+    last = users.list_users(new_unit(), after=second.next, limit=3)
+
+    assert [*first.items, *second.items, *last.items] == sorted(registered, key=lambda user: user.id)
+    assert (first.next, second.next, last.next) == (first.items[-1].id, second.items[-1].id, None)
+
+
+def test_a_page_that_ends_with_the_last_user_has_no_next(uow: UnitOfWork, john: UserDetails) -> None:
+    assert users.list_users(uow, limit=1).next is None
+
+
+def test_nobody_is_on_the_page_of_an_empty_house(uow: UnitOfWork) -> None:
+    page = users.list_users(uow)
+
+    assert (page.items, page.next) == ((), None)
+
+
+@pytest.mark.parametrize("limit", [0, -1, 1001, True, "10"])
+def test_a_page_of_an_impossible_size_is_refused(uow: UnitOfWork, limit: int) -> None:
+    with pytest.raises(InvalidValue, match="ask for 1 to 1000 at a time"):
+        users.list_users(uow, limit=limit)
+
+
+def test_a_cursor_that_no_page_gave_out_is_refused(uow: UnitOfWork) -> None:
+    with pytest.raises(InvalidValue, match="it must be a UUID"):
+        users.list_users(uow, after="2")  # type: ignore[arg-type]  # that is the point
+
+
+# ---- what the database repeats ------------------------------------------------------------------------------------
+
+
+def test_a_stored_address_is_loaded_as_it_is(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+    with new_unit().reading() as other:
+        loaded = other.users.get(john.id)
+
+    assert isinstance(loaded.email, EmailAddress)
+    assert isinstance(loaded.id, UUID)
+    assert type(loaded) is User

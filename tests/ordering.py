@@ -1,0 +1,217 @@
+"""An aggregate of the tests' own, harder to map than a user: the suite stays whole when a fork drops the sample.
+
+An order has lines (a child collection), a deposit (a value object of two columns), a status (an enum) and a time (UTC).
+``docs/mapping.md`` walks through it.
+"""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import Enum
+from typing import NewType
+from uuid import UUID
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Integer,
+    MetaData,
+    Named,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    TypedColumns,
+    UniqueConstraint,
+    Uuid,
+    select,
+)
+from sqlalchemy import Enum as EnumType
+from sqlalchemy.orm import composite, relationship
+from sqlalchemy.types import TypeDecorator
+
+from adapters.orm import IdType, map_once
+from adapters.orm import metadata as application_metadata
+from adapters.repository import InMemoryRepository, SqlAlchemyRepository
+from adapters.unit_of_work import InMemoryUnitOfWork, SqlAlchemyUnitOfWork
+from domain.entity import Entity, new_id
+from domain.errors import AlreadyExists, InvalidValue, NotFound
+from domain.repository import Repository
+from service_layer.unit_of_work import UnitOfWork
+
+# ---- domain -------------------------------------------------------------------------------------------------------
+
+OrderId = NewType("OrderId", UUID)
+
+
+class Status(Enum):
+    DRAFT = "draft"
+    PLACED = "placed"
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    cents: int
+    currency: str
+
+
+@dataclass(eq=False, kw_only=True)
+class Line:
+    """A part of an order: it has no life of its own, and no repository."""
+
+    product: str
+    quantity: int
+
+
+def _number(value: str) -> str:
+    if not value:
+        raise InvalidValue("number", value, "it must not be empty")
+    return value
+
+
+@dataclass(eq=False, kw_only=True)
+class Order(Entity):
+    rules = {"number": _number}
+
+    id: OrderId = field(default_factory=lambda: OrderId(new_id()))
+    number: str
+    status: Status = Status.DRAFT
+    placed_at: datetime | None = None
+    deposit: Money | None = None
+    lines: list[Line] = field(default_factory=list)
+
+    def add_line(self, product: str, quantity: int = 1) -> None:
+        self.lines.append(Line(product=product, quantity=quantity))
+
+    def place(self, now: datetime) -> None:
+        self.status, self.placed_at = Status.PLACED, now
+
+
+class OrderNotFound(NotFound):
+    pass
+
+
+class OrderIdAlreadyUsed(AlreadyExists):
+    message = "This id belongs to another order already."
+
+
+class OrderNumberTaken(AlreadyExists):
+    message = "This number belongs to another order already."
+
+
+class OrderRepository(Repository[Order, OrderId]):
+    not_found = OrderNotFound
+
+    @abstractmethod
+    def by_number(self, number: str) -> Order | None: ...
+
+
+class OrderingUnitOfWork(UnitOfWork):
+    @property
+    @abstractmethod
+    def orders(self) -> OrderRepository: ...
+
+
+# ---- adapters -----------------------------------------------------------------------------------------------------
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """A moment. SQLite keeps no time zone, so all of them are stored in UTC and come back in UTC."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError(f"{value} has no time zone. Write: datetime.now(UTC)")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return value and value.astimezone(UTC)
+
+
+class OrderColumns(TypedColumns):
+    id: Named[OrderId] = Column(IdType[OrderId]())
+    number: Named[str] = Column(String(20))
+    status: Named[Status] = Column(
+        EnumType(
+            Status,
+            name="status",
+            native_enum=False,
+            length=16,
+            create_constraint=True,
+            values_callable=lambda status: [member.value for member in status],
+        )
+    )
+    placed_at: Named[datetime | None] = Column(UtcDateTime())
+    deposit_cents: Named[int | None] = Column(Integer)
+    deposit_currency: Named[str | None] = Column(String(3))
+    version: Named[int] = Column(Integer)
+
+
+class LineColumns(TypedColumns):
+    id: Named[UUID] = Column(Uuid, primary_key=True, default=new_id)
+    order_id: Named[OrderId] = Column(IdType[OrderId](), ForeignKey("orders.id"), index=True)
+    product: Named[str] = Column(String(50))
+    quantity: Named[int] = Column(Integer)
+
+
+metadata = MetaData(naming_convention=application_metadata.naming_convention)
+
+orders = Table(
+    "orders",
+    metadata,
+    OrderColumns,
+    PrimaryKeyConstraint("id", info={"error": OrderIdAlreadyUsed}),
+    UniqueConstraint("number", info={"error": OrderNumberTaken}),
+    CheckConstraint("deposit_cents >= 0", name="deposit"),
+)
+order_lines = Table("order_lines", metadata, LineColumns)
+
+
+def map_orders() -> None:
+    map_once(Line, order_lines, properties={"_id": order_lines.c.id, "_order_id": order_lines.c.order_id})
+    map_once(
+        Order,
+        orders,
+        version_id_col=orders.c.version,
+        properties={
+            "_deposit_cents": orders.c.deposit_cents,
+            "_deposit_currency": orders.c.deposit_currency,
+            "deposit": composite(
+                Money, "_deposit_cents", "_deposit_currency", return_none_on=lambda *parts: None in parts
+            ),
+            "lines": relationship(Line, cascade="all, delete-orphan", lazy="selectin", order_by=order_lines.c.id),
+        },
+    )
+
+
+class SqlAlchemyOrderRepository(SqlAlchemyRepository[Order, OrderId], OrderRepository):
+    entity = Order
+
+    def by_number(self, number: str) -> Order | None:
+        return self._session().scalars(select(Order).where(orders.c.number == number)).one_or_none()
+
+
+class InMemoryOrderRepository(InMemoryRepository[Order, OrderId], OrderRepository):
+    entity = Order
+    unique = {"id": OrderIdAlreadyUsed, "number": OrderNumberTaken}
+
+    def by_number(self, number: str) -> Order | None:
+        return next(iter(self._where("number", number)), None)
+
+
+class SqlAlchemyOrderingUnitOfWork(SqlAlchemyUnitOfWork, OrderingUnitOfWork):
+    @property
+    def orders(self) -> SqlAlchemyOrderRepository:
+        return self._repository(SqlAlchemyOrderRepository)
+
+
+class InMemoryOrderingUnitOfWork(InMemoryUnitOfWork, OrderingUnitOfWork):
+    @property
+    def orders(self) -> InMemoryOrderRepository:
+        return self._repository(InMemoryOrderRepository)
