@@ -1,0 +1,60 @@
+# Every target may be run again. A Python of your choice: make PYTHON=python3.13 test
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	$(BIN)/python -m pip install --quiet --editable
+# alembic prefers MIGRATION_DATABASE_URL, so a database of our own takes both
+DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=sqlite:///$(VENV)/demo.db
+CHECK_DATABASE := DATABASE_URL=sqlite:///$(VENV)/check.db MIGRATION_DATABASE_URL=sqlite:///$(VENV)/check.db
+
+.DEFAULT_GOAL := help
+.PHONY: help demo setup test check format constraints
+
+help: ## List the targets
+	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+
+demo: $(VENV)/.run-time ## Walk through the life of users, on a database of its own
+	@rm -f $(VENV)/demo.db*
+	@$(DEMO_DATABASE) $(BIN)/alembic upgrade head
+	@$(DEMO_DATABASE) $(BIN)/python docs/demo.py
+
+setup: $(VENV)/.development ## Make the environment for development, and a migrated app.db
+	@$(BIN)/alembic upgrade head
+
+test: $(VENV)/.development ## Run every test, on memory, SQLite and a PostgreSQL that it starts itself
+	@$(BIN)/pytest
+
+check: $(VENV)/.development ## Run all that a change must pass: format, lint, types, imports, migrations, tests with coverage
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	@rm -f $(VENV)/check.db*
+	$(CHECK_DATABASE) $(BIN)/alembic upgrade head
+	$(CHECK_DATABASE) $(BIN)/alembic check
+	$(BIN)/pytest --cov
+
+format: $(VENV)/.development ## Format the code and mend what ruff can mend
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+constraints: ## Renew constraints.txt with the newest versions that pyproject.toml allows
+	@rm -rf $(VENV)/newest
+	@$(PYTHON) -m venv $(VENV)/newest
+	@$(VENV)/newest/bin/python -m pip install --quiet '.[dev]' hatchling editables
+	@$(VENV)/newest/bin/python -m pip freeze --exclude groundwork > constraints.txt
+	@rm -rf $(VENV)/newest
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Groundwork needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.11 $(MAKECMDGOALS)" % sys.version_info[:2])'
+	@echo "Making $(VENV) and installing into it, once ..."
+	@$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run-time: $(BIN)/python pyproject.toml constraints.txt
+	@$(INSTALL) '.[cli]'
+	@touch $@
+
+$(VENV)/.development: $(BIN)/python pyproject.toml constraints.txt
+	@$(INSTALL) '.[dev]'
+	@touch $@ $(VENV)/.run-time
