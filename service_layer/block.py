@@ -1,7 +1,9 @@
-"""One ``with`` block of a unit of work, and what has become of it."""
+"""One ``with`` block of a unit of work: what has become of it, and whom it belongs to."""
 
+import asyncio
 from dataclasses import dataclass
 from enum import Enum
+from threading import get_ident
 from typing import Self
 
 
@@ -34,6 +36,16 @@ class Block:
 
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Note a failure. If it lost the connection, the blocks around have failed with this one."""
+        if self.state is State.COMMITTING:
+            self.state = State.OPEN
         self.failure = self.failure or error
         if lost and self.outer:
             self.outer.fail(error, lost=True)
+
+
+def running_caller() -> object:
+    """Return whom a block belongs to that is opened now: the running asyncio task, or else the thread."""
+    try:
+        return asyncio.current_task() or get_ident()
+    except RuntimeError:
+        return get_ident()

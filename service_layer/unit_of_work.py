@@ -3,17 +3,16 @@
 Source: Unit of Work, in Fowler, Patterns of Enterprise Application Architecture (2002).
 """
 
-import asyncio
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from threading import Lock, get_ident
+from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from domain.user import UserRepository
-from service_layer.block import Block, State
+from service_layer.block import Block, State, running_caller
 from service_layer.errors import WRITE_IN_READING_BLOCK, FailedTransaction, UncommittedChanges, UnitOfWorkMisuse
 
 
@@ -81,12 +80,7 @@ class UnitOfWork(ABC):
 
     def flush(self) -> None:
         """Send the changes to the database now: what breaks a constraint is told here, not at the commit."""
-        block = self.working_block("uow.flush()")
-        try:
-            self._flush()
-        except BaseException as error:
-            block.fail(error)
-            raise
+        self._attempt(self.working_block("uow.flush()"), self._flush)
 
     def commit(self) -> None:
         """Save the block's changes, if the blocks around it commit too, and end its work.
@@ -95,17 +89,10 @@ class UnitOfWork(ABC):
         """
         block = self.working_block("uow.commit()")
         if block.read_only or block.readers:
-            raise UnitOfWorkMisuse(
-                "uow.commit() in a reading block, which saves nothing. To write, open it by: with uow:"
-            )
-        self.flush()
+            raise UnitOfWorkMisuse("uow.commit() in a reading block. To write, open it by: with uow:")
+        self._attempt(block, self._flush)
         block.state = State.COMMITTING
-        try:
-            self._commit()
-        except BaseException as error:
-            block.state = State.OPEN
-            block.fail(error)
-            raise
+        self._attempt(block, self._commit)
         block.state = State.COMMITTED
         if block.outer:
             block.outer.changed |= block.changed
@@ -117,12 +104,11 @@ class UnitOfWork(ABC):
         self._undo(block)
 
     def working_block(self, action: str, *, failed: bool = False) -> Block:
-        """Return the innermost block if ``action`` is possible in it; otherwise say what to write instead.
+        """Return the innermost block if work is possible in it; otherwise raise UnitOfWorkMisuse or FailedTransaction.
 
         Args:
             action: what the caller wrote, for the message.
             failed: whether a block in which something has failed will do.
-        Raises: UnitOfWorkMisuse (no block is open, or its work is over), FailedTransaction.
         """
         block = self.block
         if block is None:
@@ -136,7 +122,7 @@ class UnitOfWork(ABC):
         return block
 
     def _enter(self, *, read_only: bool) -> None:
-        caller = _caller()
+        caller = running_caller()
         if self._entered.acquire(blocking=False):
             self._owner, self.block = caller, Block(None, read_only)
             try:
@@ -151,9 +137,7 @@ class UnitOfWork(ABC):
         if read_only:
             outer.readers += 1
         elif outer.read_only:
-            raise UnitOfWorkMisuse(
-                "with uow: inside a reading block. If it has to write, open the outer one by: with uow:"
-            )
+            raise UnitOfWorkMisuse("with uow: inside a reading block. To write, open that one by: with uow:")
         else:
             self._nest()
             self.block = Block(outer, read_only)
@@ -164,11 +148,13 @@ class UnitOfWork(ABC):
         if block.readers:
             block.readers -= 1
             return
-        unfinished = block.state is State.OPEN
-        lost_changes = unfinished and error is block.failure is None and (block.changed or self._is_dirty())
+        unfinished, lost_changes = block.state is State.OPEN, False
         try:
-            if unfinished or not block.outer:
-                self._undo(block)
+            try:
+                lost_changes = unfinished and error is block.failure is None and (block.changed or self._is_dirty())
+            finally:
+                if unfinished or not block.outer:
+                    self._undo(block)
         except Exception as closing:
             if error is not None:
                 error.add_note(f"Closing the unit of work failed as well: {closing!r}")
@@ -185,6 +171,13 @@ class UnitOfWork(ABC):
         if lost_changes:
             warnings.warn(UncommittedChanges(), stacklevel=3)
 
+    def _attempt(self, block: Block, step: Callable[[], None]) -> None:
+        try:
+            step()
+        except BaseException as error:
+            block.fail(error)
+            raise
+
     def _undo(self, block: Block) -> None:
         if block.outer:
             self._rollback()
@@ -195,40 +188,18 @@ class UnitOfWork(ABC):
         self._owner = self.block = None
         self._entered.release()
 
-    # What an implementation says: how. The port calls each of these in the right state only.
-
+    # How, which an implementation says. Each is called only where the rules above allow it.
     @abstractmethod
-    def _begin(self) -> None:
-        """Begin a transaction for the block."""
-
+    def _begin(self) -> None: ...  # a transaction for the block
     @abstractmethod
-    def _nest(self) -> None:
-        """Flush, and set a savepoint."""
-
+    def _nest(self) -> None: ...  # flush, and set a savepoint
     @abstractmethod
-    def _flush(self) -> None:
-        """Send pending changes to the database."""
-
+    def _flush(self) -> None: ...  # send pending changes
     @abstractmethod
-    def _is_dirty(self) -> bool:
-        """Tell whether changes are pending."""
-
+    def _is_dirty(self) -> bool: ...  # are changes pending?
     @abstractmethod
-    def _commit(self) -> None:
-        """Release the innermost savepoint, or else commit the transaction."""
-
+    def _commit(self) -> None: ...  # release the innermost savepoint, or else commit the transaction
     @abstractmethod
-    def _rollback(self) -> None:
-        """Roll back to the innermost savepoint, and release it."""
-
+    def _rollback(self) -> None: ...  # roll back to the innermost savepoint, and release it
     @abstractmethod
-    def _close(self) -> None:
-        """Roll back what is not committed, and free everything; a second call does nothing."""
-
-
-def _caller() -> object:
-    """Return whom an open unit of work belongs to: the running asyncio task, or else the thread."""
-    try:
-        return asyncio.current_task() or get_ident()
-    except RuntimeError:
-        return get_ident()
+    def _close(self) -> None: ...  # roll back what is not committed, and free everything; a second call does nothing
