@@ -24,7 +24,9 @@ class Settings(BaseSettings):
     Raises: pydantic.ValidationError (a value is not allowed); its text holds no secret.
     """
 
-    model_config = SettingsConfigDict(env_file=PROJECT / ".env", extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr = Field(default=SecretStr("sqlite:///app.db"), validate_default=True)
     """Where the data lives; a relative SQLite path starts in the project's folder."""
@@ -46,7 +48,9 @@ class Settings(BaseSettings):
     @field_validator("database_url", "migration_database_url")
     @classmethod
     def _normalise(cls, value: SecretStr | None) -> SecretStr | None:
-        return value and SecretStr(_url(value.get_secret_value()).render_as_string(hide_password=False))
+        if value is None:
+            return None
+        return SecretStr(_url(value.get_secret_value()).render_as_string(hide_password=False))
 
     @property
     def url(self) -> URL:

@@ -5,7 +5,7 @@ Source: Unit of Work, in Fowler, Patterns of Enterprise Application Architecture
 
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Lock
 from types import TracebackType
@@ -80,7 +80,8 @@ class UnitOfWork(ABC):
 
     def flush(self) -> None:
         """Send the changes to the database now: what breaks a constraint is told here, not at the commit."""
-        self._attempt(self.working_block("uow.flush()"), self._flush)
+        self.working_block("uow.flush()")
+        self._flush()
 
     def commit(self) -> None:
         """Save the block's changes, if the blocks around it commit too, and end its work.
@@ -90,9 +91,13 @@ class UnitOfWork(ABC):
         block = self.working_block("uow.commit()")
         if block.read_only or block.readers:
             raise UnitOfWorkMisuse("uow.commit() in a reading block. To write, open it by: with uow:")
-        self._attempt(block, self._flush)
-        block.state = State.COMMITTING
-        self._attempt(block, self._commit)
+        try:
+            self._flush()
+            block.state = State.COMMITTING
+            self._commit()
+        except BaseException as error:
+            block.fail(error)
+            raise
         block.state = State.COMMITTED
         if block.outer:
             block.outer.changed |= block.changed
@@ -171,13 +176,6 @@ class UnitOfWork(ABC):
         if lost_changes:
             warnings.warn(UncommittedChanges(), stacklevel=3)
 
-    def _attempt(self, block: Block, step: Callable[[], None]) -> None:
-        try:
-            step()
-        except BaseException as error:
-            block.fail(error)
-            raise
-
     def _undo(self, block: Block) -> None:
         if block.outer:
             self._rollback()
@@ -194,7 +192,7 @@ class UnitOfWork(ABC):
     @abstractmethod
     def _nest(self) -> None: ...  # flush, and set a savepoint
     @abstractmethod
-    def _flush(self) -> None: ...  # send pending changes
+    def _flush(self) -> None: ...  # send pending changes; note a failure in the block
     @abstractmethod
     def _is_dirty(self) -> bool: ...  # are changes pending?
     @abstractmethod

@@ -1,0 +1,351 @@
+"""What only a unit of work on a real session has: the session itself, and a connection that must come back."""
+
+import gc
+import weakref
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, QueuePool, event, insert, select, text, update
+from sqlalchemy.orm import Session
+
+from adapters.container import Container, bootstrap
+from adapters.settings import Settings
+from adapters.unit_of_work import SqlAlchemyUnitOfWork
+from adapters.users import users
+from domain.user import EmailAlreadyTaken, User
+from service_layer.errors import (
+    ConcurrencyConflict,
+    ConstraintViolated,
+    DatabaseUnavailable,
+    FailedTransaction,
+    SchemaOutdated,
+    StorageFailure,
+    UncommittedChanges,
+    UnitOfWorkMisuse,
+)
+
+
+class Interrupted(Exception):
+    """What a caller's own code raises."""
+
+
+@pytest.fixture(params=["sqlite_url", "postgresql_url"], ids=["sqlite", "postgresql"])
+def container(request: pytest.FixtureRequest) -> Iterator[Container]:
+    settings = Settings(
+        database_url=request.getfixturevalue(request.param), database_pool_size=2, database_pool_timeout_s=0.1
+    )
+    with bootstrap(settings=settings) as container:
+        yield container
+
+
+@pytest.fixture
+def engine(container: Container) -> Engine:
+    return container.engine()
+
+
+@pytest.fixture
+def uow(container: Container) -> SqlAlchemyUnitOfWork:
+    return SqlAlchemyUnitOfWork(container.session_factory())
+
+
+def names(engine: Engine) -> list[str]:
+    with engine.connect() as connection:
+        return list(connection.scalars(select(users.c.name).order_by(users.c.name)))
+
+
+def checked_out(engine: Engine) -> int:
+    assert isinstance(engine.pool, QueuePool)
+    return engine.pool.checkedout()
+
+
+# ---- the session of a block --------------------------------------------------------------------------------------
+
+
+def test_the_session_of_a_block_runs_any_query(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+    with uow:
+        uow.users.add(User(name="John Doe", age=30))
+        assert uow.session.scalars(select(users.c.name)).all() == ["John Doe"]
+        uow.session.execute(update(users).values(age=31))
+        uow.commit()
+
+    assert names(engine) == ["John Doe"]
+
+
+def test_there_is_no_session_outside_a_block(uow: SqlAlchemyUnitOfWork) -> None:
+    with pytest.raises(UnitOfWorkMisuse, match=r"uow\.session outside a block"):
+        _ = uow.session
+
+    with uow:
+        uow.commit()
+        with pytest.raises(UnitOfWorkMisuse, match=r"uow\.session in a block that was committed"):
+            _ = uow.session
+
+
+def test_each_block_has_a_session_of_its_own_that_dies_with_it(uow: SqlAlchemyUnitOfWork) -> None:
+    with uow:
+        first = weakref.ref(uow.session)
+    with uow:
+        assert uow.session is not first()
+    gc.collect()
+
+    assert first() is None
+
+
+@pytest.mark.parametrize(
+    "statement", ["INSERT INTO users SELECT * FROM users", "  update users SET age = 1", "DELETE FROM users"]
+)
+def test_a_forgotten_commit_of_plain_sql_warns(uow: SqlAlchemyUnitOfWork, statement: str) -> None:
+    with pytest.warns(UncommittedChanges), uow:
+        uow.session.execute(text(statement))
+
+
+def test_plain_sql_cannot_write_in_a_reading_block(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+    for statement in (
+        "DELETE FROM users",
+        "WITH old AS (SELECT 1) DELETE FROM users",
+        "CREATE TABLE more (id INTEGER)",
+    ):
+        with pytest.raises(UnitOfWorkMisuse, match="A write in a reading block"), uow.reading():
+            uow.session.execute(text(statement))
+
+
+# ---- no silent loss ----------------------------------------------------------------------------------------------
+
+
+def given_two_users(uow: SqlAlchemyUnitOfWork) -> None:
+    with uow:
+        uow.users.add(User(name="John Doe", age=30))
+        uow.users.add(User(name="Jane Roe", age=28))
+        uow.commit()
+
+
+def test_a_swallowed_failure_of_plain_sql_makes_the_commit_fail(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+    given_two_users(uow)
+
+    with uow:
+        uow.users.add(User(name="Max Moe", age=51))
+        uow.flush()
+        with pytest.raises(EmailAlreadyTaken):
+            uow.session.execute(update(users).values(email="same@example.com"))
+        with pytest.raises(FailedTransaction):
+            uow.session.execute(select(users))
+        with pytest.raises(FailedTransaction) as caught:
+            uow.commit()
+
+    assert isinstance(caught.value.__cause__, EmailAlreadyTaken)
+    assert names(engine) == ["Jane Roe", "John Doe"]
+
+
+def test_a_swallowed_mistake_in_sql_makes_the_commit_fail(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+    with uow:
+        uow.users.add(User(name="John Doe", age=30))
+        with pytest.raises(Exception, match="syntax error"):
+            uow.session.execute(text("SELEKT 1"))
+        with pytest.raises(FailedTransaction, match="syntax error"):
+            uow.commit()
+
+    assert names(engine) == []
+
+
+def test_a_failure_inside_a_savepoint_of_the_callers_own_is_harmless(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+    given_two_users(uow)
+
+    with uow:
+        with pytest.raises(EmailAlreadyTaken), uow.session.begin_nested():
+            uow.session.execute(update(users).values(email="same@example.com"))
+        with pytest.raises(EmailAlreadyTaken), uow.session.begin_nested():
+            for user in uow.users.page().items:
+                user.email = "same@example.com"  # type: ignore[assignment]  # the rule makes an address of it
+            uow.flush()
+        uow.users.add(User(name="Max Moe", age=51))
+        uow.commit()
+
+    assert names(engine) == ["Jane Roe", "John Doe", "Max Moe"]
+
+
+def test_a_savepoint_that_the_caller_left_open_is_committed_with_its_block(
+    uow: SqlAlchemyUnitOfWork, engine: Engine
+) -> None:
+    with uow:
+        uow.session.begin_nested()
+        uow.users.add(User(name="John Doe", age=30))
+        uow.commit()
+
+    assert names(engine) == ["John Doe"]
+
+
+# ---- always closed -----------------------------------------------------------------------------------------------
+
+
+def test_the_connection_is_back_after_every_kind_of_block(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+    with uow:
+        uow.users.count()
+        assert checked_out(engine) == 1
+        uow.commit()
+    assert checked_out(engine) == 0
+
+    with uow.reading(), uow.reading():
+        uow.users.count()
+    assert checked_out(engine) == 0
+
+    with pytest.raises(Interrupted), uow, uow:
+        uow.users.count()
+        raise Interrupted
+    assert checked_out(engine) == 0
+
+    with uow:
+        uow.rollback()
+        assert checked_out(engine) == 0
+
+
+def test_the_connection_is_back_when_the_rollback_fails(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+    @event.listens_for(engine, "rollback")
+    def fail(_connection: Connection) -> None:
+        raise OSError("the cable is cut")
+
+    mine = Interrupted("mine")
+    with pytest.raises(Interrupted) as caught, uow:
+        uow.users.add(User(name="John Doe", age=30))
+        uow.flush()
+        raise mine
+
+    assert caught.value is mine
+    assert caught.value.__notes__ == ["Closing the unit of work failed as well: OSError('the cable is cut')"]
+    assert checked_out(engine) == 0
+    assert not uow.is_open
+
+    with pytest.raises(OSError, match="the cable is cut"), uow:
+        uow.users.count()
+    assert checked_out(engine) == 0
+
+    event.remove(engine, "rollback", fail)
+    assert names(engine) == []
+
+
+def test_a_rollback_by_hand_that_fails_gives_the_connection_back(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+    @event.listens_for(engine, "rollback")
+    def fail(_connection: Connection) -> None:
+        raise OSError("the cable is cut")
+
+    with uow:
+        uow.users.count()
+        with pytest.raises(OSError, match="the cable is cut"):
+            uow.rollback()
+        assert checked_out(engine) == 0
+
+
+def test_the_connection_is_back_when_the_session_cannot_be_closed(
+    uow: SqlAlchemyUnitOfWork, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_session: Session) -> None:
+        raise OSError("no way to close")
+
+    monkeypatch.setattr(Session, "close", fail)
+
+    with pytest.warns(ResourceWarning, match="The block is saved, but closing it failed"), uow:
+        uow.users.add(User(name="John Doe", age=30))
+        uow.commit()
+
+    assert checked_out(engine) == 0
+    assert names(engine) == ["John Doe"]
+
+
+def test_a_full_pool_is_told_as_such(container: Container, uow: SqlAlchemyUnitOfWork) -> None:
+    with container.unit_of_work(), container.unit_of_work():  # noqa: SIM117
+        with pytest.raises(DatabaseUnavailable, match="All connections of the pool are in use"), uow:
+            pytest.fail("entered")
+
+    assert not uow.is_open
+
+
+# ---- errors speak ------------------------------------------------------------------------------------------------
+
+
+def test_a_constraint_that_no_rule_speaks_for_is_named(uow: SqlAlchemyUnitOfWork) -> None:
+    given_two_users(uow)
+
+    for values, name in (({"age": 200}, "ck_users_age"), ({"name": " "}, "ck_users_name"), ({"name": None}, "name")):
+        with pytest.raises(ConstraintViolated, match=name), uow:
+            uow.session.execute(update(users).values(**values))
+
+
+def test_a_missing_table_is_told_with_the_command_that_makes_it(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+    with engine.begin() as connection:
+        users.drop(connection)
+
+    with pytest.raises(SchemaOutdated, match="Run: alembic upgrade head"), uow.reading():
+        uow.users.count()
+
+
+def test_a_lost_race_on_a_row_is_a_conflict(uow: SqlAlchemyUnitOfWork) -> None:
+    given_two_users(uow)
+
+    with pytest.raises(ConcurrencyConflict, match="changed the same data first"), uow:
+        john = uow.users.page().items[0]
+        uow.session.execute(update(users).values(version=users.c.version + 1))
+        john.age = 31
+        uow.commit()
+
+
+def test_a_file_that_is_no_database_is_told_as_such(tmp_path: Path) -> None:
+    file = tmp_path / "letter.db"
+    file.write_text("Dear John, this is a letter and no database. " * 40)
+
+    with (
+        bootstrap(settings=Settings(database_url=f"sqlite:///{file}")) as container,
+        pytest.raises(StorageFailure, match="not an SQLite database"),
+        container.unit_of_work(),
+    ):
+        pytest.fail("entered")
+
+
+def test_an_unreachable_server_is_told_as_such(tmp_path: Path) -> None:
+    url = f"postgresql://app:secret@/app?host={tmp_path}&port=5432"
+
+    with (
+        bootstrap(settings=Settings(database_url=url)) as container,
+        pytest.raises(DatabaseUnavailable, match="can't be reached") as caught,
+        container.unit_of_work(),
+    ):
+        pytest.fail("entered")
+
+    assert "secret" not in repr(caught.value.__cause__)
+
+
+# ---- the connection ----------------------------------------------------------------------------------------------
+
+
+def test_a_plain_connection_of_the_engine_works_and_can_write(engine: Engine, uow: SqlAlchemyUnitOfWork) -> None:
+    with uow.reading():
+        uow.users.count()
+
+    with engine.begin() as connection:
+        connection.execute(insert(users).values(id=User(name="x", age=1).id, name="John Doe", age=30, version=1))
+
+    assert names(engine) == ["John Doe"]
+
+
+def test_sqlite_keeps_what_it_acknowledges(sqlite_url: str) -> None:
+    with bootstrap(settings=Settings(database_url=sqlite_url)) as container, container.engine().connect() as connection:
+        pragmas = {
+            name: connection.execute(text(f"PRAGMA {name}")).scalar_one()
+            for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout")
+        }
+
+    assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
+
+
+def test_postgresql_levels_are_those_asked_for(postgresql_url: str) -> None:
+    with bootstrap(settings=Settings(database_url=postgresql_url)) as container:
+        for asked, level in (
+            (None, "read committed"),
+            ("REPEATABLE READ", "repeatable read"),
+            ("SERIALIZABLE", "serializable"),
+        ):
+            with SqlAlchemyUnitOfWork(container.session_factory(), asked) as uow:
+                assert uow.session.execute(text("SHOW transaction_isolation")).scalar_one() == level
+
+        with SqlAlchemyUnitOfWork(container.session_factory()).reading() as uow:
+            assert uow.session.execute(text("SHOW transaction_isolation")).scalar_one() == "repeatable read"
+            assert uow.session.execute(text("SHOW transaction_read_only")).scalar_one() == "on"
