@@ -39,7 +39,7 @@ class InMemorySession:
         """For each type the attributes whose value no two entities share, and the error that says so."""
         self._store = store
         self._unit = unit
-        self._writes = not (unit.block and unit.block.read_only)
+        self.is_read_only = bool(unit.block and unit.block.read_only)
         self._before: Rows | None = None
         self._rows: Rows = {}
         self._held: dict[Key, Entity] = {}
@@ -64,11 +64,11 @@ class InMemorySession:
     def remove(self, entity: Entity) -> None:
         """Give an entity up, to be deleted at the next flush."""
         key = _key(entity)
-        if self._held.setdefault(key, entity) is not entity:
-            raise UnitOfWorkMisuse(f"remove() of a {key[0].__name__} that another block got. Get it again in this one.")
-        del self._held[key]
-        if entity.version:
-            self._removed[key] = entity
+        held = self._held.pop(key, entity)
+        if held.version != entity.version:
+            raise ConcurrencyConflict(OVERTAKEN)
+        if held.version:
+            self._removed[key] = held
 
     def holds(self, entity: Entity) -> bool:
         """Tell whether this very object belongs to the transaction."""
@@ -98,7 +98,7 @@ class InMemorySession:
             return
         block = self._unit.working_block("flush()")
         try:
-            if block.read_only:
+            if self.is_read_only:
                 raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
             self._begin()
             changed = filter(self._is_changed, self._held.values())
@@ -144,13 +144,13 @@ class InMemorySession:
         for key in self._held.keys() - self._before.keys():
             self._held[key].version = 0
         self._before = None
-        if self._writes:
+        if not self.is_read_only:
             self._store.writer.release()
 
     def _begin(self) -> None:
         if self._before is not None:
             return
-        if self._writes and not self._store.writer.acquire(timeout=self._store.lock_timeout_s):
+        if not self.is_read_only and not self._store.writer.acquire(timeout=self._store.lock_timeout_s):
             raise ConcurrencyConflict(LOCKED)
         self._before = self._rows = self._store.rows
 

@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from sqlalchemy import MetaData, Table, Uuid, inspect
-from sqlalchemy.orm import registry
+from sqlalchemy import MetaData, Table, Uuid, event, inspect
+from sqlalchemy.orm import QueryContext, Relationship, registry
 from sqlalchemy.types import TypeDecorator
 
 from domain.entity import Id
@@ -33,3 +33,11 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
     """Map ``entity`` to ``table`` unless it is mapped already; ``options`` are those of ``map_imperatively``."""
     if inspect(entity, raiseerr=False) is None:
         mapper_registry.map_imperatively(entity, table, **options)
+        if any(isinstance(part, Relationship) for part in options.get("properties", {}).values()):
+            event.listen(entity, "load", _keep)
+
+
+def _keep(entity: object, context: QueryContext) -> None:
+    # the identity map is weak: a root that its caller drops would be gone when a change of its parts is flushed
+    if not context.execution_options.get("yield_per"):
+        context.session.info.setdefault("roots", []).append(entity)

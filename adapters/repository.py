@@ -5,13 +5,14 @@ from typing import Any, ClassVar, Generic
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, inspect, select
-from sqlalchemy.orm import Mapper, Session
+from sqlalchemy.orm import Mapper
 
+from adapters.database import UnitSession
 from adapters.memory import InMemorySession
 from domain.entity import Id
 from domain.errors import AlreadyExists
 from domain.repository import E, Repository
-from service_layer.errors import UnitOfWorkMisuse
+from service_layer.errors import OVERTAKEN, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
 
 
 class _Queries(Generic[E]):
@@ -34,7 +35,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
     entity: type[E]
     _built: ClassVar[dict[type, _Queries[Any]]] = {}  # Any: of a different entity each
 
-    def __init__(self, session: Callable[[], Session]) -> None:
+    def __init__(self, session: Callable[[], UnitSession]) -> None:
         self._session = session
         self._queries: _Queries[E] = self._built.get(self.entity) or self._built.setdefault(
             self.entity, _Queries(self.entity)
@@ -59,18 +60,20 @@ class SqlAlchemyRepository(Repository[E, Id]):
             raise self.not_found(entity.id)
         if state.pending:
             session.expunge(entity)
-        elif session.identity_map.get(self._key(entity.id), entity) is not entity:
-            raise UnitOfWorkMisuse(
-                f"remove() of a {type(entity).__name__} that another block got. Get it again in this one."
-            )
-        else:
-            session.delete(entity)
+            return
+        known: E | None = session.identity_map.get(self._key(entity.id))
+        held = entity if known is None else known
+        if held.version != entity.version:
+            raise ConcurrencyConflict(OVERTAKEN)
+        session.delete(held)
 
     def count(self) -> int:
         return self._session().scalars(self._queries.count).one()
 
     def _load(self, id: Id, *, for_update: bool = False) -> E | None:
         session = self._session()
+        if for_update and session.is_read_only:
+            raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
         if for_update:
             return session.scalars(self._queries.locked, {"id": id}).one_or_none()
         known: E | None = session.identity_map.get(self._key(id))
@@ -113,9 +116,12 @@ class InMemoryRepository(Repository[E, Id]):
         return len(self._session().ids(self.entity))
 
     def _load(self, id: Id, *, for_update: bool = False) -> E | None:
+        session = self._session()
+        if for_update and session.is_read_only:
+            raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
         if for_update:
-            self._session().flush()
-        return self._session().get(self.entity, id)
+            session.flush()
+        return session.get(self.entity, id)
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:
         ids = [found for found in self._session().ids(self.entity) if id is None or found > id]

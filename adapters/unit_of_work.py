@@ -43,7 +43,7 @@ class SqlAlchemyUnitOfWork(UnitOfWork):
         """The session of the open block, for a query that no repository has."""
         return self._working_session("uow.session")
 
-    def _repository(self, kind: Callable[[Callable[[], Session]], R]) -> R:
+    def _repository(self, kind: Callable[[Callable[[], UnitSession]], R]) -> R:
         self._working_session()
         return kind(self._working_session)
 
