@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Mapper, Session, SessionTransaction, sessionmaker
 from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.exc import StaleDataError
+from sqlalchemy.util import IdentitySet
 
 from adapters.driver_errors import meaning_of
 from adapters.settings import Settings
@@ -65,8 +66,11 @@ class UnitSession(Session):
         return (self.get_nested_transaction() or self.get_transaction()) is not self.transactions[-1]
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # Any: as Session has it
-        self.inserted += self.new
-        self._touch_roots()
+        new, dirty, deleted = self.new, self.dirty, self.deleted
+        if not (new or dirty or deleted):
+            return
+        self.inserted += new
+        self._touch_roots(dirty, [part for part in (*new, *dirty, *deleted) if not isinstance(part, Entity)])
         foreign = self.is_in_foreign_savepoint
         try:
             super().flush(objects)
@@ -78,16 +82,15 @@ class UnitSession(Session):
             self.fail(error, harmless=foreign)
             raise
 
-    def _touch_roots(self) -> None:
+    def _touch_roots(self, dirty: IdentitySet, parts: list[object]) -> None:
         """Make a change of a part one of its root too, since one version guards the whole aggregate."""
-        parts = [part for part in (*self.new, *self.dirty, *self.deleted) if not isinstance(part, Entity)]
-        changed = {id(part) for part in parts if part not in self.dirty or self.is_modified(part)}
-        for entity in self.identity_map.values() if changed else self.dirty:
-            state = inspect(entity)
-            if isinstance(entity, Entity) and state.mapper.relationships:
-                owned = state.mapper.cascade_iterator("save-update", state)
+        changed = {id(part) for part in parts if part not in dirty or self.is_modified(part)}
+        for entity in self.identity_map.values() if changed else dirty:
+            mapper = inspect(entity).mapper
+            if isinstance(entity, Entity) and mapper.relationships:
+                owned = mapper.cascade_iterator("save-update", inspect(entity))
                 if self.is_modified(entity) or any(id(part) in changed for part, *_ in owned):
-                    flag_modified(entity, _any_column(state.mapper))
+                    flag_modified(entity, _any_column(mapper))
 
     def fail(self, error: BaseException, *, harmless: bool, lost: bool = False) -> None:
         """Tell the unit that a statement failed, unless the caller's own savepoint makes that harmless."""
