@@ -108,10 +108,8 @@ def session_factory(engine: Engine) -> sessionmaker[UnitSession]:
     return sessionmaker(engine, class_=UnitSession, autobegin=False, close_resets_only=False, expire_on_commit=False)
 
 
-# Both drivers are kept from beginning by themselves: do_begin says BEGIN.
-
-
 def _sqlite_options(settings: Settings) -> dict[str, Any]:  # Any: whatever the driver takes
+    # isolation_level, and autocommit below: the drivers begin nothing by themselves, do_begin does
     return {"isolation_level": None, "timeout": settings.database_lock_timeout_s}
 
 
@@ -143,9 +141,8 @@ def _set_pragmas(connection: SQLiteConnection, _record: object) -> None:
 def _begin_sqlite(dbapi_connection: PoolProxiedConnection) -> None:
     session: UnitSession | None = dbapi_connection.info.get(SESSION)
     read_only = bool(session and session.is_read_only)
-    if (
-        dbapi_connection.info.get("query_only", False) is not read_only
-    ):  # only on a change: it unprepares every statement
+    # only when it changes: the pragma makes SQLite prepare every statement anew
+    if dbapi_connection.info.get("query_only", False) is not read_only:
         _execute(dbapi_connection, f"PRAGMA query_only={read_only:d}")
         dbapi_connection.info["query_only"] = read_only
     # IMMEDIATE: who begins as a reader can't wait for another writer later, and fails

@@ -53,7 +53,7 @@ _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
     "SQLITE_CORRUPT": (StorageFailure, "The database file is damaged: restore it from a backup."),
     "SQLITE_FULL": (StorageFailure, _FULL),
     "SQLITE_IOERR": (StorageFailure, "The database file can't be read or written: look at the disk."),
-    "SQLITELOCKED": (ConcurrencyConflict, LOCKED),
+    "SQLITE_LOCKED": (ConcurrencyConflict, LOCKED),
     "SQLITE_NOTADB": (StorageFailure, "The file is not an SQLite database: name another one in DATABASE_URL."),
     "SQLITE_READONLY": (StorageFailure, "The database file can't be written to: look at its permissions."),
 }

@@ -102,9 +102,8 @@ class InMemorySession:
                 raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
             self._begin()
             changed = filter(self._is_changed, self._held.values())
-            for entity in sorted(
-                changed, key=lambda entity: entity.version and entity.id.int
-            ):  # new ones first, as added
+            # the new ones first, as they were added
+            for entity in sorted(changed, key=lambda entity: entity.version and entity.id.int):
                 self._save(entity)
             for entity in self._removed.values():
                 self._delete(entity)

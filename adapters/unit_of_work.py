@@ -103,7 +103,7 @@ class SqlAlchemyUnitOfWork(UnitOfWork):
                     make_transient(entity)  # else SQLAlchemy takes it for a saved one, and never inserts it again
                 _unsave(session.inserted)
             if not connection.invalidated:
-                del connection.info[SESSION]
+                connection.info.pop(SESSION, None)
             connection.close()
 
 
