@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -32,6 +32,8 @@ class Settings(BaseSettings):
     """Where the data lives; a relative SQLite path starts in the project's folder."""
     migration_database_url: SecretStr | None = None
     """The same database for ``alembic``, where another role owns the schema."""
+    migration_wait_s: float = Field(default=300.0, ge=0)
+    """How long ``alembic`` waits for another process that migrates the same database."""
     database_echo: bool = False
     """Whether each statement is logged, without its parameters."""
     database_pool_size: int = Field(default=10, ge=1)
@@ -61,6 +63,14 @@ class Settings(BaseSettings):
     def migration_url(self) -> URL:
         """The database as ``alembic`` opens it."""
         return make_url((self.migration_database_url or self.database_url).get_secret_value())
+
+
+def explain(error: ValidationError) -> str:
+    """Say which settings are not allowed, and why, in one line without a secret."""
+    return "; ".join(
+        f"{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()
+    )
 
 
 def _url(text: str) -> URL:

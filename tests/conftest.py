@@ -11,12 +11,14 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import create_engine
 
+from adapters.settings import Settings
 from tests import ordering
 from tests.backends import Backend, NewUnit, database, memory, migrate
 from tests.ordering import OrderingUnitOfWork
 from tests.postgresql_server import PostgresNotFound, PostgresServer
 
-BACKENDS = ("memory", "sqlite", "postgresql")
+DATABASES = ("sqlite", "postgresql")
+BACKENDS = ("memory", *DATABASES)
 
 
 class OpenBackend(Protocol):
@@ -27,8 +29,9 @@ class OpenBackend(Protocol):
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_person_who_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(("DATABASE_", "MIGRATION_DATABASE_"))]:
+    for name in [name for name in os.environ if name.startswith(("DATABASE_", "MIGRATION_"))]:
         monkeypatch.delenv(name)
+    monkeypatch.setitem(Settings.model_config, "env_file", None)
 
 
 @pytest.fixture(scope="session")
@@ -67,6 +70,27 @@ def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
     postgresql.create_database(name, template="groundwork_template")
     yield postgresql.url(name)
     postgresql.drop_database(name)
+
+
+@pytest.fixture
+def empty_sqlite_url(tmp_path: Path) -> str:
+    """An SQLite database without a table."""
+    return f"sqlite:///{tmp_path / 'empty.db'}"
+
+
+@pytest.fixture
+def empty_postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
+    """A PostgreSQL database without a table."""
+    name = f"empty_{uuid4().hex}"
+    postgresql.create_database(name)
+    yield postgresql.url(name)
+    postgresql.drop_database(name)
+
+
+@pytest.fixture(params=DATABASES)
+def empty_url(request: pytest.FixtureRequest) -> str:
+    """A database without a table, on each engine in turn."""
+    return str(request.getfixturevalue(f"empty_{request.param}_url"))
 
 
 @pytest.fixture(params=BACKENDS)

@@ -1,0 +1,88 @@
+"""Histories of the tests' own: planted revisions, which the house's env.py runs on a database of their own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from textwrap import dedent, indent
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, NullPool, create_engine
+
+from adapters.settings import PROJECT
+
+CONFIGURATION = """\
+[tool.alembic]
+script_location = "{project}/migrations"
+version_locations = ["%(here)s"]
+prepend_sys_path = ["{project}"]
+"""
+
+REVISION = '''\
+"""{id}"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{id}"
+down_revision = {down!r}
+
+
+def upgrade() -> None:
+{upgrade}
+
+
+def downgrade() -> None:
+{downgrade}
+'''
+
+
+@dataclass(frozen=True)
+class History:
+    """Revisions in a folder, and the database that they are run on."""
+
+    folder: Path
+    url: str
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(exist_ok=True)
+        self._file.write_text(CONFIGURATION.format(project=PROJECT.as_posix()))
+
+    def plant(self, id: str, upgrade: str, downgrade: str = "pass", *, down: str | None = None) -> None:
+        """Write a revision, or write it anew."""
+        bodies = {"upgrade": upgrade, "downgrade": downgrade}
+        bodies = {name: indent(dedent(body).strip(), "    ") for name, body in bodies.items()}
+        (self.folder / f"{id}.py").write_text(REVISION.format(id=id, down=down, **bodies))
+
+    def config(self, **attributes: object) -> Config:
+        """Configure alembic for a call in this process."""
+        config = Config(toml_file=PROJECT / "pyproject.toml")
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", str(self.folder))
+        config.attributes.update(attributes or {"url": self.url})
+        return config
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Migrate in this process."""
+        command.upgrade(self.config(), revision)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start ``alembic`` in a process of its own."""
+        return subprocess.Popen(
+            [sys.executable, "-m", "alembic", "-c", str(self._file), *arguments],
+            env={**os.environ, "DATABASE_URL": self.url, "MIGRATION_DATABASE_URL": self.url},
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def engine(self) -> Engine:
+        """Return a plain engine on the database, without the application's pragmas."""
+        return create_engine(self.url, poolclass=NullPool)
+
+    @property
+    def _file(self) -> Path:
+        return self.folder / "pyproject.toml"
