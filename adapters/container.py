@@ -47,12 +47,17 @@ def bootstrap(**overrides: Any) -> Generator[Container]:  # Any: a provider, or 
 
     Args:
         overrides: what takes the place of a provider of the same name, as in ``bootstrap(settings=Settings(...))``.
-    Raises: AttributeError (no provider has that name), pydantic.ValidationError (a setting is not allowed).
+    Raises: AttributeError (no provider has that name), pydantic.ValidationError (a setting is not allowed),
+        SchemaOutdated (the database is not migrated to what this code needs).
     """
     start_mappers()
     container = Container(**overrides)
     try:
         container.init_resources()
+        if container.settings().database_check_schema and "unit_of_work" not in overrides:
+            from adapters.schema import check_schema  # noqa: PLC0415  # it takes 0.08 s, and only a start needs it
+
+            check_schema(container.engine())
         yield container
     finally:
         container.shutdown_resources()

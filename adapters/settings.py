@@ -34,6 +34,8 @@ class Settings(BaseSettings):
     """The same database for ``alembic``, where another role owns the schema."""
     migration_wait_s: float = Field(default=300.0, ge=0)
     """How long ``alembic`` waits for another process that migrates the same database."""
+    database_check_schema: bool = True
+    """Whether ``bootstrap()`` refuses a database that is not at the newest revision."""
     database_echo: bool = False
     """Whether each statement is logged, without its parameters."""
     database_pool_size: int = Field(default=10, ge=1)

@@ -8,7 +8,7 @@ TransactionError
 ├── CommitOutcomeUnknown   the database was lost during COMMIT; the changes are saved, or they are not
 ├── StatementTimeout       a statement took too long
 ├── StorageFailure         the disk is full, or the database file can't be used
-├── SchemaOutdated         the database lacks a table or a column that this code needs
+├── SchemaOutdated         the database's schema is not the one that this code needs
 └── ConstraintViolated     a constraint refused the data, and no rule of the domain speaks for it
     └── ReferenceViolated  that constraint is a foreign key
 UncommittedChanges         a warning: changes were neither committed nor rolled back
@@ -70,7 +70,7 @@ class StorageFailure(TransactionError):
 
 
 class SchemaOutdated(TransactionError):
-    """The database lacks a table or a column that this code needs: it wants ``alembic upgrade head``."""
+    """The database's schema is not the one that this code needs: it mostly wants ``alembic upgrade head``."""
 
 
 class ConstraintViolated(TransactionError):
