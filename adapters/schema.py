@@ -54,6 +54,8 @@ def check_schema(engine: Engine) -> None:
         current = _current(engine)
     except DatabaseUnavailable:
         return
+    finally:
+        engine.dispose()  # so that what a caller sets up for new connections reaches every one of them
     heads, revisions = _revisions()
     if current == heads:
         return

@@ -293,11 +293,10 @@ def test_a_file_that_is_no_database_is_told_as_such(tmp_path: Path) -> None:
     file.write_text("Dear John, this is a letter and no database. " * 40)
 
     with (
-        bootstrap(settings=Settings(database_url=f"sqlite:///{file}")) as container,
         pytest.raises(StorageFailure, match="not an SQLite database"),
-        container.unit_of_work(),
+        bootstrap(settings=Settings(database_url=f"sqlite:///{file}")),
     ):
-        pytest.fail("entered")
+        pytest.fail("bootstrapped")
 
 
 def test_an_unreachable_server_is_told_as_such(tmp_path: Path) -> None:
