@@ -20,6 +20,7 @@ def unit_of_work() -> Generator[UnitOfWork]:
     from sqlalchemy.exc import DBAPIError
 
     from adapters.container import bootstrap
+    from adapters.settings import explain
 
     try:
         with bootstrap() as container:
@@ -33,6 +34,4 @@ def unit_of_work() -> Generator[UnitOfWork]:
     except DBAPIError as error:
         raise typer.TyperException(f"The database refused a statement: {error.orig}") from error
     except ValidationError as error:
-        [wrong, *_] = error.errors(include_input=False)
-        reason = wrong["msg"].removeprefix("Value error, ")
-        raise typer.TyperException(f"{str(wrong['loc'][0]).upper()}: {reason}") from error
+        raise typer.TyperException(explain(error)) from error
