@@ -4,7 +4,14 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Concatenate, ParamSpec, TypeVar
 
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, stop_after_delay, wait_random_exponential
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    stop_after_attempt,
+    stop_after_delay,
+    wait_exponential,
+    wait_random_exponential,
+)
 
 from service_layer.errors import ConcurrencyConflict, DatabaseUnavailable
 from service_layer.unit_of_work import UnitOfWork
@@ -28,7 +35,7 @@ def retry_transient(
     with a unit of work that is open already, the function runs once: the outermost call decides, for it alone can begin
     a new transaction. Never decorate a function that reads an iterator or sends a mail: it can't be run twice.
 
-    Source: exponential back-off with full jitter, as in Brooker, "Exponential Backoff And Jitter" (2015).
+    Source: exponential back-off with equal jitter, as in Brooker, "Exponential Backoff And Jitter" (2015).
     """
 
     @wraps(function)
@@ -46,6 +53,7 @@ def retry_transient(
 _retrying = Retrying(
     retry=retry_if_exception_type(TRANSIENT),
     stop=stop_after_attempt(TRIES - 1) | stop_after_delay(SECONDS),
-    wait=wait_random_exponential(multiplier=0.02, max=1.0),
+    # The second try comes at once: a server that has restarted is there. The others are spread over 5 to 10 seconds.
+    wait=wait_exponential(0.05, max=1.25) + wait_random_exponential(0.05, max=1.25),
     reraise=True,
 )

@@ -7,6 +7,7 @@ import pytest
 from adapters.unit_of_work import InMemoryUnitOfWork
 from domain.entity import new_id
 from domain.errors import DomainError, VersionMismatch
+from service_layer import retry
 from service_layer.errors import (
     CommitOutcomeUnknown,
     ConcurrencyConflict,
@@ -16,6 +17,14 @@ from service_layer.errors import (
 )
 from service_layer.retry import TRIES, retry_transient
 from service_layer.unit_of_work import UnitOfWork
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds between the tries, which nobody waits for."""
+    waits: list[float] = []
+    monkeypatch.setattr(retry._retrying, "sleep", waits.append)
+    return waits
 
 
 class Attempts:
@@ -56,6 +65,16 @@ def test_after_ten_tries_the_error_is_raised() -> None:
         attempts.function(InMemoryUnitOfWork(), "done")
 
     assert attempts.made == TRIES == 10
+
+
+def test_the_second_try_comes_at_once_and_the_others_span_the_seconds_of_a_fail_over(waits: list[float]) -> None:
+    attempts = Attempts(*(DatabaseUnavailable("away") for _ in range(TRIES - 1)))
+
+    attempts.function(InMemoryUnitOfWork(), "done")
+
+    assert len(waits) == TRIES - 2
+    assert waits[:5] == sorted(waits[:5])
+    assert 5 < sum(waits) < 11
 
 
 @pytest.mark.parametrize(
