@@ -1,6 +1,7 @@
 """Settings, read from the environment and from ``.env`` in the project's folder."""
 
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +18,9 @@ _DRIVERS = {
     "postgres": "postgresql+psycopg",
 }
 
+# at least a millisecond: PostgreSQL takes less for no limit at all
+Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
+
 
 class Settings(BaseSettings):
     """What differs between installations. Each field is an environment variable in capitals: ``DATABASE_URL``.
@@ -32,7 +36,7 @@ class Settings(BaseSettings):
     """Where the data lives; a relative SQLite path starts in the project's folder."""
     migration_database_url: SecretStr | None = None
     """The same database for ``alembic``, where another role owns the schema."""
-    migration_wait_s: float = Field(default=300.0, ge=0)
+    migration_wait_s: Seconds = 300.0
     """How long ``alembic`` waits for another process that migrates the same database."""
     database_check_schema: bool = True
     """Whether ``bootstrap()`` refuses a database that is not at the newest revision."""
@@ -40,13 +44,13 @@ class Settings(BaseSettings):
     """Whether each statement is logged, without its parameters."""
     database_pool_size: int = Field(default=10, ge=1)
     """How many connections one process opens at the most."""
-    database_pool_timeout_s: float = Field(default=5.0, gt=0)
+    database_pool_timeout_s: Seconds = 5.0
     """How long to wait for a free connection."""
-    database_lock_timeout_s: float = Field(default=5.0, gt=0)
+    database_lock_timeout_s: Seconds = 5.0
     """How long to wait for a lock that another transaction holds."""
-    database_statement_timeout_s: float = Field(default=30.0, gt=0)
+    database_statement_timeout_s: Seconds = 30.0
     """How long one statement may take, on PostgreSQL."""
-    database_idle_timeout_s: float = Field(default=60.0, gt=0)
+    database_idle_timeout_s: Seconds = 60.0
     """How long a block may do nothing before PostgreSQL ends it, for an idle block keeps locks and old rows."""
 
     @field_validator("database_url", "migration_database_url")
@@ -81,11 +85,13 @@ def _url(text: str) -> URL:
         url = url.set(drivername=_DRIVERS[url.drivername])
     except (ArgumentError, KeyError, ValueError):
         raise ValueError("write it like sqlite:///app.db or postgresql://user:password@host/database") from None
-    if url.drivername != "sqlite" or (url.database or "").startswith("file:"):
+    if url.drivername != "sqlite":
         return url
-    if url.database in {None, "", ":memory:"}:
-        raise ValueError("SQLite in memory would be empty for every connection: name a file, like sqlite:///app.db")
-    file = PROJECT / str(url.database)
+    if not url.database or url.database.startswith((":memory:", "file:")):
+        raise ValueError("a database in memory would be empty for every connection: name a file, like sqlite:///app.db")
+    file = PROJECT / url.database
+    if file.is_dir():
+        raise ValueError(f"{file} is a folder: name a file")
     if not file.parent.is_dir():
         raise ValueError(f"the folder {file.parent} does not exist: make it, or name a file in another one")
     return url.set(database=str(file))

@@ -17,7 +17,7 @@ if sys.version_info >= (3, 14):
 else:
 
     def new_id() -> UUID:
-        """Return a new UUIDv7: ids sort in the order in which one process made them.
+        """Return a new UUIDv7: ids sort by the time at which they were made, to a quarter of a microsecond.
 
         Source: RFC 9562, section 5.7; the order within a millisecond by section 6.2, method 3.
         """
@@ -71,5 +71,5 @@ class Entity:
             version: the version that the caller read; None where any will do.
         Raises: VersionMismatch (the entity has another version).
         """
-        if version is not None and version != self.version:
+        if version is not None and (type(version) is not int or version != self.version):
             raise VersionMismatch(type(self).__name__, self.id, version, self.version)

@@ -17,6 +17,14 @@ _short = Repr()
 _short.maxstring = _short.maxother = 60
 
 
+def shown(value: object) -> str:
+    """Return a value as a message shows it: short, and whatever it is."""
+    try:
+        return _short.repr(value)
+    except Exception:  # whatever a foreign __repr__ raises; an int of more than 4300 digits does, too
+        return f"<{type(value).__name__}>"
+
+
 class DomainError(Exception):
     """A business rule refused the request; asking again in the same words will not help."""
 
@@ -34,7 +42,7 @@ class InvalidValue(DomainError, ValueError):
         """What is allowed, as a clause: 'it must be ...'."""
 
     def __str__(self) -> str:
-        return f"{self.field} {_short.repr(self.value)} is not allowed: {self.rule}."
+        return f"{self.field} {shown(self.value)} is not allowed: {self.rule}."
 
 
 class NotFound(DomainError, LookupError):
@@ -73,4 +81,4 @@ class VersionMismatch(DomainError):
 
     def __str__(self) -> str:
         entity, id, expected, found = self.args
-        return f"{entity} {id} has version {found}, not {expected}: read it again, then decide anew."
+        return f"{entity} {id} has version {found}, not {shown(expected)}: read it again, then decide anew."

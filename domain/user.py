@@ -15,9 +15,9 @@ UserId = NewType("UserId", UUID)
 NAME_MAX_LENGTH = 100
 AGE_MAX = 150
 
-_NAME = re.compile(
-    rf"[^\x00-\x1f\x7f-\x9f\ud800-\udfff]{{1,{NAME_MAX_LENGTH}}}"
-)  # no control signs, no lone surrogates
+# no control signs, no line breaks, nothing invisible or that turns the direction of reading, no lone surrogates
+_NOT_IN_A_NAME = r"\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
+_NAME = re.compile(rf"[^{_NOT_IN_A_NAME}]{{1,{NAME_MAX_LENGTH}}}")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
@@ -45,7 +45,7 @@ class EmailAddress(str):
 def _name(value: object) -> str:
     trimmed = value.strip() if isinstance(value, str) else ""
     if not _NAME.fullmatch(trimmed):
-        raise InvalidValue("name", value, f"it must be 1 to {NAME_MAX_LENGTH} characters on one line")
+        raise InvalidValue("name", value, f"it must be 1 to {NAME_MAX_LENGTH} visible characters on one line")
     return trimmed
 
 

@@ -40,7 +40,7 @@ class FailedTransaction(TransactionError):
     def __str__(self) -> str:
         action, failure = self.args
         return (
-            f"{action} after a failure in the same block ({type(failure).__name__}: {failure}) Nothing of it can be"
+            f"{action} after a failure in the same block ({type(failure).__name__}: {failure}). Nothing of it can be"
             " saved. Let the error leave the block; or, if it is expected, put that step into an inner block: with uow:"
         )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from functools import wraps
+from time import monotonic
 from typing import Concatenate, ParamSpec, TypeVar
 
 from tenacity import (
@@ -33,26 +34,29 @@ def retry_transient(
 
     Up to 10 tries within 10 seconds, with jittered exponential back-off between them; then the error is raised. Called
     with a unit of work that is open already, the function runs once: the outermost call decides, for it alone can begin
-    a new transaction. Never decorate a function that reads an iterator or sends a mail: it can't be run twice.
+    a new transaction. The unit of work is handed over by position.
+
+    Never decorate a function that reads an iterator or sends a mail: it can't be run twice.
 
     Source: exponential back-off with equal jitter, as in Brooker, "Exponential Backoff And Jitter" (2015).
     """
 
     @wraps(function)
     def retrying(uow: UnitOfWork, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        started = monotonic()
         try:
             return function(uow, *args, **kwargs)
         except TRANSIENT:  # the first try stays outside tenacity, which would cost it 30 us
             if uow.is_open:
                 raise
-        return _retrying.copy()(function, uow, *args, **kwargs)
+        stop = stop_after_attempt(TRIES - 1) | stop_after_delay(SECONDS - (monotonic() - started))
+        return _retrying.copy(stop=stop)(function, uow, *args, **kwargs)
 
     return retrying
 
 
 _retrying = Retrying(
     retry=retry_if_exception_type(TRANSIENT),
-    stop=stop_after_attempt(TRIES - 1) | stop_after_delay(SECONDS),
     # The second try comes at once: a server that has restarted is there. The others are spread over 5 to 10 seconds.
     wait=wait_exponential(0.05, max=1.25) + wait_random_exponential(0.05, max=1.25),
     reraise=True,

@@ -83,13 +83,13 @@ def find_user_by_email(uow: UnitOfWork, email: str) -> UserDetails | None:
 
 @retry_transient
 def list_users(uow: UnitOfWork, *, after: UUID | None = None, limit: int = 50) -> Page[UserDetails]:
-    """Return a page of users in order of id, which is the order of registration.
+    """Return a page of users in order of id: that of registration, as far as ids are made here.
 
     Args:
         uow: closed, or open in the caller.
         after: the ``next`` of the page before; None for the first page.
         limit: how many users at the most, 1 to 1000.
-    Raises: InvalidValue (``limit`` out of range).
+    Raises: InvalidValue (``after`` is not a UUID, or ``limit`` is out of range).
     """
     with uow.reading():
         page = uow.users.page(after=after, limit=limit)

@@ -72,7 +72,7 @@ def test_a_wrong_url_is_refused_with_an_example_and_without_the_secret(url: str)
     assert caught.value.__cause__ is None
 
 
-@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:"])
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true"])
 def test_sqlite_in_memory_is_refused_with_the_reason(url: str) -> None:
     with pytest.raises(ValidationError, match="would be empty for every connection"):
         Settings(database_url=url)
@@ -81,6 +81,19 @@ def test_sqlite_in_memory_is_refused_with_the_reason(url: str) -> None:
 def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
     with pytest.raises(ValidationError, match=f"the folder {tmp_path}/none does not exist"):
         Settings(database_url=f"sqlite:///{tmp_path}/none/app.db")
+
+
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=f"{tmp_path} is a folder: name a file"):
+        Settings(database_url=f"sqlite:///{tmp_path}")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "0.0004", "inf", "nan", "1e9", "soon"])
+def test_a_limit_that_would_be_none_is_refused(monkeypatch: pytest.MonkeyPatch, seconds: str) -> None:
+    monkeypatch.setenv("DATABASE_LOCK_TIMEOUT_S", seconds)
+
+    with pytest.raises(ValidationError, match="database_lock_timeout_s"):
+        Settings()
 
 
 def test_migrations_use_the_same_database_unless_another_url_is_given() -> None:

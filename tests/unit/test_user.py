@@ -52,9 +52,14 @@ def test_a_name_of_1_to_100_characters_is_trimmed_and_kept(name: str) -> None:
     assert a_user(name=name).name == name.strip()
 
 
-@pytest.mark.parametrize("name", ["", "  \t", "J" * 101, "John\nDoe", "John\x00", "\ud800", None, 7, b"John"])
+@pytest.mark.parametrize(
+    "name",
+    ["", "  \t", "J" * 101, "John\nDoe", "John\x00", "\ud800", "\u200b", "a\u2028b", "\u202ee", None, 7, b"John"],
+)
 def test_any_other_name_is_refused(name: str) -> None:
-    with pytest.raises(InvalidValue, match="is not allowed: it must be 1 to 100 characters on one line") as caught:
+    with pytest.raises(
+        InvalidValue, match="is not allowed: it must be 1 to 100 visible characters on one line"
+    ) as caught:
         a_user(name=name)
 
     assert (caught.value.field, caught.value.value) == ("name", name)
@@ -142,11 +147,22 @@ def test_a_long_value_is_shortened_in_the_message() -> None:
     assert len(str(caught.value)) < 200
 
 
+def test_a_value_that_cannot_be_shown_is_refused_by_its_type() -> None:
+    with pytest.raises(InvalidValue, match="age <int> is not allowed"):
+        a_user(age=10**5000)
+
+    with pytest.raises(VersionMismatch, match="not <int>"):
+        a_user().expect_version(10**5000)
+
+
 def test_the_version_that_a_caller_read_must_be_the_present_one() -> None:
     john = a_user()
 
     john.expect_version(None)
     john.expect_version(0)
+    for version in ("0", False, 0.0):
+        with pytest.raises(VersionMismatch):
+            john.expect_version(version)  # type: ignore[arg-type]  # that is the point
     with pytest.raises(VersionMismatch, match=f"User {john.id} has version 0, not 3: read it again") as caught:
         john.expect_version(3)
     assert (caught.value.expected, caught.value.found) == (3, 0)
