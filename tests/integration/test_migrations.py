@@ -138,7 +138,7 @@ def test_on_postgresql_who_waits_too_long_is_told_who_migrates(
 ) -> None:
     on_postgresql.plant("first", "op.execute('SELECT 1')")
     on_postgresql.upgrade()
-    monkeypatch.setenv("MIGRATION_WAIT_S", "0")
+    monkeypatch.setenv("MIGRATION_WAIT_S", "0.001")
     url = make_url(on_postgresql.url).set(drivername="postgresql").render_as_string(hide_password=False)
 
     with psycopg.connect(url, application_name="a stuck deploy") as other:
@@ -151,7 +151,7 @@ def test_on_postgresql_who_waits_too_long_is_told_who_migrates(
 
 def test_on_sqlite_who_waits_too_long_is_told_why(on_sqlite: History, monkeypatch: pytest.MonkeyPatch) -> None:
     on_sqlite.plant("first", FIRST)
-    monkeypatch.setenv("MIGRATION_WAIT_S", "0")
+    monkeypatch.setenv("MIGRATION_WAIT_S", "0.001")
 
     with closing(sqlite3.connect(make_url(on_sqlite.url).database or "")) as other:
         other.execute("BEGIN IMMEDIATE")
