@@ -144,7 +144,7 @@ def test_on_postgresql_who_waits_too_long_is_told_who_migrates(
     with psycopg.connect(url, application_name="a stuck deploy") as other:
         other.execute("SELECT pg_advisory_lock(7316911042)")
 
-        holder = rf"after 0 s: pid {other.info.backend_pid}, a stuck deploy, user .*, connected since 20\d\d-"
+        holder = rf"after 0.001 s: pid {other.info.backend_pid}, a stuck deploy, user .*, connected since 20\d\d-"
         with pytest.raises(CommandError, match=holder):
             on_postgresql.upgrade()
 
