@@ -4,6 +4,8 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
+from io import StringIO
 from pathlib import Path
 from textwrap import dedent, indent
 
@@ -12,6 +14,7 @@ from alembic.config import Config
 from sqlalchemy import Engine, NullPool, create_engine
 
 from adapters.settings import PROJECT
+from tests.schema import Schema, schema_of
 
 CONFIGURATION = """\
 [tool.alembic]
@@ -46,14 +49,13 @@ class History:
     folder: Path
     url: str
 
-    def __post_init__(self) -> None:
-        self.folder.mkdir(exist_ok=True)
-        self._file.write_text(CONFIGURATION.format(project=PROJECT.as_posix()))
-
-    def plant(self, id: str, upgrade: str, downgrade: str = "pass", *, down: str | None = None) -> None:
+    def plant(
+        self, id: str, upgrade: str, downgrade: str = "pass", *, down: str | tuple[str, ...] | None = None
+    ) -> None:
         """Write a revision, or write it anew."""
         bodies = {"upgrade": upgrade, "downgrade": downgrade}
         bodies = {name: indent(dedent(body).strip(), "    ") for name, body in bodies.items()}
+        self.folder.mkdir(exist_ok=True)
         (self.folder / f"{id}.py").write_text(REVISION.format(id=id, down=down, **bodies))
 
     def config(self, **attributes: object) -> Config:
@@ -70,8 +72,10 @@ class History:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start ``alembic`` in a process of its own."""
+        file = self.folder / "pyproject.toml"
+        file.write_text(CONFIGURATION.format(project=PROJECT.as_posix()))
         return subprocess.Popen(
-            [sys.executable, "-m", "alembic", "-c", str(self._file), *arguments],
+            [sys.executable, "-m", "alembic", "-c", str(file), *arguments],
             env={**os.environ, "DATABASE_URL": self.url, "MIGRATION_DATABASE_URL": self.url},
             cwd=PROJECT,
             stdout=subprocess.PIPE,
@@ -79,10 +83,23 @@ class History:
             text=True,
         )
 
-    def engine(self) -> Engine:
-        """Return a plain engine on the database, without the application's pragmas."""
-        return create_engine(self.url, poolclass=NullPool)
+    def downgrade(self, revision: str) -> None:
+        """Go back in this process."""
+        command.downgrade(self.config(), revision)
 
-    @property
-    def _file(self) -> Path:
-        return self.folder / "pyproject.toml"
+    def offline(self) -> str:
+        """Return the SQL of the whole history."""
+        config = self.config()
+        config.output_buffer = output = StringIO()
+        command.upgrade(config, "heads", sql=True)
+        return output.getvalue()
+
+    def schema(self) -> Schema:
+        """Return what the database's schema is."""
+        with self.engine.connect() as connection:
+            return schema_of(connection)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """A plain engine on the database, without the application's pragmas."""
+        return create_engine(self.url, poolclass=NullPool)

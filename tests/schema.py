@@ -1,35 +1,34 @@
 """What a database's schema is, in plain values to compare. It sees what autogenerate does not."""
 
-from collections.abc import Mapping
-from typing import Any
+import json
+from collections.abc import Iterable
 
-from sqlalchemy import Inspector, NullPool, create_engine, inspect
+from sqlalchemy import Connection, inspect
+from sqlalchemy.types import TypeEngine
 
 Schema = dict[str, dict[str, list[str]]]
 
 
-def schema_of(url: str) -> Schema:
+def schema_of(connection: Connection) -> Schema:
     """Return each table's columns, constraints and indexes, without what Alembic keeps for itself."""
-    engine = create_engine(url, poolclass=NullPool)
-    with engine.connect() as connection:
-        found = inspect(connection)
-        return {table: _table(found, table) for table in found.get_table_names() if table != "alembic_version"}
-
-
-def _table(found: Inspector, table: str) -> dict[str, list[str]]:
+    found = inspect(connection)
     return {
-        "columns": _sorted({**column, "type": repr(column["type"])} for column in found.get_columns(table)),
-        "primary key": _sorted([found.get_pk_constraint(table)]),
-        "foreign keys": _sorted(found.get_foreign_keys(table)),
-        "unique": _sorted(found.get_unique_constraints(table)),
-        "checks": _sorted(found.get_check_constraints(table)),
-        "indexes": _sorted(found.get_indexes(table)),
+        table: {
+            "columns": _texts(found.get_columns(table)),
+            "primary key": _texts([found.get_pk_constraint(table)]),
+            "foreign keys": _texts(found.get_foreign_keys(table)),
+            "unique": _texts(found.get_unique_constraints(table)),
+            "checks": _texts(found.get_check_constraints(table)),
+            "indexes": _texts(found.get_indexes(table)),
+        }
+        for table in found.get_table_names()
+        if table != "alembic_version"
     }
 
 
-def _sorted(parts: Any) -> list[str]:  # Any: each kind of part is a TypedDict of its own
-    return sorted(_text(part) for part in parts)
+def _texts(parts: Iterable[object]) -> list[str]:
+    return sorted(json.dumps(part, default=_text, sort_keys=True) for part in parts)
 
 
-def _text(part: Mapping[str, object]) -> str:
-    return ", ".join(f"{key}={part[key]}" for key in sorted(part))
+def _text(value: object) -> str:
+    return repr(value) if isinstance(value, TypeEngine) else str(value)  # str() of a type leaves its time zone out

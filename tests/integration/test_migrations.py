@@ -5,7 +5,6 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
-from io import StringIO
 from pathlib import Path
 
 import psycopg
@@ -20,7 +19,6 @@ from sqlalchemy.types import TypeDecorator
 from adapters.mappers import metadata
 from adapters.settings import PROJECT
 from tests.revisions import History
-from tests.schema import schema_of
 
 FIRST = """op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(9)))"""
 HALF_A_REVISION = """
@@ -45,11 +43,11 @@ def on_postgresql(empty_postgresql_url: str, tmp_path: Path) -> History:
 
 
 def tables(history: History) -> set[str]:
-    return set(inspect(history.engine()).get_table_names())
+    return set(inspect(history.engine).get_table_names())
 
 
 def revisions(history: History) -> list[str]:
-    with history.engine().connect() as connection:
+    with history.engine.connect() as connection:
         return list(connection.scalars(text("SELECT version_num FROM alembic_version")))
 
 
@@ -169,7 +167,7 @@ def test_on_postgresql_a_statement_waits_5_s_for_its_lock_unless_it_is_one_to_ru
 
     on_postgresql.upgrade()
 
-    with on_postgresql.engine().connect() as connection:
+    with on_postgresql.engine.connect() as connection:
         assert connection.execute(text("SELECT * FROM inside, outside")).one() == ("5s", "0")
 
 
@@ -194,7 +192,7 @@ def family(on_sqlite: History) -> History:
 
 
 def children(history: History) -> list[int]:
-    with history.engine().connect() as connection:
+    with history.engine.connect() as connection:
         return list(connection.scalars(text("SELECT parent_id FROM children")))
 
 
@@ -223,7 +221,7 @@ def test_a_revision_that_breaks_a_foreign_key_is_undone(family: History) -> None
 
 
 def test_a_connection_that_would_delete_referring_rows_is_refused(family: History) -> None:
-    with family.engine().connect() as connection:
+    with family.engine.connect() as connection:
         connection.connection.cursor().execute("PRAGMA foreign_keys=ON")
 
         with pytest.raises(CommandError, match="set it OFF"):
@@ -236,7 +234,7 @@ def test_a_connection_that_would_delete_referring_rows_is_refused(family: Histor
 def test_a_given_connection_is_used_and_committed(history: History) -> None:
     history.plant("first", HALF_A_REVISION)
 
-    with history.engine().connect() as connection:
+    with history.engine.connect() as connection:
         command.upgrade(history.config(connection=connection), "head")
 
     assert revisions(history) == ["first"]
@@ -245,7 +243,7 @@ def test_a_given_connection_is_used_and_committed(history: History) -> None:
 def test_a_given_connection_in_a_transaction_is_left_to_its_owner(history: History) -> None:
     history.plant("first", HALF_A_REVISION)
 
-    with history.engine().connect() as connection, connection.begin() as transaction:
+    with history.engine.connect() as connection, connection.begin() as transaction:
         command.upgrade(history.config(connection=connection), "head")
         transaction.rollback()
 
@@ -255,7 +253,7 @@ def test_a_given_connection_in_a_transaction_is_left_to_its_owner(history: Histo
 def test_a_given_connection_loses_nothing_of_the_half_that_succeeded(history: History) -> None:
     history.plant("first", f"{HALF_A_REVISION}\n    raise RuntimeError")
 
-    with history.engine().connect() as connection, pytest.raises(RuntimeError):
+    with history.engine.connect() as connection, pytest.raises(RuntimeError):
         command.upgrade(history.config(connection=connection), "head")
 
     assert "halves" not in tables(history)
@@ -326,13 +324,6 @@ def test_a_missing_driver_is_told_in_one_sentence(
 # ---- writing revisions ----------------------------------------------------------------------------------------------
 
 
-def offline(history: History) -> str:
-    config = history.config()
-    config.output_buffer = StringIO()
-    command.upgrade(config, "head", sql=True)
-    return str(config.output_buffer.getvalue())
-
-
 def run(script: str, connection: Connection) -> None:
     dbapi_connection = connection.connection.driver_connection
     assert isinstance(dbapi_connection, sqlite3.Connection | psycopg.Connection)
@@ -343,8 +334,8 @@ def test_offline_sql_does_the_same_in_transactions_too(history: History) -> None
     history.plant("first", HALF_A_REVISION)
     history.plant("second", FIRST, down="first")
 
-    script = offline(history)
-    with history.engine().connect() as connection:
+    script = history.offline()
+    with history.engine.connect() as connection:
         run(script, connection)
 
     assert script.lstrip().startswith("BEGIN;")
@@ -373,7 +364,7 @@ def test_a_written_revision_is_formatted_needs_no_code_of_the_application_and_ma
 
     (revision,) = on_postgresql.folder.glob("*.py")
     assert "adapters" not in revision.read_text()
-    assert "documents" in schema_of(on_postgresql.url)
+    assert "documents" in on_postgresql.schema()
     assert ruff("format", "--check", revision) == 0
     assert ruff("check", revision) == 0
 
