@@ -113,22 +113,28 @@ def _sqlite_options(settings: Settings) -> dict[str, Any]:  # Any: whatever the 
     return {"isolation_level": None, "timeout": settings.database_lock_timeout_s}
 
 
+# a peer that fell silent is given up after 5 s of connecting, or 10 + 3 x 5 s of waiting, not after two hours
+_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 25_000,
+}
+
+
 def _postgresql_options(settings: Settings) -> dict[str, Any]:  # Any: whatever the driver takes
+    said = settings.url.normalized_query  # which wins
+    options = {"autocommit": True, **{name: value for name, value in _PATIENCE.items() if name not in said}}
+    if settings.database_pooler:
+        return {**options, "prepare_threshold": None}
     limits = {
         "lock_timeout": settings.database_lock_timeout_s,
         "statement_timeout": settings.database_statement_timeout_s,
         "idle_in_transaction_session_timeout": settings.database_idle_timeout_s,
     }
-    return {
-        "autocommit": True,
-        "options": " ".join(f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items()),
-        # a peer that fell silent is given up after 5 s of connecting, or 10 + 3 x 5 s of waiting, not after two hours
-        "connect_timeout": 5,
-        "keepalives_idle": 10,
-        "keepalives_interval": 5,
-        "keepalives_count": 3,
-        "tcp_user_timeout": 25_000,
-    }
+    flags = [f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items()]
+    return {**options, "options": " ".join((*flags, *said.get("options", ())))}
 
 
 def _set_pragmas(connection: SQLiteConnection, _record: object) -> None:

@@ -53,6 +53,10 @@ class Settings(BaseSettings):
     database_idle_timeout_s: Seconds = 60.0
     """How long a block may do nothing before PostgreSQL ends it, for an idle block keeps locks and old rows."""
 
+    database_pooler: bool = False
+    """Whether a pooler of transactions such as pgbouncer stands between. It would give prepared statements to the wrong
+    client, and refuses timeouts: set them by ALTER ROLE."""
+
     @field_validator("database_url", "migration_database_url")
     @classmethod
     def _normalise(cls, value: SecretStr | None) -> SecretStr | None:
