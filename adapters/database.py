@@ -16,7 +16,7 @@ from sqlalchemy.util import IdentitySet
 from adapters.driver_errors import meaning_of
 from adapters.settings import Settings
 from domain.entity import Entity
-from service_layer.errors import OVERTAKEN, ConcurrencyConflict
+from service_layer.errors import OVERTAKEN, ConcurrencyConflict, DatabaseUnavailable
 from service_layer.unit_of_work import UnitOfWork
 
 SESSION = "session"
@@ -37,6 +37,7 @@ def create_engine(settings: Settings) -> Engine:
     )
     if sqlite:
         event.listen(engine, "connect", _set_pragmas)
+        engine.dialect.do_commit = _commit_sqlite  # type: ignore[method-assign]  # the hook for it
     engine.dialect.do_begin = _begin_sqlite if sqlite else _begin_postgresql  # type: ignore[method-assign]  # the hook for it
     event.listen(engine, "after_cursor_execute", _note_change)
     event.listen(engine, "handle_error", _translate)
@@ -155,6 +156,14 @@ def _begin_sqlite(dbapi_connection: PoolProxiedConnection) -> None:
     _execute(dbapi_connection, "BEGIN IMMEDIATE" if session and not read_only else "BEGIN")
 
 
+def _commit_sqlite(dbapi_connection: PoolProxiedConnection) -> None:
+    try:
+        dbapi_connection.commit()
+    except BaseException:
+        dbapi_connection.rollback()  # a broken deferred constraint leaves the transaction open, SQLAlchemy forgets it
+        raise
+
+
 def _begin_postgresql(dbapi_connection: PoolProxiedConnection) -> None:
     session: UnitSession | None = dbapi_connection.info.get(SESSION)
     begin = "BEGIN"
@@ -178,14 +187,25 @@ def _note_change(connection: Connection, _cursor: object, statement: str, *_: ob
 
 
 def _translate(context: ExceptionContext) -> None:
-    """Raise what a driver's error means, in the place where it happens."""
-    connection, error = context.connection, context.original_exception
-    if not isinstance(context.sqlalchemy_exception, DBAPIError):
-        return
-    lost = context.is_disconnect or not connection
+    """Raise what a driver's error means, in the place where it happens. Whatever it is, the block has failed."""
+    connection, error, wrapped = context.connection, context.original_exception, context.sqlalchemy_exception
     session: UnitSession | None = connection.info.get(SESSION) if connection else None
-    meaning = meaning_of(error, session.unit.block if session else None, lost=lost)
+    meaning = None
+    if isinstance(wrapped, DBAPIError):
+        block = session.unit.block if session else None
+        meaning = meaning_of(error, block, context.dialect, lost=context.is_disconnect or not connection)
+        wrapped.args = (f"({type(error).__name__}) {error}",)  # it was made of all that the driver's error told
+    if isinstance(meaning, DatabaseUnavailable):
+        context.is_disconnect = True  # although it may still answer, as a stand-by does
+    elif connection and _has_ended(connection):
+        context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
     if session:
-        session.fail(meaning or context.sqlalchemy_exception, harmless=session.is_in_foreign_savepoint, lost=lost)
+        session.fail(meaning or wrapped or error, harmless=session.is_in_foreign_savepoint, lost=context.is_disconnect)
     if meaning:
         raise meaning from error
+
+
+def _has_ended(connection: Connection) -> bool:
+    """Tell whether SQLite has ended the transaction by itself, as on a full disk: all that followed would be kept."""
+    driver = connection.connection.dbapi_connection
+    return isinstance(driver, SQLiteConnection) and connection.in_transaction() and not driver.in_transaction
