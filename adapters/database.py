@@ -37,7 +37,6 @@ def create_engine(settings: Settings) -> Engine:
     )
     if sqlite:
         event.listen(engine, "connect", _set_pragmas)
-        engine.dialect.do_commit = _commit_sqlite  # type: ignore[method-assign]  # the hook for it
     engine.dialect.do_begin = _begin_sqlite if sqlite else _begin_postgresql  # type: ignore[method-assign]  # the hook for it
     event.listen(engine, "after_cursor_execute", _note_change)
     event.listen(engine, "handle_error", _translate)
@@ -154,14 +153,6 @@ def _begin_sqlite(dbapi_connection: PoolProxiedConnection) -> None:
         dbapi_connection.info["query_only"] = read_only
     # IMMEDIATE: who begins as a reader can't wait for another writer later, and fails
     _execute(dbapi_connection, "BEGIN IMMEDIATE" if session and not read_only else "BEGIN")
-
-
-def _commit_sqlite(dbapi_connection: PoolProxiedConnection) -> None:
-    try:
-        dbapi_connection.commit()
-    except BaseException:
-        dbapi_connection.rollback()  # a broken deferred constraint leaves the transaction open, SQLAlchemy forgets it
-        raise
 
 
 def _begin_postgresql(dbapi_connection: PoolProxiedConnection) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import TypeVar
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, make_transient, sessionmaker
 
@@ -81,8 +81,14 @@ class SqlAlchemyUnitOfWork(UnitOfWork):
         return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
 
     def _commit(self) -> None:
-        self._open_session.transactions[-1].commit()
-        self._open_session.transactions.pop()
+        session = self._open_session
+        try:
+            session.transactions[-1].commit()
+        except BaseException:
+            if len(session.transactions) == 1:
+                _end_transaction(session.get_bind())
+            raise
+        session.transactions.pop()
 
     def _rollback(self) -> None:
         session = self._open_session
@@ -153,6 +159,16 @@ class InMemoryUnitOfWork(UnitOfWork):
 
     def _close(self) -> None:
         self._session.close()
+
+
+def _end_transaction(connection: Connection | Engine) -> None:
+    """End what SQLAlchemy takes for ended after a failed COMMIT: on its connection the next block would commit it."""
+    assert isinstance(connection, Connection)
+    if not connection.invalidated:
+        try:
+            connection.connection.rollback()
+        except Exception:  # whatever the driver raises
+            connection.invalidate()
 
 
 def _checked(level: str | None, *levels: str) -> str | None:

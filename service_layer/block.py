@@ -3,7 +3,7 @@
 import asyncio
 from dataclasses import dataclass
 from enum import Enum
-from threading import get_ident
+from threading import current_thread
 from typing import Self
 
 
@@ -46,6 +46,6 @@ class Block:
 def running_caller() -> object:
     """Return whom a block belongs to that is opened now: the running asyncio task, or else the thread."""
     try:
-        return asyncio.current_task() or get_ident()
+        return asyncio.current_task() or current_thread()
     except RuntimeError:
-        return get_ident()
+        return current_thread()

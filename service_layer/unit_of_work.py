@@ -29,7 +29,8 @@ class UnitOfWork(ABC):
     A block that is left without ``commit()``, or by an exception, is rolled back. ``with uow:`` inside an open block is
     a savepoint: what it commits lives if every block around it commits, and its failure undoes its own changes alone.
     ``with uow.reading():`` is a transaction that can't write. Once left, the same object can be entered again; while it
-    is open it belongs to the thread or asyncio task that entered it.
+    is open it belongs to the thread or asyncio task that entered it. Leaving ends the innermost block, so a generator
+    must not yield inside an inner one.
 
     Entities stay readable after their block, unsaved values included. Two exceptions: get them again after a failed
     flush, and when an inner block that changed them was rolled back.
@@ -70,13 +71,18 @@ class UnitOfWork(ABC):
 
         It never waits for a writer. Inside a writing block it is a part of that block, and refuses only ``commit()``.
         """
-        self._enter(read_only=True)
+        joins = self.is_open
+        block, error = self._enter(read_only=True), None
         try:
             yield self
-        except BaseException as error:
-            self._leave(error)
+        except BaseException as raised:
+            error = raised
             raise
-        self._leave(None)
+        finally:
+            if joins:
+                block.readers -= 1
+            elif self.block is block:  # a generator may be left when its block is long over
+                self._leave(error)
 
     def flush(self) -> None:
         """Send the changes to the database now: what breaks a constraint is told here, not at the commit."""
@@ -91,12 +97,12 @@ class UnitOfWork(ABC):
         block = self.working_block("uow.commit()")
         if block.read_only or block.readers:
             raise UnitOfWorkMisuse("uow.commit() in a reading block. To write, open it by: with uow:")
+        self._flush()
+        block.state = State.COMMITTING
         try:
-            self._flush()
-            block.state = State.COMMITTING
             self._commit()
         except BaseException as error:
-            block.fail(error)
+            block.fail(error, lost=True)  # what is left of it nobody knows, so the blocks around can't be saved either
             raise
         block.state = State.COMMITTED
         if block.outer:
@@ -126,7 +132,7 @@ class UnitOfWork(ABC):
             raise FailedTransaction(action, block.failure) from block.failure
         return block
 
-    def _enter(self, *, read_only: bool) -> None:
+    def _enter(self, *, read_only: bool) -> Block:
         caller = running_caller()
         if self._entered.acquire(blocking=False):
             self._owner, self.block = caller, Block(None, read_only)
@@ -135,24 +141,23 @@ class UnitOfWork(ABC):
             except BaseException:
                 self._release()
                 raise
-            return
+            return self.block
         if self._owner != caller:
             raise UnitOfWorkMisuse("This unit of work is open in another thread or task. Make one for each of them.")
         outer = self.working_block("with uow:")
         if read_only:
             outer.readers += 1
-        elif outer.read_only:
+            return outer
+        if outer.read_only:
             raise UnitOfWorkMisuse("with uow: inside a reading block. To write, open that one by: with uow:")
-        else:
-            self._nest()
-            self.block = Block(outer, read_only)
+        self._nest()
+        self.block = Block(outer, read_only)
+        return self.block
 
     def _leave(self, error: BaseException | None) -> None:
         block = self.block
-        assert block, "only an entered block is left"
-        if block.readers:
-            block.readers -= 1
-            return
+        if block is None:
+            raise UnitOfWorkMisuse("Left a block that is closed already. Write: with uow:")
         unfinished, lost_changes = block.state is State.OPEN, False
         try:
             try:
@@ -177,10 +182,14 @@ class UnitOfWork(ABC):
             warnings.warn(UncommittedChanges(), stacklevel=3)
 
     def _undo(self, block: Block) -> None:
-        if block.outer:
-            self._rollback()
-        else:
+        if not block.outer:
             self._close()
+            return
+        try:
+            self._rollback()
+        except BaseException as error:
+            block.outer.fail(error, lost=True)  # what should be undone may still be there
+            raise
 
     def _release(self) -> None:
         self._owner = self.block = None

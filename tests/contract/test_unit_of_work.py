@@ -3,7 +3,7 @@
 import asyncio
 import gc
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from threading import Thread
 
 import pytest
@@ -449,6 +449,50 @@ def test_a_reader_does_not_wait_for_the_writer_and_sees_none_of_its_work(
         uow.commit()
 
     assert numbers(new_unit) == ["A-1"]
+
+
+def test_a_reader_left_open_by_a_generator_does_not_keep_the_block_around_it_open(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    def read() -> Generator[int]:
+        with uow.reading():
+            yield uow.orders.count()
+
+    reader = read()
+    with pytest.raises(Interrupted), uow:
+        uow.orders.add(Order(number="A-1"))
+        next(reader)
+        raise Interrupted
+
+    assert not uow.is_open
+    given_order(new_unit, "B-2")
+    reader.close()
+    with uow:
+        uow.orders.add(Order(number="C-3"))
+        uow.commit()
+    assert numbers(new_unit) == ["B-2", "C-3"]
+
+
+def test_a_generator_may_be_left_when_its_reading_block_is_over(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
+    def read() -> Generator[int]:
+        with uow.reading():
+            yield uow.orders.count()
+
+    reader = read()
+    next(reader)
+    uow.rollback()
+    uow.__exit__(None, None, None)
+    with uow:
+        reader.close()
+        uow.orders.add(Order(number="A-1"))
+        uow.commit()
+
+    assert numbers(new_unit) == ["A-1"]
+
+
+def test_leaving_a_block_that_is_not_open_is_refused(uow: OrderingUnitOfWork) -> None:
+    with pytest.raises(UnitOfWorkMisuse, match="closed already"):
+        uow.__exit__(None, None, None)
 
 
 def test_all_that_a_reading_block_reads_is_of_one_moment(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:

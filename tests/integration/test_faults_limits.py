@@ -86,7 +86,7 @@ def test_a_silent_peer_is_given_up_sooner_than_in_two_hours(open_unit: Open) -> 
 def test_what_the_url_says_wins_and_takes_nothing_else_away(open_unit: Open) -> None:
     query = {"connect_timeout": "9", "tcp_user_timeout": "9000", "options": "-c search_path=mine -c lock_timeout=9s"}
 
-    with open_unit(query) as uow:
+    with open_unit(query, database_check_schema=False) as uow:
         parameters = driver_connection(uow).info.get_parameters()
 
         assert [parameters[name] for name in ("connect_timeout", "tcp_user_timeout", "keepalives_idle")] == [

@@ -251,6 +251,45 @@ def test_the_connection_is_back_when_the_session_cannot_be_closed(
     assert names(engine) == ["John Doe"]
 
 
+def test_a_commit_that_fails_leaves_nothing_for_the_next_block(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+    @event.listens_for(engine, "commit")
+    def fail(_connection: Connection) -> None:
+        raise OSError("the cable is cut")
+
+    with pytest.raises(OSError, match="the cable is cut"), uow:
+        uow.users.add(User(name="John Doe", age=30))
+        uow.commit()
+
+    event.remove(engine, "commit", fail)
+    with uow:
+        uow.users.add(User(name="Jane Roe", age=28))
+        uow.commit()
+    assert names(engine) == ["Jane Roe"]
+
+
+@pytest.mark.parametrize("step", ["rollback_savepoint", "release_savepoint"])
+def test_an_inner_block_that_cannot_be_ended_is_not_saved_by_the_block_around_it(
+    uow: SqlAlchemyUnitOfWork, engine: Engine, step: str
+) -> None:
+    @event.listens_for(engine, step)
+    def fail(*_: object) -> None:
+        raise OSError("the cable is cut")
+
+    with uow:
+        uow.users.add(User(name="John Doe", age=30))
+        with pytest.raises((OSError, Interrupted)), uow:
+            uow.users.add(User(name="Jane Roe", age=28))
+            uow.flush()
+            if step == "release_savepoint":
+                uow.commit()
+            raise Interrupted
+        with pytest.raises(FailedTransaction, match="the cable is cut"):
+            uow.commit()
+
+    event.remove(engine, step, fail)
+    assert names(engine) == []
+
+
 def test_a_full_pool_is_told_as_such(container: Container, uow: SqlAlchemyUnitOfWork) -> None:
     with container.unit_of_work(), container.unit_of_work():  # noqa: SIM117
         with pytest.raises(DatabaseUnavailable, match="All connections of the pool are in use"), uow:
