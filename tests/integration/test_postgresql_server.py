@@ -243,12 +243,10 @@ def test_a_restarted_server_keeps_its_rows(server: PostgresServer, shop: str) ->
 
 
 def test_a_killed_server_starts_again_with_what_was_committed(server: PostgresServer, shop: str) -> None:
-    with connect(server, shop) as connection:
+    with closing(connect(server, shop)) as connection:
         connection.execute("INSERT INTO orders VALUES (2)")
         connection.execute("BEGIN; INSERT INTO orders VALUES (3)")
         server.kill()
-        with pytest.raises(psycopg.OperationalError):
-            connection.execute("COMMIT")
 
     server.restart()
 
