@@ -72,6 +72,7 @@ class History:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start ``alembic`` in a process of its own."""
+        self.folder.mkdir(exist_ok=True)
         file = self.folder / "pyproject.toml"
         file.write_text(CONFIGURATION.format(project=PROJECT.as_posix()))
         return subprocess.Popen(

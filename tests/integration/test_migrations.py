@@ -302,7 +302,7 @@ def test_a_wrong_url_is_told_in_one_sentence(
     monkeypatch.setenv("DATABASE_URL", url)
 
     with pytest.raises(SystemExit):
-        main(["current"])
+        main(["-c", str(PROJECT / "pyproject.toml"), "current"])
 
     (said,) = " ".join(capsys.readouterr().out.split()).split("FAILED: ")[1:]
     assert said.startswith(message)
@@ -316,7 +316,7 @@ def test_a_missing_driver_is_told_in_one_sentence(
     monkeypatch.setitem(sys.modules, "psycopg", None)
 
     with pytest.raises(SystemExit):
-        main(["current"])
+        main(["-c", str(PROJECT / "pyproject.toml"), "current"])
 
     assert 'Install the driver: python -m pip install -e ".[postgresql]"' in capsys.readouterr().out
 
