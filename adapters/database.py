@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import Connection, Engine, PoolProxiedConnection, event, inspect
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import Mapper, Session, SessionTransaction, sessionmaker
 from sqlalchemy.orm.attributes import flag_modified
 from sqlalchemy.orm.exc import StaleDataError
@@ -37,6 +37,8 @@ def create_engine(settings: Settings) -> Engine:
     )
     if sqlite:
         event.listen(engine, "connect", _set_pragmas)
+    else:
+        event.listen(engine, "checkout", _drop_if_closed)
     engine.dialect.do_begin = _begin_sqlite if sqlite else _begin_postgresql  # type: ignore[method-assign]  # the hook for it
     event.listen(engine, "after_cursor_execute", _note_change)
     event.listen(engine, "handle_error", _translate)
@@ -153,6 +155,16 @@ def _begin_sqlite(dbapi_connection: PoolProxiedConnection) -> None:
         dbapi_connection.info["query_only"] = read_only
     # IMMEDIATE: who begins as a reader can't wait for another writer later, and fails
     _execute(dbapi_connection, "BEGIN IMMEDIATE" if session and not read_only else "BEGIN")
+
+
+def _drop_if_closed(driver: Any, *_event: object) -> None:  # Any: psycopg is an extra
+    """Let the pool replace a connection that the server has closed since: the news lies in the socket, unread."""
+    try:
+        for _ in range(2):  # its last words, and the end
+            driver.pgconn.consume_input()
+            driver.pgconn.is_busy()  # takes in what was read
+    except driver.OperationalError as error:
+        raise DisconnectionError from error
 
 
 def _begin_postgresql(dbapi_connection: PoolProxiedConnection) -> None:

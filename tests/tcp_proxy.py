@@ -8,8 +8,9 @@ from contextlib import suppress
 from threading import Thread
 from typing import Self
 
+SIZE = 2**16
 SO_ATTACH_FILTER = 26  # Linux's; Python has no name for it
-DROP_EVERYTHING = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # return 0: keep no byte of any packet
+DROP_EVERYTHING = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # "return 0": keep no byte of any packet
 
 
 class TcpProxy:
@@ -24,27 +25,33 @@ class TcpProxy:
         self._peers: dict[socket.socket, socket.socket] = {}
         self._clients: set[socket.socket] = set()
         self._refusals = 0
-        self._cut: tuple[bytes, bool] | None = None
+        self._silent = False
+        self._fault: tuple[bytes, str] | None = None
         self._stop, self._stopped = socket.socketpair()
         self._thread = Thread(target=self._run)
 
     def cut_before(self, word: bytes) -> None:
         """Cut the next connection over which a client sends ``word``; the server never gets it."""
-        self._cut = word, False
+        self._fault = word, "cut before"
 
     def cut_after(self, word: bytes) -> None:
-        """Cut the next connection over which a client sends ``word`` once the server has answered, before it hears."""
-        self._cut = word, True
+        """Cut the next connection over which a client sends ``word``, once the server has answered; nobody hears it."""
+        self._fault = word, "cut after"
 
     def refuse(self, times: int) -> None:
         """Hang up on the next clients."""
         self._refusals = times
 
     def fall_silent(self) -> None:
-        """Let every packet of a client vanish from now on, as if the cable was cut; it is not even acknowledged."""
+        """Let every packet vanish from now on, as if the cable was cut: it is not even acknowledged."""
+        self._silent = True
         mute = struct.pack("HL", 1, ctypes.addressof(DROP_EVERYTHING))
-        for client in (self._listener, *self._clients):
-            client.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, mute)
+        for end in (self._listener, *self._clients):
+            end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, mute)
+
+    def fall_silent_after(self, word: bytes) -> None:
+        """Fall silent when a client has sent ``word``; the server gets it, the client no answer."""
+        self._fault = word, "fall silent"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -62,7 +69,7 @@ class TcpProxy:
                 if end is self._listener:
                     self._accept()
                 elif end in self._peers:
-                    self._carry(end)
+                    self._carry(end, self._peers[end])
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
@@ -77,20 +84,31 @@ class TcpProxy:
             self._clients.add(client)
             self._peers |= {client: server, server: client}
 
-    def _carry(self, end: socket.socket) -> None:
-        peer, data = self._peers[end], b""
+    def _carry(self, end: socket.socket, peer: socket.socket) -> None:
+        data = b""
         with suppress(ConnectionError):
-            data = end.recv(2**16)
+            data = end.recv(SIZE)
             if data and end in self._clients:
                 self.sent.append(data)
-                if self._cut and self._cut[0] in data:
-                    if self._cut[1]:
-                        peer.sendall(data)
-                        peer.recv(2**16)
-                    self._cut, data = None, b""
-            peer.sendall(data)
+                data = self._break(data, peer)
+                peer.sendall(data)
+            elif not self._silent:
+                peer.sendall(data)
         if not data:
             for lost in (end, peer):
                 del self._peers[lost]
                 self._clients.discard(lost)
                 lost.close()
+
+    def _break(self, data: bytes, server: socket.socket) -> bytes:
+        """Do what was asked for; return what is to be carried, or nothing to cut the connection."""
+        if not self._fault or self._fault[0] not in data:
+            return data
+        (_, fault), self._fault = self._fault, None
+        if fault == "fall silent":
+            self.fall_silent()
+            return data
+        if fault == "cut after":
+            server.sendall(data)
+            server.recv(SIZE)
+        return b""
