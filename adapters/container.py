@@ -8,8 +8,9 @@ from dependency_injector import containers, providers
 from sqlalchemy import Engine
 from sqlalchemy.orm import sessionmaker
 
-from adapters.database import UnitSession, create_engine, session_factory
+from adapters.database import create_engine, session_factory
 from adapters.mappers import start_mappers
+from adapters.session import UnitSession
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from service_layer.unit_of_work import UnitOfWork

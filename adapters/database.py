@@ -1,23 +1,18 @@
 """Engines and sessions: what SQLite and PostgreSQL each need, how a transaction begins, who hears of a failure."""
 
-from collections.abc import Sequence
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, event, inspect
+from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
-from sqlalchemy.orm import Mapper, Session, SessionTransaction, sessionmaker
-from sqlalchemy.orm.attributes import flag_modified
-from sqlalchemy.orm.exc import StaleDataError
-from sqlalchemy.util import IdentitySet
+from sqlalchemy.orm import sessionmaker
 
 from adapters.driver_errors import meaning_of
+from adapters.session import UnitSession
 from adapters.settings import Settings
-from domain.entity import Entity
-from service_layer.errors import OVERTAKEN, ConcurrencyConflict, DatabaseUnavailable
-from service_layer.unit_of_work import UnitOfWork
+from service_layer.errors import DatabaseUnavailable
 
 SESSION = "session"
 """The key in a connection's ``info`` of the session that it serves."""
@@ -43,66 +38,6 @@ def create_engine(settings: Settings) -> Engine:
     event.listen(engine, "after_cursor_execute", _note_change)
     event.listen(engine, "handle_error", _translate)
     return engine
-
-
-class UnitSession(Session):
-    """The session of one block of a unit of work, and of the blocks inside it, on a connection of its own."""
-
-    unit: UnitOfWork
-    """Whom it serves, and tells of every failure."""
-
-    def __init__(self, *args: Any, **options: Any) -> None:  # Any: as Session has them
-        super().__init__(*args, **options)
-        self.transactions: list[SessionTransaction] = []
-        """The unit's transaction and its savepoints, innermost last."""
-        self.inserted: list[object] = []
-        """What flushes have inserted; if that is rolled back, it was never saved."""
-
-    @property
-    def is_read_only(self) -> bool:
-        return bool(self.unit.block and self.unit.block.read_only)
-
-    @property
-    def is_in_foreign_savepoint(self) -> bool:
-        """Whether a caller has set a savepoint of its own, inside which a failure is its own affair."""
-        return (self.get_nested_transaction() or self.get_transaction()) is not self.transactions[-1]
-
-    def flush(self, objects: Sequence[Any] | None = None) -> None:  # Any: as Session has it
-        new, dirty, deleted = self.new, self.dirty, self.deleted
-        if not (new or dirty or deleted):
-            return
-        self.inserted += new
-        self._touch_roots(dirty, [part for part in (*new, *dirty, *deleted) if not isinstance(part, Entity)])
-        foreign = self.is_in_foreign_savepoint
-        try:
-            super().flush(objects)
-        except StaleDataError as error:
-            conflict = ConcurrencyConflict(OVERTAKEN)
-            self.fail(conflict, harmless=foreign)
-            raise conflict from error
-        except BaseException as error:
-            self.fail(error, harmless=foreign)
-            raise
-
-    def _touch_roots(self, dirty: IdentitySet, parts: list[object]) -> None:
-        """Make a change of a part one of its root too, since one version guards the whole aggregate."""
-        changed = {id(part) for part in parts if part not in dirty or self.is_modified(part)}
-        for entity in self.identity_map.values() if changed else dirty:
-            mapper = inspect(entity).mapper
-            if isinstance(entity, Entity) and mapper.relationships:
-                owned = mapper.cascade_iterator("save-update", inspect(entity))
-                if self.is_modified(entity) or any(id(part) in changed for part, *_ in owned):
-                    flag_modified(entity, _any_column(mapper))
-
-    def fail(self, error: BaseException, *, harmless: bool, lost: bool = False) -> None:
-        """Tell the unit that a statement failed, unless the caller's own savepoint makes that harmless."""
-        if self.unit.block and (lost or not harmless):
-            self.unit.block.fail(error, lost=lost)
-
-
-def _any_column(mapper: Mapper[Any]) -> str:  # Any: of whatever entity
-    special = {*mapper.primary_key, mapper.version_id_col}
-    return next(attribute.key for attribute in mapper.column_attrs if attribute.columns[0] not in special)
 
 
 def session_factory(engine: Engine) -> sessionmaker[UnitSession]:

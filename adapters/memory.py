@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.entity import Entity
 from domain.errors import AlreadyExists
-from service_layer.errors import LOCKED, OVERTAKEN, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
+from service_layer.errors import LOCKED, NOT_NEW, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
 from service_layer.unit_of_work import UnitOfWork
 
 E = TypeVar("E", bound=Entity)
@@ -40,144 +40,152 @@ class InMemorySession:
         self._store = store
         self._unit = unit
         self.is_read_only = bool(unit.block and unit.block.read_only)
-        self._before: Rows | None = None
-        self._rows: Rows = {}
+        self._is_writing = False
+        self._before: Rows = {}
+        self._rows: Rows | None = None
+        self._new: dict[int, Entity] = {}
         self._held: dict[Key, Entity] = {}
         self._removed: dict[Key, Entity] = {}
-        self._savepoints: list[tuple[Rows, dict[Key, Entity]]] = []
+        self._inserted: list[Entity] = []
+        self._deleted: list[Entity] = []
+        self._savepoints: list[tuple[Rows, int, int]] = []
 
     def add(self, entity: Entity) -> None:
-        """Take an entity in, to be inserted at the next flush."""
+        """Take a new entity in, to be inserted at the next flush; or take a removal back."""
         key = _key(entity)
         if self._removed.get(key) is entity:
             self._held[key] = self._removed.pop(key)
-        elif key in self._removed:
-            self.flush()
-        if (held := self._held.get(key)) is entity:
-            return
-        if entity.version:
-            raise UnitOfWorkMisuse(f"add() of a {key[0].__name__} that another block got. Get it again in this one.")
-        if held:
-            raise self.unique[key[0]].get("id", AlreadyExists)
-        self._held[key] = entity
+        elif not self.holds(entity):
+            if entity.version:
+                raise UnitOfWorkMisuse(NOT_NEW)
+            if key in self._removed:
+                self.flush()
+            if key in self._held:
+                raise self._errors(key[0])["id"]
+            self._new[id(entity)] = entity
 
     def remove(self, entity: Entity) -> None:
-        """Give an entity up, to be deleted at the next flush."""
-        key = _key(entity)
-        held = self._held.pop(key, entity)
-        if held.version != entity.version:
-            raise ConcurrencyConflict(OVERTAKEN)
-        if held.version:
-            self._removed[key] = held
+        """Give up an entity that it holds, to be deleted at the next flush."""
+        if not self._new.pop(id(entity), None):
+            self._removed[_key(entity)] = self._held.pop(_key(entity))
 
     def holds(self, entity: Entity) -> bool:
         """Tell whether this very object belongs to the transaction."""
-        return self._held.get(_key(entity)) is entity
+        return self._held.get(_key(entity)) is entity or id(entity) in self._new
+
+    def has_removed(self, entity: Entity) -> bool:
+        """Tell whether this very object was removed in the transaction."""
+        return any(entity is removed for removed in (*self._removed.values(), *self._deleted))
 
     def get(self, kind: type[E], id: UUID) -> E | None:
         """Return the entity with this id: always the same object."""
         key = kind, id
-        self._begin()
-        if key not in self._held and key not in self._removed and key in self._rows:
-            self._held[key] = deepcopy(self._rows[key])
+        if key not in self._held and key not in self._removed:
+            self.flush()
+            if (row := self._begin().get(key)) and key not in self._held:
+                self._held[key] = deepcopy(row)
         return cast("E | None", self._held.get(key))
 
-    def ids(self, kind: type[Entity]) -> list[UUID]:
-        """Flush, and return the ids of all entities of one type in order."""
-        self._begin()
+    def rows(self, kind: type[E]) -> list[E]:
+        """Flush, and return all entities of one type in order of id, as they are stored: not to be handed out."""
         self.flush()
-        return sorted(id for found, id in self._rows if found is kind)
+        rows = [row for (found, _), row in self._begin().items() if found is kind]
+        return cast("list[E]", sorted(rows, key=lambda row: row.id))
 
     def is_dirty(self) -> bool:
         """Tell whether there is something to flush."""
-        return bool(self._removed) or any(map(self._is_changed, self._held.values()))
+        return bool(self._new or self._removed) or any(map(self._is_changed, self._held.values()))
 
     def flush(self) -> None:
-        """Insert, update and delete, in this order: that of SQLAlchemy."""
+        """Update in order of id, insert as added, then delete: SQLAlchemy's order, for unique values depend on it."""
         if not self.is_dirty():
             return
         block = self._unit.working_block("flush()")
+        self._inserted += self._new.values()
         try:
             if self.is_read_only:
                 raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
-            self._begin()
-            changed = filter(self._is_changed, self._held.values())
-            # the new ones first, as they were added
-            for entity in sorted(changed, key=lambda entity: entity.version and entity.id.int):
-                self._save(entity)
-            for entity in self._removed.values():
-                self._delete(entity)
+            rows = dict(self._begin())
+            changed = sorted(filter(self._is_changed, self._held.values()), key=lambda entity: entity.id)
+            for entity in (*changed, *self._new.values()):
+                self._save(entity, rows)
+            for key in self._removed:
+                del rows[key]
         except BaseException as error:
             block.fail(error)
             raise
-        self._removed.clear()
+        self._rows = rows
+        self._held |= {_key(entity): entity for entity in self._new.values()}
+        self._deleted += self._removed.values()
+        self._new, self._removed = {}, {}
         block.changed = True
 
     def savepoint(self) -> None:
         """Flush, and remember the state of everything."""
         self.flush()
-        self._savepoints.append((self._rows, dict(self._held)))
+        self._savepoints.append((self._begin(), len(self._inserted), len(self._deleted)))
 
     def commit(self) -> None:
-        """Forget the innermost savepoint, or else save everything in the store."""
+        """Forget the innermost savepoint, or else save everything in the store and let the next writer in."""
         if self._savepoints:
             self._savepoints.pop()
-        elif self._before is not None:
+            return
+        if self._rows is not None:
             self._store.rows = self._before = self._rows
+        self._inserted.clear()
+        self._deleted.clear()
+        self.close()
 
     def rollback(self) -> None:
         """Go back to the innermost savepoint, entities included."""
-        self._rows, held = self._savepoints.pop()
-        touched, self._held, self._removed = self._held | self._removed | held, {}, {}
-        for key, entity in touched.items():
-            if row := self._rows.get(key):
-                vars(entity).update(_state(deepcopy(row)))
-                self._held[key] = entity
-            else:
-                entity.version = 0
+        self._rows, inserted, deleted = self._savepoints.pop()
+        touched = (*self._held.values(), *self._removed.values(), *self._deleted[deleted:])
+        self._new, self._held, self._removed = {}, {}, {}
+        self._unsave(inserted)
+        del self._deleted[deleted:]
+        for entity in touched:
+            if entity.version:
+                vars(entity).update(_state(deepcopy(self._rows[_key(entity)])))
+                self._held[_key(entity)] = entity
 
     def close(self) -> None:
         """Forget what was not committed, and let the next writer in."""
-        if self._before is None:
-            return
-        for key in self._held.keys() - self._before.keys():
-            self._held[key].version = 0
-        self._before = None
-        if not self.is_read_only:
+        self._unsave(0)
+        for entity in (*self._held.values(), *self._removed.values(), *self._deleted):
+            if entity.version:
+                entity.version = self._before[_key(entity)].version
+        if self._is_writing:
             self._store.writer.release()
+        self._is_writing = False
 
-    def _begin(self) -> None:
-        if self._before is not None:
-            return
-        if not self.is_read_only and not self._store.writer.acquire(timeout=self._store.lock_timeout_s):
-            raise ConcurrencyConflict(LOCKED)
-        self._before = self._rows = self._store.rows
+    def _begin(self) -> Rows:
+        if self._rows is None:
+            if not self.is_read_only and not self._store.writer.acquire(timeout=self._store.lock_timeout_s):
+                raise ConcurrencyConflict(LOCKED)
+            self._is_writing = not self.is_read_only
+            self._before = self._rows = self._store.rows
+        return self._rows
 
     def _is_changed(self, entity: Entity) -> bool:
-        row = self._rows.get(_key(entity))
-        return row is None or _values(row) != _values(entity)
+        return _values(self._begin()[_key(entity)]) != _values(entity)
 
-    def _save(self, entity: Entity) -> None:
-        key = _key(entity)
-        row = self._rows.get(key)
-        if row and not entity.version:
-            raise self.unique[key[0]].get("id", AlreadyExists)
-        if entity.version and (row is None or row.version != entity.version):
-            raise ConcurrencyConflict(OVERTAKEN)
-        for attribute, error in self.unique[key[0]].items():
+    def _save(self, entity: Entity, rows: dict[Key, Entity]) -> None:
+        row = None if id(entity) in self._new else rows[_key(entity)]
+        for attribute, error in self._errors(type(entity)).items():
             value = getattr(entity, attribute)
-            twins = (other for (kind, _), other in self._rows.items() if kind is key[0] and other is not row)
+            twins = (other for (kind, _), other in rows.items() if kind is type(entity) and other is not row)
             if value is not None and value in (getattr(twin, attribute) for twin in twins):
                 raise error
         entity.version += 1
-        self._rows = {**self._rows, key: deepcopy(entity)}
+        rows[_key(entity)] = deepcopy(entity)
 
-    def _delete(self, entity: Entity) -> None:
-        key = _key(entity)
-        row = self._rows.get(key)
-        if row is None or row.version != entity.version:
-            raise ConcurrencyConflict(OVERTAKEN)
-        self._rows = {other: row for other, row in self._rows.items() if other != key}
+    def _unsave(self, start: int) -> None:
+        for entity in self._inserted[start:]:
+            entity.version = 0
+        del self._inserted[start:]
+
+    def _errors(self, kind: type[Entity]) -> Mapping[str, type[AlreadyExists]]:
+        return {"id": AlreadyExists, **self.unique[kind]}
 
 
 def _key(entity: Entity) -> Key:

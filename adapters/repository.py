@@ -1,18 +1,18 @@
 """What every repository shares: on SQLAlchemy's session, and in memory."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar, Generic
+from typing import Any, ClassVar, Generic, cast
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, inspect, select
 from sqlalchemy.orm import Mapper
 
-from adapters.database import UnitSession
 from adapters.memory import InMemorySession
+from adapters.session import UnitSession, parts_of
 from domain.entity import Id
 from domain.errors import AlreadyExists
 from domain.repository import E, Repository
-from service_layer.errors import OVERTAKEN, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
+from service_layer.errors import NOT_NEW, OVERTAKEN, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
 
 
 class _Queries(Generic[E]):
@@ -43,29 +43,26 @@ class SqlAlchemyRepository(Repository[E, Id]):
 
     def add(self, entity: E) -> None:
         session, state = self._session(), inspect(entity)
-        if state.detached or state.deleted:
-            raise UnitOfWorkMisuse(
-                f"add() of a {type(entity).__name__} that another block got. Get it again in this one."
-            )
-        known = session.identity_map.get(self._key(entity.id))
-        if known is not None and known is not entity:
-            if known not in session.deleted:
+        if entity in session.deleted:
+            session.add_all((entity, *parts_of(entity)))
+        elif state.transient:
+            known = session.identity_map.get(self._key(entity.id))
+            if known is not None and known not in session.deleted:
                 raise state.mapper.local_table.primary_key.info.get("error", AlreadyExists)
-            session.flush()
-        session.add(entity)
+            if known is not None:
+                session.flush()
+            session.add(entity)
+        elif entity not in session:
+            raise UnitOfWorkMisuse(NOT_NEW)
 
     def remove(self, entity: E) -> None:
         session, state = self._session(), inspect(entity)
-        if state.transient:
-            raise self.not_found(entity.id)
-        if state.pending:
+        if state.key is None and entity in session:
             session.expunge(entity)
-            return
-        known: E | None = session.identity_map.get(self._key(entity.id))
-        held = entity if known is None else known
-        if held.version != entity.version:
-            raise ConcurrencyConflict(OVERTAKEN)
-        session.delete(held)
+        elif state.key is None or entity in session.deleted or (state.deleted and state.session is session):
+            raise self.not_found(entity.id)
+        else:
+            session.delete(entity if entity in session else _unchanged(self._load(cast("Id", entity.id)), entity))
 
     def count(self) -> int:
         return self._session().scalars(self._queries.count).one()
@@ -108,12 +105,15 @@ class InMemoryRepository(Repository[E, Id]):
 
     def remove(self, entity: E) -> None:
         session = self._session()
-        if not entity.version and not session.holds(entity):
+        if session.holds(entity):
+            session.remove(entity)
+        elif not entity.version or session.has_removed(entity):
             raise self.not_found(entity.id)
-        session.remove(entity)
+        else:
+            session.remove(_unchanged(session.get(self.entity, entity.id), entity))
 
     def count(self) -> int:
-        return len(self._session().ids(self.entity))
+        return len(self._session().rows(self.entity))
 
     def _load(self, id: Id, *, for_update: bool = False) -> E | None:
         session = self._session()
@@ -124,14 +124,19 @@ class InMemoryRepository(Repository[E, Id]):
         return session.get(self.entity, id)
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:
-        ids = [found for found in self._session().ids(self.entity) if id is None or found > id]
-        return self._get_all(ids[:limit])
+        rows = self._session().rows(self.entity)
+        return self._held([row for row in rows if id is None or row.id > id][:limit])
 
     def _where(self, attribute: str, value: object) -> list[E]:
         """Return the entities whose attribute has this value, in order of id."""
-        return [
-            entity for entity in self._get_all(self._session().ids(self.entity)) if getattr(entity, attribute) == value
-        ]
+        return self._held([row for row in self._session().rows(self.entity) if getattr(row, attribute) == value])
 
-    def _get_all(self, ids: list[UUID]) -> list[E]:
-        return [entity for id in ids if (entity := self._session().get(self.entity, id))]
+    def _held(self, rows: list[E]) -> list[E]:
+        return [entity for row in rows if (entity := self._session().get(self.entity, row.id))]
+
+
+def _unchanged(found: E | None, entity: E) -> E:
+    """Return what this block found of an entity that another block got, if nobody has saved it since."""
+    if found is None or found.version != entity.version:
+        raise ConcurrencyConflict(OVERTAKEN)
+    return found

@@ -1,16 +1,16 @@
 """The two units of work: on SQLAlchemy's session, and in memory. They say only how; the port has the rules."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import Connection, Engine, inspect
+from sqlalchemy import Connection
 from sqlalchemy.exc import TimeoutError as PoolTimeout
-from sqlalchemy.orm import Session, make_transient, sessionmaker
+from sqlalchemy.orm import Session, sessionmaker
 
-from adapters.database import SESSION, UnitSession
+from adapters.database import SESSION
 from adapters.memory import InMemorySession, InMemoryStore
+from adapters.session import UnitSession
 from adapters.users import InMemoryUserRepository, SqlAlchemyUserRepository
-from domain.entity import Entity
 from service_layer.errors import DatabaseUnavailable, UnitOfWorkMisuse
 from service_layer.unit_of_work import UnitOfWork
 
@@ -67,33 +67,23 @@ class SqlAlchemyUnitOfWork(UnitOfWork):
             ) from error
         connection.info[SESSION] = session
         session.unit = self
-        session.transactions.append(session.begin())
+        session.begin_block()
         self._session = session
 
     def _nest(self) -> None:
-        self._open_session.transactions.append(self._open_session.begin_nested())
+        self._open_session.begin_block()
 
     def _flush(self) -> None:
         self._open_session.flush()
 
     def _is_dirty(self) -> bool:
-        session = self._open_session
-        return bool(session.new or session.deleted) or any(map(session.is_modified, session.dirty))
+        return self._open_session.is_changed
 
     def _commit(self) -> None:
-        session = self._open_session
-        try:
-            session.transactions[-1].commit()
-        except BaseException:
-            if len(session.transactions) == 1:
-                _end_transaction(session.get_bind())
-            raise
-        session.transactions.pop()
+        self._open_session.commit_block()
 
     def _rollback(self) -> None:
-        session = self._open_session
-        session.transactions.pop().rollback()
-        _unsave(entity for entity in session.inserted if inspect(entity).transient)
+        self._open_session.rollback_block()
 
     def _close(self) -> None:
         session, self._session = self._session, None
@@ -102,12 +92,8 @@ class SqlAlchemyUnitOfWork(UnitOfWork):
         connection = session.bind
         assert isinstance(connection, Connection)
         try:
-            session.close()  # rolls back; its rollback() would make every entity unreadable
+            session.close()
         finally:
-            if session.transactions:
-                for entity in session.inserted:
-                    make_transient(entity)  # else SQLAlchemy takes it for a saved one, and never inserts it again
-                _unsave(session.inserted)
             if not connection.invalidated:
                 connection.info.pop(SESSION, None)
             connection.close()
@@ -161,23 +147,7 @@ class InMemoryUnitOfWork(UnitOfWork):
         self._session.close()
 
 
-def _end_transaction(connection: Connection | Engine) -> None:
-    """End what SQLAlchemy takes for ended after a failed COMMIT: on its connection the next block would commit it."""
-    assert isinstance(connection, Connection)
-    if not connection.invalidated:
-        try:
-            connection.connection.rollback()
-        except Exception:  # whatever the driver raises
-            connection.invalidate()
-
-
 def _checked(level: str | None, *levels: str) -> str | None:
     if level not in {None, *levels}:
         raise UnitOfWorkMisuse(f"Isolation level {level!r} is not one of this database's. Use {' or '.join(levels)}.")
     return level
-
-
-def _unsave(entities: Iterable[object]) -> None:
-    for entity in entities:
-        if isinstance(entity, Entity):
-            entity.version = 0

@@ -34,6 +34,11 @@ class Block:
     readers: int = 0
     """How many ``reading()`` blocks have joined."""
 
+    @property
+    def can_lose_changes(self) -> bool:
+        """Whether changes would be lost if the block were left now; a committed inner one hands them on."""
+        return self.state is State.OPEN or (self.state is State.COMMITTED and not self.outer)
+
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Note a failure. If it lost the connection, the blocks around have failed with this one."""
         if self.state is State.COMMITTING:

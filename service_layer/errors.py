@@ -20,6 +20,7 @@ LOCKED = (
     "Another transaction has kept the data locked for too long. Run the whole block anew; or, if that transaction is"
     " the waiting code's own, hand its unit of work on instead of opening a second one."
 )
+NOT_NEW = "add() of an entity that this block has removed or another block got. Get it again in this one."
 WRITE_IN_READING_BLOCK = "A write in a reading block, which saves nothing. To write, open it by: with uow:"
 
 
@@ -85,4 +86,4 @@ class UncommittedChanges(UserWarning):
     """A block was left with changes that were neither committed nor rolled back; they are lost."""
 
     def __str__(self) -> str:
-        return "Changes are lost: their block ended with neither uow.commit() nor uow.rollback()."
+        return "Changes are lost: neither uow.commit() nor uow.rollback() came after them in their block."

@@ -107,6 +107,7 @@ class UnitOfWork(ABC):
         block.state = State.COMMITTED
         if block.outer:
             block.outer.changed |= block.changed
+        block.changed = False
 
     def rollback(self) -> None:
         """Undo the block's changes, and end its work."""
@@ -161,7 +162,8 @@ class UnitOfWork(ABC):
         unfinished, lost_changes = block.state is State.OPEN, False
         try:
             try:
-                lost_changes = unfinished and error is block.failure is None and (block.changed or self._is_dirty())
+                if error is block.failure is None and block.can_lose_changes:
+                    lost_changes = block.changed or self._is_dirty()
             finally:
                 if unfinished or not block.outer:
                     self._undo(block)
