@@ -48,16 +48,20 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
     return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'test.db')}"
 
 
-@pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for the whole run, with a migrated database ``template`` on it."""
+def start_postgresql(*, tcp: bool = False) -> PostgresServer:
+    """Start a server; where there are no programs for it, skip the test loudly, or fail it in CI."""
     try:
-        server = PostgresServer.start()
+        return PostgresServer.start(tcp=tcp)
     except PostgresNotFound as error:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(f"NOT TESTED ON POSTGRESQL: {error}")
-    with server:
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresServer]:
+    """A PostgreSQL server for the whole run, with a migrated database ``template`` on it."""
+    with start_postgresql() as server:
         server.create_database("groundwork_template")
         _prepare(server.url("groundwork_template"))
         yield server

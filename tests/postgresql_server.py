@@ -65,18 +65,26 @@ class PostgresServer:
         self._watchdog = watchdog
 
     @classmethod
-    def start(cls, *, tcp: bool = False, durable: bool = False) -> Self:
+    def start(cls, *, tcp: bool = False, durable: bool = False, standby_of: Self | None = None) -> Self:
         """Start a server, or use the one that TEST_DATABASE_URL names.
 
         Args:
             tcp: listen on a free port of 127.0.0.1, with a password, and let ``url()`` go there; else on a unix socket.
-            durable: write to disk as in production. Either option asks for a server of our own in any case.
+            durable: write to disk as in production.
+            standby_of: follow that server, which was started with ``tcp``, under the name "standby"; listen as it does.
+        Any of these options asks for a server of our own.
         Raises: PostgresNotFound; RuntimeError with the server's own words if it does not start.
         """
         given = os.environ.get("TEST_DATABASE_URL")
-        if given and not (tcp or durable):
+        if given and not (tcp or durable or standby_of):
             return cls(given, "TEST_DATABASE_URL")
-        options = {"test_run": os.getpid(), "candidates": list(_candidates()), "tcp": tcp, "durable": durable}
+        primary = None
+        if standby_of:
+            tcp = True
+            place = f"host={standby_of.directory} port={standby_of._url.port}"  # its socket, for which nobody is asked
+            primary = f"{place} user=postgres application_name=standby"
+        options = {"test_run": os.getpid(), "candidates": list(_candidates())}
+        options |= {"tcp": tcp, "durable": durable, "primary": primary}
         watchdog = subprocess.Popen(
             [sys.executable, "-IS", str(Path(__file__).resolve()), json.dumps(options)],
             stdin=subprocess.PIPE,
@@ -89,6 +97,8 @@ class PostgresServer:
         facts = _answer(watchdog)
         server = cls(facts["url"], facts["source"], watchdog)
         server.directory, server.pid = Path(facts["directory"]), facts["pid"]
+        if standby_of:
+            server._url = server._url.set(password=standby_of._url.password)  # its roles are copies
         return server
 
     def url(self, database: str | None = None) -> str:
@@ -161,7 +171,7 @@ def _candidates() -> Iterator[tuple[str, str]]:
         yield "the system", str(folder)
 
 
-def _watch(*, test_run: int, candidates: list[tuple[str, str]], tcp: bool, durable: bool) -> None:
+def _watch(*, test_run: int, candidates: list[tuple[str, str]], tcp: bool, durable: bool, primary: str | None) -> None:
     """Be the watchdog: own the server of one test run, do what the run tells, and clean up when it is gone."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -170,7 +180,7 @@ def _watch(*, test_run: int, candidates: list[tuple[str, str]], tcp: bool, durab
         # A database is 300 files: some file systems take 0.3 s to make them, memory 0.01 s.
         in_memory = not durable and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30
         directory = _new_folder(folders, MEMORY if in_memory else DISK)
-        url, command = _initialise(binaries, directory, tcp=tcp, durable=durable)
+        url, command = _initialise(binaries, directory, tcp=tcp, durable=durable, primary=primary)
         server = _serve(command, directory)
         try:
             facts = {"url": url, "source": source, "directory": str(directory)}
@@ -242,7 +252,9 @@ def _copy_of_wheel(binaries: Path, copy: Path) -> Path:
     return copy / binaries.relative_to(package.parent)
 
 
-def _initialise(binaries: Path, directory: Path, *, tcp: bool, durable: bool) -> tuple[str, list[str]]:
+def _initialise(
+    binaries: Path, directory: Path, *, tcp: bool, durable: bool, primary: str | None
+) -> tuple[str, list[str]]:
     """Make the data; return the URL and the command of its server."""
     data, password, port = f"{directory}/data", secrets.token_hex(), _free_port() if tcp else 5432
     password_file = directory / "password"
@@ -251,12 +263,15 @@ def _initialise(binaries: Path, directory: Path, *, tcp: bool, durable: bool) ->
     if "user" in server:
         for path in (password_file, directory):
             os.chown(path, server["user"], server["group"])
-    initdb = [f"{binaries}/initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--no-locale"]
-    initdb += ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password_file}"]
-    initdb += [] if durable else ["--no-sync"]
-    made = subprocess.run(initdb, check=False, capture_output=True, text=True, **server)
+    if primary:
+        program = [f"{binaries}/pg_basebackup", "-D", data, "-d", primary, "--checkpoint=fast", "--write-recovery-conf"]
+    else:
+        program = [f"{binaries}/initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--no-locale"]
+        program += ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password_file}"]
+    program += [] if durable else ["--no-sync"]
+    made = subprocess.run(program, check=False, capture_output=True, text=True, **server)
     if made.returncode:
-        raise RuntimeError(f"{initdb[0]} failed:\n{made.stdout}{made.stderr}")
+        raise RuntimeError(f"{program[0]} failed:\n{made.stdout}{made.stderr}")
 
     address = "127.0.0.1" if tcp else ""
     command = [f"{binaries}/postgres", "-D", data, f"--listen_addresses={address}", f"--port={port}"]

@@ -16,6 +16,7 @@ from domain.user import User, UserId
 from service_layer import users
 from service_layer.errors import CommitOutcomeUnknown, DatabaseUnavailable, FailedTransaction
 from tests.backends import migrate
+from tests.conftest import start_postgresql
 from tests.postgresql_server import PostgresServer
 from tests.tcp_proxy import TcpProxy
 
@@ -27,7 +28,7 @@ class Interrupted(Exception):
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     """A server of our own, on a port."""
-    with PostgresServer.start(tcp=True) as server:
+    with start_postgresql(tcp=True) as server:
         server.create_database("template")
         migrate(server.url("template"))
         yield server

@@ -1,0 +1,33 @@
+"""A process that is killed while it writes: what it acknowledged is there, and no half of anything."""
+
+import subprocess
+import sys
+
+import pytest
+from sqlalchemy import create_engine, select
+
+from adapters.settings import PROJECT
+from adapters.users import users as users_table
+from tests.ordering import orders
+
+KILLS = 10
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest) -> str:
+    return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+def test_what_a_killed_writer_had_acknowledged_is_there_and_nothing_is_there_by_half(url: str) -> None:
+    command = [sys.executable, "-m", "tests.writer", url, str(KILLS)]
+    acknowledged = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True, timeout=60).stdout
+
+    engine = create_engine(url, isolation_level="SERIALIZABLE")
+    with engine.connect() as connection:
+        ordered = set(connection.scalars(select(orders.c.number)))
+        registered = set(connection.scalars(select(users_table.c.name)))
+    engine.dispose()
+
+    assert set(acknowledged.split()) <= ordered
+    assert ordered == registered
+    assert len(ordered) > KILLS
