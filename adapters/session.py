@@ -43,7 +43,9 @@ class UnitSession(Session):
     @property
     def is_in_foreign_savepoint(self) -> bool:
         """Whether a caller has set a savepoint of its own, inside which a failure is its own affair."""
-        return (self.get_nested_transaction() or self.get_transaction()) is not self._blocks[-1][0]
+        return bool(self._blocks) and self._blocks[-1][0] is not (
+            self.get_nested_transaction() or self.get_transaction()
+        )
 
     def begin_block(self) -> None:
         """Begin a transaction; inside it, flush and set a savepoint."""
@@ -80,17 +82,9 @@ class UnitSession(Session):
             if self._blocks:
                 self._let_go()
                 self._undo_steps(0)
+                self._blocks.clear()  # they refer to the session: only the garbage collector would free that circle
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # Any: as Session has it
-        new, dirty, deleted = self.new, self.dirty, self.deleted
-        if not (new or dirty or deleted):
-            return
-        self._steps += [partial(_unsave, thing) for thing in new]
-        with self.no_autoflush:
-            for part in [part for root in deleted for part in parts_of(root) if part in new]:
-                self.expunge(part)  # SQLAlchemy would insert it, without its root
-            self._keep_versions(dirty)
-            self._touch_roots(dirty, [part for part in (*new, *dirty, *deleted) if not isinstance(part, Entity)])
         foreign = self.is_in_foreign_savepoint
         try:
             super().flush(objects)
@@ -106,6 +100,15 @@ class UnitSession(Session):
         """Tell the unit that a statement failed, unless the caller's own savepoint makes that harmless."""
         if self.unit.block and (lost or not harmless):
             self.unit.block.fail(error, lost=lost)
+
+    def prepare_flush(self, *_: object) -> None:
+        """Be told that a flush will send something."""
+        new, dirty, deleted = self.new, self.dirty, self.deleted
+        self._steps += [partial(_unsave, thing) for thing in new]
+        for part in [part for root in deleted for part in parts_of(root) if part in new]:
+            self.expunge(part)  # SQLAlchemy would insert it, without its root
+        self._keep_versions(dirty)
+        self._touch_roots(dirty, [part for part in (*new, *dirty, *deleted) if not isinstance(part, Entity)])
 
     def note_deletion(self, thing: object) -> None:
         """Be told that a flush has deleted something."""
@@ -146,6 +149,8 @@ class UnitSession(Session):
                 self.expunge(thing)
 
 
+# before_flush, and not in flush(): before each query SQLAlchemy flushes, mostly nothing, and asks that first
+event.listen(UnitSession, "before_flush", UnitSession.prepare_flush)
 event.listen(UnitSession, "persistent_to_deleted", UnitSession.note_deletion)
 
 

@@ -93,11 +93,35 @@ def test_each_block_has_a_session_of_its_own_that_dies_with_it(uow: SqlAlchemyUn
 
 
 @pytest.mark.parametrize(
-    "statement", ["INSERT INTO users SELECT * FROM users", "  update users SET age = 1", "DELETE FROM users"]
+    "statement",
+    [
+        "INSERT INTO users SELECT * FROM users",
+        "  update users SET age = 1",
+        "DELETE FROM users",
+        "/* who? */ -- why?\n DELETE FROM users",
+        "WITH old AS (SELECT 1) DELETE FROM users",
+    ],
 )
 def test_a_forgotten_commit_of_plain_sql_warns(uow: SqlAlchemyUnitOfWork, statement: str) -> None:
     with pytest.warns(UncommittedChanges), uow:
         uow.session.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["SELECT 1", "SELECT 'DELETE' AS word", "WITH one AS (SELECT 1) SELECT * FROM one", "-- UPDATE\nSELECT 1"],
+)
+def test_plain_sql_that_reads_needs_no_commit(uow: SqlAlchemyUnitOfWork, statement: str) -> None:
+    with uow:
+        uow.session.execute(text(statement))
+
+
+def test_a_connection_kept_from_a_block_does_not_hide_an_error(uow: SqlAlchemyUnitOfWork) -> None:
+    with uow:
+        connection = uow.session.connection()
+        uow.commit()
+        with pytest.raises(Exception, match="syntax error"):
+            connection.execute(text("SELEKT 1"))
 
 
 def test_plain_sql_cannot_write_in_a_reading_block(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
