@@ -43,9 +43,8 @@ class UnitSession(Session):
     @property
     def is_in_foreign_savepoint(self) -> bool:
         """Whether a caller has set a savepoint of its own, inside which a failure is its own affair."""
-        return bool(self._blocks) and self._blocks[-1][0] is not (
-            self.get_nested_transaction() or self.get_transaction()
-        )
+        innermost = self.get_nested_transaction() or self.get_transaction()
+        return bool(self._blocks) and self._blocks[-1][0] is not innermost
 
     def begin_block(self) -> None:
         """Begin a transaction; inside it, flush and set a savepoint."""

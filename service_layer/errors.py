@@ -83,7 +83,10 @@ class ReferenceViolated(ConstraintViolated):
 
 
 class UncommittedChanges(UserWarning):
-    """A block was left with changes that were neither committed nor rolled back; they are lost."""
+    """A block was left with changes that were neither committed nor rolled back; they are lost.
+
+    One in which something failed does not warn: that was told when it happened.
+    """
 
     def __str__(self) -> str:
         return "Changes are lost: neither uow.commit() nor uow.rollback() came after them in their block."

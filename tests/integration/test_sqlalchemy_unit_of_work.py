@@ -1,8 +1,7 @@
 """What only a unit of work on a real session has: the session itself, and a connection that must come back."""
 
-import gc
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -87,9 +86,8 @@ def test_each_block_has_a_session_of_its_own_that_dies_with_it(uow: SqlAlchemyUn
         first = weakref.ref(uow.session)
     with uow:
         assert uow.session is not first()
-    gc.collect()
 
-    assert first() is None
+    assert first() is None, "only the garbage collector will free it"
 
 
 @pytest.mark.parametrize(
@@ -114,6 +112,22 @@ def test_a_forgotten_commit_of_plain_sql_warns(uow: SqlAlchemyUnitOfWork, statem
 def test_plain_sql_that_reads_needs_no_commit(uow: SqlAlchemyUnitOfWork, statement: str) -> None:
     with uow:
         uow.session.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda connection: connection.exec_driver_sql("DELETE FROM users"),
+        lambda connection: connection.exec_driver_sql("DELETE FROM users", execution_options={"no_parameters": True}),
+        lambda connection: connection.execute(text("DELETE FROM users WHERE age = :age"), [{"age": 1}, {"age": 2}]),
+    ],
+    ids=["with parameters", "without parameters", "many at once"],
+)
+def test_a_forgotten_commit_warns_however_the_sql_was_sent(
+    uow: SqlAlchemyUnitOfWork, write: Callable[[Connection], object]
+) -> None:
+    with pytest.warns(UncommittedChanges), uow:
+        write(uow.session.connection())
 
 
 def test_a_connection_kept_from_a_block_does_not_hide_an_error(uow: SqlAlchemyUnitOfWork) -> None:
