@@ -122,6 +122,7 @@ class InMemorySession:
 
     def savepoint(self) -> None:
         """Flush, and remember the state of everything."""
+        self._begin()  # what is remembered is then the store's state, not that of before it was looked at
         self.flush()
         self._savepoints.append((self._begin(), len(self._inserted), len(self._deleted)))
 

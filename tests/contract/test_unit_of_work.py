@@ -257,6 +257,22 @@ def test_a_failing_inner_block_loses_its_own_changes_alone(uow: OrderingUnitOfWo
     assert numbers(new_unit) == ["A-2", "C-1"]
 
 
+def test_an_inner_block_that_fails_first_leaves_what_was_there_before(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order_id = given_order(new_unit, "A-1")
+
+    with uow:
+        with pytest.raises(Interrupted), uow:
+            uow.orders.get(order_id)
+            raise Interrupted
+        assert uow.orders.get(order_id).number == "A-1"
+        uow.orders.add(Order(number="B-2"))
+        uow.commit()
+
+    assert numbers(new_unit) == ["A-1", "B-2"]
+
+
 def test_an_inner_block_left_without_commit_loses_its_own_changes_and_warns(
     uow: OrderingUnitOfWork, new_unit: NewUnit
 ) -> None:
