@@ -1,6 +1,6 @@
 """A database in memory, for tests: with the transactions, the constraints and the refusals of a real one."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
 from threading import Lock
@@ -120,9 +120,33 @@ class InMemorySession:
         self._new, self._removed = {}, {}
         block.changed = True
 
+    def insert_many(self, kind: type[E], entities: Iterable[object]) -> None:
+        """Insert copies of new entities of one type, or of what has their attributes, and hold none of them."""
+        self.flush()
+        block = self._unit.working_block("insert_many()")
+        try:
+            new = [deepcopy(entity) if isinstance(entity, kind) else kind(**vars(entity)) for entity in entities]
+            if new and self.is_read_only:
+                raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
+            rows = dict(self._begin())
+            errors = self._errors(kind)
+            taken = {attribute: {getattr(row, attribute) for row in self.rows(kind)} for attribute in errors}
+            for entity in new:
+                for attribute, error in errors.items():
+                    value = getattr(entity, attribute)
+                    if value is not None and value in taken[attribute]:
+                        raise error
+                    taken[attribute].add(value)
+                entity.version = 1
+                rows[_key(entity)] = entity
+            self._rows = rows
+        except BaseException as failure:
+            block.fail(failure)
+            raise
+        block.changed |= bool(new)
+
     def savepoint(self) -> None:
         """Flush, and remember the state of everything."""
-        self._begin()  # what is remembered is then the store's state, not that of before it was looked at
         self.flush()
         self._savepoints.append((self._begin(), len(self._inserted), len(self._deleted)))
 
@@ -145,16 +169,16 @@ class InMemorySession:
         self._unsave(inserted)
         del self._deleted[deleted:]
         for entity in touched:
-            if entity.version:
-                vars(entity).update(_state(deepcopy(self._rows[_key(entity)])))
+            if entity.version and (row := self._rows.get(_key(entity))):
+                vars(entity).update(_state(deepcopy(row)))
                 self._held[_key(entity)] = entity
 
     def close(self) -> None:
         """Forget what was not committed, and let the next writer in."""
         self._unsave(0)
         for entity in (*self._held.values(), *self._removed.values(), *self._deleted):
-            if entity.version:
-                entity.version = self._before[_key(entity)].version
+            if entity.version and (row := self._before.get(_key(entity))):
+                entity.version = row.version
         if self._is_writing:
             self._store.writer.release()
         self._is_writing = False

@@ -1,18 +1,24 @@
 """What every repository shares: on SQLAlchemy's session, and in memory."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
+from itertools import islice, repeat
 from typing import Any, ClassVar, Generic, cast
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, inspect, select
 from sqlalchemy.orm import Mapper
 
+from adapters.bulk import BulkInsert
 from adapters.memory import InMemorySession
 from adapters.session import UnitSession, parts_of
 from domain.entity import Id
 from domain.errors import AlreadyExists
 from domain.repository import E, Repository
 from service_layer.errors import NOT_NEW, OVERTAKEN, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
+
+BATCH = 1_000
+"""How many entities are sent or fetched at once, where there may be too many for the memory."""
 
 
 class _Queries(Generic[E]):
@@ -27,6 +33,8 @@ class _Queries(Generic[E]):
         self.first = select(entity).order_by(id).limit(bindparam("limit"))
         self.after = self.first.where(id > bindparam("after"))
         self.count = select(func.count()).select_from(entity)
+        self.all = select(entity).order_by(id).execution_options(yield_per=BATCH)
+        self.insert = BulkInsert(self.mapper)
 
 
 class SqlAlchemyRepository(Repository[E, Id]):
@@ -66,6 +74,22 @@ class SqlAlchemyRepository(Repository[E, Id]):
 
     def count(self) -> int:
         return self._session().scalars(self._queries.count).one()
+
+    def stream(self) -> Iterator[E]:
+        with closing(self._session().scalars(self._queries.all)) as found:
+            while self._session() and (batch := found.fetchmany(BATCH)):  # asked anew: the block may have ended
+                yield from batch
+
+    def insert_many(self, entities: Iterable[object]) -> None:
+        session, remaining = self._session(), iter(entities)
+        foreign = session.is_in_foreign_savepoint
+        session.note_bulk(self.entity)
+        try:
+            while batch := list(islice(remaining, BATCH)):
+                self._queries.insert(session, batch, repeat({"version": 1}))
+        except BaseException as error:
+            session.fail(error, harmless=foreign)
+            raise
 
     def _load(self, id: Id, *, for_update: bool = False) -> E | None:
         session = self._session()
@@ -122,6 +146,13 @@ class InMemoryRepository(Repository[E, Id]):
         if for_update:
             session.flush()
         return session.get(self.entity, id)
+
+    def stream(self) -> Iterator[E]:
+        for row in self._session().rows(self.entity):
+            yield from self._held([row])
+
+    def insert_many(self, entities: Iterable[object]) -> None:
+        self._session().insert_many(self.entity, entities)
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:
         rows = self._session().rows(self.entity)

@@ -109,6 +109,10 @@ class UnitSession(Session):
         self._keep_versions(dirty)
         self._touch_roots(dirty, [part for part in (*new, *dirty, *deleted) if not isinstance(part, Entity)])
 
+    def note_bulk(self, kind: type) -> None:
+        """Be told that entities of a class were inserted past the session: a rollback undoes those that it has loaded."""
+        self._steps.append(partial(self._expire_kind, kind))
+
     def note_deletion(self, thing: object) -> None:
         """Be told that a flush has deleted something."""
         self._deleted_things.append(thing)
@@ -129,6 +133,11 @@ class UnitSession(Session):
         self._steps += [
             partial(vars(thing).__setitem__, "version", thing.version) for thing in things if isinstance(thing, Entity)
         ]
+
+    def _expire_kind(self, kind: type) -> None:
+        for thing in list(self.identity_map.values()):
+            if isinstance(thing, kind):
+                self.expire(thing)
 
     def _undo_steps(self, mark: int) -> None:
         while len(self._steps) > mark:

@@ -1,11 +1,15 @@
 """The use cases of users. Each is one transaction, or a step of the caller's own if its unit of work is open."""
 
+from array import array
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Self
+from itertools import islice
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
+from domain.errors import AlreadyExists, DomainError, InvalidValue
 from domain.repository import Page
-from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed
+from domain.user import EmailAddress, EmailAlreadyTaken, NewUser, User, UserId, UserIdAlreadyUsed
 from service_layer.retry import retry_transient
 from service_layer.unit_of_work import UnitOfWork
 
@@ -149,3 +153,119 @@ def remove_user(uow: UnitOfWork, user_id: UserId, *, expected_version: int | Non
         uow.users.remove(user)
         uow.commit()
     return UserDetails.of(user)
+
+
+# ---- many at once: not retried, for their input can't be read twice ------------------------------------------------
+
+BATCH = 1_000
+"""How many rows of an import go to the database at once."""
+
+Row = TypeVar("Row", bound=Mapping[str, Any] | DomainError)  # Any: the rules of User judge the values
+
+
+class RowRefused(DomainError):
+    """A row of an import was refused, and with it the whole import."""
+
+    def __init__(self, number: int, reason: DomainError) -> None:
+        super().__init__(number, reason)
+        self.number = number
+        """Which row it was, counted from 1."""
+        self.reason = reason
+        """The rule that it breaks."""
+
+    def __str__(self) -> str:
+        return f"Row {self.number} is refused, so nothing is imported. {self.reason}"
+
+
+class EmailRepeated(EmailAlreadyTaken):
+    """An earlier row of the import has this e-mail address."""
+
+    message = "An earlier row has this e-mail address already: each user needs one of its own, or none."
+
+
+class UserIdRepeated(UserIdAlreadyUsed):
+    """An earlier row of the import has this id."""
+
+    message = "An earlier row has this id already: leave it out, and a new one is made."
+
+
+def import_users(
+    uow: UnitOfWork, rows: Iterable[Row], *, refused: Callable[[Row, DomainError], None] | None = None
+) -> int:
+    """Register many users: all of them, or none.
+
+    Args:
+        uow: closed, or open in the caller: then this is a step of that block.
+        rows: for each user its values by name: ``name``, ``age`` and, if it has them, ``email`` and ``id``. In place of
+            a row that could not be read may stand the error that says why. They are not kept in memory.
+        refused: called with each row that is refused and the reason, in order; the other rows are imported. Without
+            it the first refused row ends the import.
+    Returns: how many users were imported.
+    Raises: RowRefused (by InvalidValue, EmailAlreadyTaken, UserIdAlreadyUsed; EmailRepeated or UserIdRepeated where
+        it is not a user of before but an earlier row that has the same).
+    """
+    imported = array("q")  # the ids, by their hash: 8 bytes a row
+    numbered = enumerate(rows, 1)
+    with uow:
+        while batch := list(islice(numbered, BATCH)):
+            users: dict[int, NewUser] = {}
+            reasons: dict[int, DomainError] = {}
+            for number, row in batch:
+                try:
+                    users[number] = _new_user(row)
+                except DomainError as error:
+                    reasons[number] = error
+            try:
+                with uow:
+                    uow.users.insert_many(users.values())
+                    uow.commit()
+            except AlreadyExists:  # only now look who is there: most batches stay one statement
+                reasons |= _duplicates(uow, users, imported)
+                uow.users.insert_many(user for number, user in users.items() if number not in reasons)
+            imported.extend(hash(user.id) for number, user in users.items() if number not in reasons)
+            for number, row in batch if reasons else ():
+                if reason := reasons.get(number):
+                    if refused is None:
+                        raise RowRefused(number, reason) from reason
+                    refused(row, reason)
+        uow.commit()
+    return len(imported)
+
+
+def export_users(uow: UnitOfWork, write: Callable[[UserDetails], object]) -> int:
+    """Hand each user to ``write``, in order of id and as all of them are at one moment; return how many there are.
+
+    They are not kept in memory. What ``write`` raises ends the export.
+    """
+    count = 0
+    with uow.reading():
+        for user in uow.users.stream():
+            write(UserDetails.of(user))
+            count += 1
+    return count
+
+
+def _new_user(row: Mapping[str, Any] | DomainError) -> NewUser:  # Any: the rules of a user judge the values
+    if isinstance(row, DomainError):
+        raise row
+    try:
+        # a version counts anew, and what is None is not given
+        return NewUser(**{name: value for name, value in row.items() if value is not None and name != "version"})
+    except TypeError:
+        raise InvalidValue("row", dict(row), "it has a name and an age, and may have an email and an id") from None
+
+
+def _duplicates(uow: UnitOfWork, users: Mapping[int, NewUser], imported: "array[int]") -> dict[int, DomainError]:
+    """Return for each user whose id or e-mail address is taken the reason to refuse it."""
+    rivals = uow.users.rivals(list(users.values()))
+    ours = {hash(user.id) for user in rivals}.intersection(imported)
+    from_a_row = {key: hash(user.id) in ours for user in rivals for key in (user.id, user.email)}
+    reasons: dict[int, DomainError] = {}
+    for number, user in users.items():
+        if user.id in from_a_row:
+            reasons[number] = UserIdRepeated() if from_a_row[user.id] else UserIdAlreadyUsed()
+        elif user.email and user.email in from_a_row:
+            reasons[number] = EmailRepeated() if from_a_row[user.email] else EmailAlreadyTaken()
+        else:
+            from_a_row |= {user.id: True, user.email: True}
+    return reasons

@@ -5,6 +5,7 @@ An order has lines (a child collection), a deposit (a value object of two column
 """
 
 from abc import abstractmethod
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import Enum
@@ -106,6 +107,10 @@ class OrderRepository(Repository[Order, OrderId]):
 
     @abstractmethod
     def by_number(self, number: str) -> Order | None: ...
+    @abstractmethod
+    def stream(self) -> Iterator[Order]: ...
+    @abstractmethod
+    def insert_many(self, orders: Iterable[Order]) -> None: ...
 
 
 class OrderingUnitOfWork(UnitOfWork):

@@ -26,7 +26,9 @@ class OneLineErrors(TyperGroup):
             message, status = error.format_message(), error.exit_code
             if message and (context := getattr(error, "ctx", None)):
                 message += f"{'' if message.endswith(('.', '?')) else '.'} Try: {context.command_path} --help"
-        except (DomainError, TransactionError, OSError, UnicodeError) as error:
+        except OSError as error:
+            message, status = f"{error.filename}: {error.strerror}" if error.filename else str(error), 1
+        except (DomainError, TransactionError, UnicodeError) as error:
             message, status = str(error), 1
         if message:  # there is none where help was printed instead
             typer.echo(f"groundwork: {' '.join(message.split())}", err=True)

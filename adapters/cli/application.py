@@ -1,5 +1,6 @@
 """How a command gets at the application: started when it is needed, closed when the command is done."""
 
+import gc
 from collections.abc import Generator
 from contextlib import contextmanager
 
@@ -24,6 +25,7 @@ def unit_of_work() -> Generator[UnitOfWork]:
 
     try:
         with bootstrap() as container:
+            gc.freeze()  # else the collector looks through all that was loaded again and again in a long command
             try:
                 yield container.unit_of_work()
             except DatabaseUnavailable as error:
@@ -31,6 +33,8 @@ def unit_of_work() -> Generator[UnitOfWork]:
                 raise typer.TyperException(
                     f"{error} DATABASE_URL names {url}. Start it or name another one, then run: alembic upgrade head"
                 ) from error
+            finally:
+                gc.unfreeze()
     except DBAPIError as error:
         raise typer.TyperException(f"The database refused a statement: {error.orig}") from error
     except ValidationError as error:

@@ -1,18 +1,27 @@
 """The use cases of users as commands. What a use case takes by name is an option here, the rest an argument."""
 
+import sys
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
 import typer
 
 from adapters.cli.application import unit_of_work
+from adapters.cli.files import Columns, Format, Row, UnreadableRow, read_rows, row_writer
 from adapters.cli.output import Json, show
+from adapters.cli.streams import STANDARD, open_input, open_output
+from domain.errors import DomainError
 from domain.user import UserId
 from service_layer import users
 from service_layer.users import UserDetails
 
 app = typer.Typer(no_args_is_help=True, help="Register, look at, change and remove users.")
 
+FormatOption = Annotated[
+    Format | None, typer.Option(help="What the file is, if its name does not tell.", show_default=False)
+]
 Id = Annotated[UUID, typer.Argument(metavar="ID", help="The user's id.", show_default=False)]
 ExpectedVersion = Annotated[
     int | None,
@@ -160,5 +169,100 @@ def remove(user_id: Id, *, expected_version: ExpectedVersion = None, as_json: Js
     _show(user, as_json=as_json)
 
 
+@app.command("import")
+def import_users(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE", help="A CSV or JSON Lines file in UTF-8; - for standard input.", show_default=False
+        ),
+    ],
+    *,
+    format: FormatOption = None,
+    skip_invalid: Annotated[
+        bool, typer.Option("--skip-invalid", help="Import the other rows where some are refused.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Register the users of a file: all of them, or none. Refused rows are listed with the reason.
+
+    The columns are name and age and, where known, email and id. In CSV the first line names them:
+
+    name,age,email
+    John Doe,30,john@example.com
+
+    $ groundwork users import users.csv
+    $ groundwork users import users.csv --skip-invalid 2> refused.txt
+    $ groundwork users export - | DATABASE_URL=sqlite:///copy.db groundwork users import -
+    """
+    name = "standard input" if file == STANDARD else str(file)
+    refused = 0
+
+    def refuse(row: Row | UnreadableRow, reason: DomainError) -> None:
+        nonlocal refused
+        refused += 1
+        print(f"{name}, line {row.line}: {' '.join(str(reason).split())}", file=sys.stderr)
+
+    with open_input(file) as opened, unit_of_work() as uow, uow:
+        rows = read_rows(opened, format or Format.of(file), _COLUMNS, _REQUIRED)
+        imported = users.import_users(uow, rows, refused=refuse)
+        if refused and not skip_invalid:
+            uow.rollback()
+            raise typer.TyperException(
+                f"Nothing is imported. Refused rows: {refused}; --skip-invalid imports the others."
+            )
+        uow.commit()
+    show(Imported, [Imported(imported, refused)], as_json=as_json)
+
+
+@app.command("export")
+def export_users(
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE", help="The file to write; - for standard output."),
+    ] = STANDARD,
+    *,
+    format: FormatOption = None,
+    columns: Annotated[str, typer.Option(help="Which columns, in which order.")] = "id,name,age,email",
+) -> None:
+    """Write all users to a file, in the order of registration, as import reads them.
+
+    $ groundwork users export users.csv
+    $ groundwork users export users.jsonl
+    $ groundwork users export --columns name,email | head
+    """
+    names = columns.split(",")
+    if unknown := set(names) - _COLUMNS.keys():
+        raise typer.BadParameter(f"no {' or '.join(sorted(unknown))} in {','.join(_COLUMNS)}", param_hint="--columns")
+    with open_output(file) as opened, unit_of_work() as uow:
+        users.export_users(uow, row_writer(opened, format or Format.of(file), names))
+
+
 def _show(*found: UserDetails, as_json: bool) -> None:
     show(UserDetails, found, as_json=as_json)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """What became of a file's rows."""
+
+    imported: int
+    refused: int
+
+
+def _number(text: str) -> object:
+    try:
+        return int(text)
+    except ValueError:
+        return text  # for the rule of the domain to refuse
+
+
+def _uuid(text: str) -> object:
+    try:
+        return UUID(text)
+    except ValueError:
+        return text
+
+
+_REQUIRED = {"name", "age"}
+_COLUMNS: Columns = {"id": _uuid, "name": str, "age": _number, "email": str, "version": _number}

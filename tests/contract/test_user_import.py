@@ -1,0 +1,194 @@
+"""Importing and exporting users, on every implementation."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import pytest
+
+from domain.entity import new_id
+from domain.errors import DomainError, InvalidValue
+from domain.user import EmailAlreadyTaken, UserId, UserIdAlreadyUsed
+from service_layer import users
+from service_layer.unit_of_work import UnitOfWork
+from service_layer.users import EmailRepeated, RowRefused, UserDetails, UserIdRepeated
+from tests.backends import NewUnit
+
+Row = dict[str, Any]
+
+
+def exported(new_unit: NewUnit) -> list[UserDetails]:
+    found: list[UserDetails] = []
+    assert users.export_users(new_unit(), found.append) == len(found)
+    return found
+
+
+def names(new_unit: NewUnit) -> list[str]:
+    return [user.name for user in exported(new_unit)]
+
+
+class Refusals(list[tuple[str, type[DomainError]]]):
+    """Takes down which rows were refused, by name, and why."""
+
+    def __call__(self, row: Mapping[str, Any] | DomainError, reason: DomainError) -> None:
+        self.append((row["name"] if isinstance(row, Mapping) else str(row), type(reason)))
+
+
+# ---- import -------------------------------------------------------------------------------------------------------
+
+
+def test_imported_users_are_there_with_their_values(uow: UnitOfWork, new_unit: NewUnit) -> None:
+    user_id = UserId(new_id())
+    rows: list[Row] = [
+        {"name": " John Doe ", "age": 30, "email": "John@Example.com", "id": user_id},
+        {"name": "Jane Roe", "age": 28, "email": None, "id": None},
+        {"name": "Jim Joe", "age": 44},
+    ]
+
+    assert users.import_users(uow, iter(rows)) == 3
+
+    john, jane, jim = exported(new_unit)
+    assert john == UserDetails(user_id, "John Doe", 30, "john@example.com", 1)
+    assert (jane.name, jane.age, jane.email) == ("Jane Roe", 28, None)
+    assert (jim.name, jim.version) == ("Jim Joe", 1)
+
+
+def test_an_imported_user_is_like_any_other(uow: UnitOfWork, new_unit: NewUnit) -> None:
+    users.import_users(uow, [{"name": "John Doe", "age": 30, "email": "john@example.com"}])
+
+    john = users.find_user_by_email(uow, "john@example.com")
+    assert john
+    users.change_user_age(uow, john.id, 31, expected_version=1)
+
+    assert exported(new_unit) == [UserDetails(john.id, "John Doe", 31, "john@example.com", 2)]
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        ({"name": "", "age": 30}, "name '' is not allowed"),
+        ({"name": "Jim", "age": 151}, "age 151 is not allowed"),
+        ({"name": "Jim", "age": "30"}, "age '30' is not allowed"),
+        ({"name": "Jim", "age": 30, "email": "jim"}, "email 'jim' is not allowed"),
+        ({"name": "Jim", "age": 30, "id": "1"}, "id '1' is not allowed"),
+        ({"name": "Jim"}, "it has a name and an age"),
+        ({"name": "Jim", "age": 30, "mail": "jim@x.org"}, "may have an email and an id"),
+        (InvalidValue("row", "Jim;30", "it must be CSV"), "row 'Jim;30' is not allowed"),
+    ],
+    ids=str,
+)
+def test_one_bad_row_refuses_the_whole_import(
+    uow: UnitOfWork, new_unit: NewUnit, bad: Row | InvalidValue, reason: str
+) -> None:
+    with pytest.raises(RowRefused, match=f"^Row 2 is refused, so nothing is imported. .*{reason}") as caught:
+        users.import_users(uow, [{"name": "John Doe", "age": 30}, bad, {"name": "Jane Roe", "age": 28}])
+
+    assert caught.value.number == 2
+    assert isinstance(caught.value.reason, InvalidValue)
+    assert names(new_unit) == []
+
+
+def test_bad_rows_can_be_left_out_and_are_told_in_order(
+    uow: UnitOfWork, new_unit: NewUnit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(users, "BATCH", 3)
+    users.register_user(uow, name="John Doe", age=30, email="john@example.com")
+    refusals = Refusals()
+    rows: list[Row | DomainError] = [
+        {"name": "a", "age": 1},
+        {"name": "taken", "age": 1, "email": "john@example.com"},
+        {"name": "bad", "age": -1},
+        InvalidValue("row", "torn", "it must be whole"),
+        {"name": "b", "age": 1},
+    ]
+
+    assert users.import_users(uow, rows, refused=refusals) == 2
+
+    assert refusals == [
+        ("taken", EmailAlreadyTaken),
+        ("bad", InvalidValue),
+        ("row 'torn' is not allowed: it must be whole.", InvalidValue),
+    ]
+    assert names(new_unit) == ["John Doe", "a", "b"]
+
+
+@pytest.mark.parametrize("batch", [1, 3, 100])
+def test_what_an_earlier_row_has_is_told_apart_from_what_a_user_had_before(
+    uow: UnitOfWork, new_unit: NewUnit, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr(users, "BATCH", batch)
+    john = users.register_user(uow, name="John Doe", age=30, email="john@example.com")
+    given_id = new_id()
+    refusals = Refusals()
+    rows: list[Row] = [
+        {"name": "new", "age": 1, "email": "new@example.com", "id": given_id},
+        {"name": "e-mail before", "age": 1, "email": "john@example.com", "id": new_id()},
+        {"name": "e-mail twice", "age": 1, "email": "new@example.com"},
+        {"name": "id before", "age": 1, "email": "free@example.com", "id": john.id},
+        {"name": "id twice", "age": 1, "id": given_id},
+        {"name": "still free", "age": 1, "email": "free@example.com"},
+    ]
+
+    assert users.import_users(uow, rows, refused=refusals) == 2
+
+    assert refusals == [
+        ("e-mail before", EmailAlreadyTaken),
+        ("e-mail twice", EmailRepeated),
+        ("id before", UserIdAlreadyUsed),
+        ("id twice", UserIdRepeated),
+    ]
+    assert sorted(names(new_unit)) == ["John Doe", "new", "still free"]
+
+
+def test_an_import_is_a_step_of_the_block_around_it(uow: UnitOfWork, new_unit: NewUnit) -> None:
+    with uow:
+        users.register_user(uow, name="John Doe", age=30)
+        users.import_users(uow, [{"name": "Jane Roe", "age": 28}])
+        with pytest.raises(RowRefused):
+            users.import_users(uow, [{"name": "Jim Joe", "age": 44}, {"name": "", "age": 1}])
+        uow.commit()
+
+    assert names(new_unit) == ["John Doe", "Jane Roe"]
+
+
+def test_an_error_of_the_source_imports_nothing(uow: UnitOfWork, new_unit: NewUnit) -> None:
+    def torn() -> Any:
+        yield {"name": "John Doe", "age": 30}
+        raise OSError("the disk is gone")
+
+    with pytest.raises(OSError, match="the disk is gone"):
+        users.import_users(uow, torn())
+
+    assert names(new_unit) == []
+
+
+# ---- export -------------------------------------------------------------------------------------------------------
+
+
+def test_an_export_hands_over_every_user_in_order_of_id(uow: UnitOfWork, new_unit: NewUnit) -> None:
+    registered = [users.register_user(uow, name=f"User {n}", age=n) for n in range(3)]
+
+    assert exported(new_unit) == sorted(registered, key=lambda user: user.id)
+
+
+def test_what_was_exported_can_be_imported_again(uow: UnitOfWork, new_unit: NewUnit) -> None:
+    john = users.register_user(uow, name="John Doe", age=30, email="john@example.com")
+    users.change_user_age(uow, john.id, 31)
+    before = exported(new_unit)
+    users.remove_user(uow, john.id)
+
+    users.import_users(uow, map(asdict, before))
+
+    assert exported(new_unit) == [UserDetails(john.id, "John Doe", 31, "john@example.com", version=1)]
+
+
+def test_an_error_of_the_target_ends_an_export(uow: UnitOfWork) -> None:
+    users.register_user(uow, name="John Doe", age=30)
+
+    def full(_: UserDetails) -> None:
+        raise OSError("the disk is full")
+
+    with pytest.raises(OSError, match="the disk is full"):
+        users.export_users(uow, full)
+
+    assert not uow.is_open
