@@ -110,7 +110,7 @@ class UnitSession(Session):
         self._touch_roots(dirty, [part for part in (*new, *dirty, *deleted) if not isinstance(part, Entity)])
 
     def note_bulk(self, kind: type) -> None:
-        """Be told that entities of a class were inserted past the session: a rollback undoes those that it has loaded."""
+        """Be told that entities of a class were inserted past the session: a rollback undoes those that it loaded."""
         self._steps.append(partial(self._expire_kind, kind))
 
     def note_deletion(self, thing: object) -> None:

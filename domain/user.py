@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, NewType, Self
 from uuid import UUID
 
-from domain.entity import Entity, checked_id, new_id
+from domain.entity import Entity, new_id
 from domain.errors import AlreadyExists, InvalidValue, NotFound
 from domain.repository import Repository
 
@@ -87,24 +87,6 @@ class User(Entity):
         self.email = email
 
 
-@dataclass(kw_only=True)
-class NewUser:
-    """What a user is made of, under the same rules: for an import, since a mapped entity costs three times as much.
-
-    Raises: InvalidValue (a rule is broken).
-    """
-
-    name: str
-    age: int
-    email: EmailAddress | None = None
-    id: UserId = field(default_factory=lambda: UserId(new_id()))
-
-    def __post_init__(self) -> None:
-        """Check every value."""
-        self.name, self.age, self.email = _name(self.name), _age(self.age), _email(self.email)
-        checked_id(self.id)
-
-
 class UserNotFound(NotFound):
     """No user has this id."""
 
@@ -131,7 +113,7 @@ class UserRepository(Repository[User, UserId]):
         """Return the user with this e-mail address, or None."""
 
     @abstractmethod
-    def rivals(self, candidates: Sequence[NewUser]) -> list[User]:
+    def rivals(self, candidates: Sequence[User]) -> list[User]:
         """Return the users who have the id or the e-mail address of one of the candidates."""
 
     @abstractmethod
@@ -139,7 +121,7 @@ class UserRepository(Repository[User, UserId]):
         """Give out all users in order of id, in constant memory. They are for reading: to change one, get it anew."""
 
     @abstractmethod
-    def insert_many(self, users: Iterable[User | NewUser]) -> None:
+    def insert_many(self, users: Iterable[User]) -> None:
         """Insert new users at once, in constant memory: much cheaper than to ``add`` them one by one.
 
         The objects are only read. They are not tracked afterwards, so that no later change of one is saved, and keep

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from domain.errors import AlreadyExists, DomainError, InvalidValue
 from domain.repository import Page
-from domain.user import EmailAddress, EmailAlreadyTaken, NewUser, User, UserId, UserIdAlreadyUsed
+from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed
 from service_layer.retry import retry_transient
 from service_layer.unit_of_work import UnitOfWork
 
@@ -208,7 +208,7 @@ def import_users(
     numbered = enumerate(rows, 1)
     with uow:
         while batch := list(islice(numbered, BATCH)):
-            users: dict[int, NewUser] = {}
+            users: dict[int, User] = {}
             reasons: dict[int, DomainError] = {}
             for number, row in batch:
                 try:
@@ -245,17 +245,17 @@ def export_users(uow: UnitOfWork, write: Callable[[UserDetails], object]) -> int
     return count
 
 
-def _new_user(row: Mapping[str, Any] | DomainError) -> NewUser:  # Any: the rules of a user judge the values
+def _new_user(row: Mapping[str, Any] | DomainError) -> User:  # Any: the rules of a user judge the values
     if isinstance(row, DomainError):
         raise row
     try:
         # a version counts anew, and what is None is not given
-        return NewUser(**{name: value for name, value in row.items() if value is not None and name != "version"})
+        return User(**{name: value for name, value in row.items() if value is not None and name != "version"})
     except TypeError:
         raise InvalidValue("row", dict(row), "it has a name and an age, and may have an email and an id") from None
 
 
-def _duplicates(uow: UnitOfWork, users: Mapping[int, NewUser], imported: "array[int]") -> dict[int, DomainError]:
+def _duplicates(uow: UnitOfWork, users: Mapping[int, User], imported: "array[int]") -> dict[int, DomainError]:
     """Return for each user whose id or e-mail address is taken the reason to refuse it."""
     rivals = uow.users.rivals(list(users.values()))
     ours = {hash(user.id) for user in rivals}.intersection(imported)
