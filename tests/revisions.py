@@ -11,7 +11,7 @@ from textwrap import dedent, indent
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Engine, NullPool, create_engine
+from sqlalchemy import Engine, NullPool, create_engine, inspect
 
 from adapters.settings import PROJECT
 from tests.schema import Schema, schema_of
@@ -100,7 +100,18 @@ class History:
         with self.engine.connect() as connection:
             return schema_of(connection)
 
+    def tables(self) -> set[str]:
+        """Return the names of all tables."""
+        return set(inspect(self.engine).get_table_names())
+
     @cached_property
     def engine(self) -> Engine:
         """A plain engine on the database, without the application's pragmas."""
         return create_engine(self.url, poolclass=NullPool)
+
+
+def ruff(command: str, revision: str) -> str:
+    """Return what ruff has to say about the text of a revision."""
+    name = PROJECT / "migrations" / "versions" / "revision.py"
+    run = [sys.executable, "-m", "ruff", *command.split(), "--stdin-filename", str(name), "-"]
+    return subprocess.run(run, input=revision, capture_output=True, text=True, check=False).stdout

@@ -1,33 +1,39 @@
-"""What a database's schema is, in plain values to compare. It sees what autogenerate does not."""
+"""What a database's schema is, in lines to compare. It sees what autogenerate does not."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import Connection, inspect
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.types import TypeEngine
 
-Schema = dict[str, dict[str, list[str]]]
+Schema = frozenset[str]
+"""A line for each column, constraint and index, without those that Alembic has for itself."""
 
 
 def schema_of(connection: Connection) -> Schema:
-    """Return each table's columns, constraints and indexes, without what Alembic keeps for itself."""
+    """Return what is there, as the database tells it."""
+    tables = [table for table in inspect(connection).get_table_names() if table != "alembic_version"]
+    return frozenset(line for table in tables for line in _lines(connection, table))
+
+
+def _lines(connection: Connection, table: str) -> Iterator[str]:
     found = inspect(connection)
-    return {
-        table: {
-            "columns": _texts(found.get_columns(table)),
-            "primary key": _texts([found.get_pk_constraint(table)]),
-            "foreign keys": _texts(found.get_foreign_keys(table)),
-            "unique": _texts(found.get_unique_constraints(table)),
-            "checks": _texts(found.get_check_constraints(table)),
-            "indexes": _texts(found.get_indexes(table)),
-        }
-        for table in found.get_table_names()
-        if table != "alembic_version"
+    there: dict[str, Sequence[object]] = {
+        "column": found.get_columns(table),
+        "primary key": [found.get_pk_constraint(table)],
+        "foreign key": found.get_foreign_keys(table),
+        "unique": found.get_unique_constraints(table),
+        "check": found.get_check_constraints(table),
+        "index": found.get_indexes(table),
     }
-
-
-def _texts(parts: Iterable[object]) -> list[str]:
-    return sorted(json.dumps(part, default=_text, sort_keys=True) for part in parts)
+    for kind, parts in there.items():
+        for part in parts:
+            yield f"{table}: {kind}: {json.dumps(part, default=_text, sort_keys=True)}"
+    if (
+        connection.dialect.name == "sqlite"
+    ):  # SQLAlchemy overlooks indexes on expressions, and a rebuilt table loses them
+        for name in connection.scalars(text("SELECT name FROM pragma_index_list(:table)"), {"table": table}):
+            yield f"{table}: index of the name {name}"
 
 
 def _text(value: object) -> str:

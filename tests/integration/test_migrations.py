@@ -2,22 +2,15 @@
 
 import logging
 import sqlite3
-import subprocess
-import sys
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 from alembic import command
-from alembic.config import main
 from alembic.util import CommandError
-from sqlalchemy import Column, Connection, Table, inspect, make_url, text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import Connection, make_url, text
 
-from adapters.mappers import metadata
-from adapters.settings import PROJECT
 from tests.revisions import History
 
 FIRST = """op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(9)))"""
@@ -25,25 +18,6 @@ HALF_A_REVISION = """
     op.create_table("halves", sa.Column("id", sa.Integer, primary_key=True))
     op.execute("INSERT INTO halves VALUES (1)")
     """
-
-
-@pytest.fixture
-def history(empty_url: str, tmp_path: Path) -> History:
-    return History(tmp_path / "revisions", empty_url)
-
-
-@pytest.fixture
-def on_sqlite(empty_sqlite_url: str, tmp_path: Path) -> History:
-    return History(tmp_path / "revisions", empty_sqlite_url)
-
-
-@pytest.fixture
-def on_postgresql(empty_postgresql_url: str, tmp_path: Path) -> History:
-    return History(tmp_path / "revisions", empty_postgresql_url)
-
-
-def tables(history: History) -> set[str]:
-    return set(inspect(history.engine).get_table_names())
 
 
 def revisions(history: History) -> list[str]:
@@ -54,18 +28,18 @@ def revisions(history: History) -> list[str]:
 # ---- all or nothing -----------------------------------------------------------------------------------------------
 
 
-def test_a_revision_that_fails_half_way_leaves_nothing_of_its_own_and_the_next_run_succeeds(history: History) -> None:
-    history.plant("first", FIRST)
-    history.plant("second", f"{HALF_A_REVISION}\n    raise RuntimeError('half-way')", down="first")
+def test_a_revision_that_fails_half_way_leaves_nothing_of_its_own_and_the_next_run_succeeds(planted: History) -> None:
+    planted.plant("first", FIRST)
+    planted.plant("second", f"{HALF_A_REVISION}\n    raise RuntimeError('half-way')", down="first")
 
     with pytest.raises(RuntimeError, match="half-way"):
-        history.upgrade()
-    assert "halves" not in tables(history)
+        planted.upgrade()
+    assert "halves" not in planted.tables()
 
-    history.plant("second", HALF_A_REVISION, down="first")
-    history.upgrade()
-    assert tables(history) == {"parents", "halves", "alembic_version"}
-    assert revisions(history) == ["second"]
+    planted.plant("second", HALF_A_REVISION, down="first")
+    planted.upgrade()
+    assert planted.tables() == {"parents", "halves", "alembic_version"}
+    assert revisions(planted) == ["second"]
 
 
 def test_on_postgresql_the_revisions_before_the_failing_one_stay(on_postgresql: History) -> None:
@@ -85,33 +59,33 @@ def test_on_sqlite_a_failing_upgrade_leaves_no_trace(on_sqlite: History) -> None
     with pytest.raises(RuntimeError):
         on_sqlite.upgrade()
 
-    assert tables(on_sqlite) == set()
+    assert on_sqlite.tables() == set()
 
 
-def test_what_a_killed_upgrade_has_begun_is_undone_and_done_by_the_next_one(history: History, tmp_path: Path) -> None:
+def test_what_a_killed_upgrade_has_begun_is_undone_and_done_by_the_next_one(planted: History, tmp_path: Path) -> None:
     flag = tmp_path / "flag"
     flag.touch()
     stop = f"import os, time; os.path.exists({str(flag)!r}) and (print('half-way', flush=True), time.sleep(60))"
-    history.plant("first", FIRST)
-    history.plant("second", f"{HALF_A_REVISION}\n    {stop}", down="first")
+    planted.plant("first", FIRST)
+    planted.plant("second", f"{HALF_A_REVISION}\n    {stop}", down="first")
 
-    with history.start("upgrade", "head") as killed:
+    with planted.start("upgrade", "head") as killed:
         assert killed.stdout
         next(line for line in killed.stdout if line == "half-way\n")
         killed.kill()
     flag.unlink()
-    history.upgrade()
+    planted.upgrade()
 
-    assert tables(history) == {"parents", "halves", "alembic_version"}
-    assert revisions(history) == ["second"]
+    assert planted.tables() == {"parents", "halves", "alembic_version"}
+    assert revisions(planted) == ["second"]
 
 
 # ---- one at a time ------------------------------------------------------------------------------------------------
 
 
-def test_of_eight_that_upgrade_at_once_one_migrates_and_all_succeed_and_a_new_process_sees_it(history: History) -> None:
-    history.plant("first", FIRST)
-    history.plant(
+def test_of_eight_that_upgrade_at_once_one_migrates_and_all_succeed_and_a_new_process_sees_it(planted: History) -> None:
+    planted.plant("first", FIRST)
+    planted.plant(
         "second",
         """
         with op.get_context().autocommit_block():
@@ -121,9 +95,9 @@ def test_of_eight_that_upgrade_at_once_one_migrates_and_all_succeed_and_a_new_pr
         down="first",
     )
 
-    upgrades = [history.start("upgrade", "head") for _ in range(8)]
+    upgrades = [planted.start("upgrade", "head") for _ in range(8)]
     said = [upgrade.communicate()[0] for upgrade in upgrades]
-    current = history.start("current", "--check-heads")
+    current = planted.start("current", "--check-heads")
 
     assert [upgrade.returncode for upgrade in upgrades] == [0] * 8, said
     assert "".join(said).count("Running upgrade first -> second") == 1
@@ -231,32 +205,32 @@ def test_a_connection_that_would_delete_referring_rows_is_refused(family: Histor
 # ---- called from Python ---------------------------------------------------------------------------------------------
 
 
-def test_a_given_connection_is_used_and_committed(history: History) -> None:
-    history.plant("first", HALF_A_REVISION)
+def test_a_given_connection_is_used_and_committed(planted: History) -> None:
+    planted.plant("first", HALF_A_REVISION)
 
-    with history.engine.connect() as connection:
-        command.upgrade(history.config(connection=connection), "head")
+    with planted.engine.connect() as connection:
+        command.upgrade(planted.config(connection=connection), "head")
 
-    assert revisions(history) == ["first"]
+    assert revisions(planted) == ["first"]
 
 
-def test_a_given_connection_in_a_transaction_is_left_to_its_owner(history: History) -> None:
-    history.plant("first", HALF_A_REVISION)
+def test_a_given_connection_in_a_transaction_is_left_to_its_owner(planted: History) -> None:
+    planted.plant("first", HALF_A_REVISION)
 
-    with history.engine.connect() as connection, connection.begin() as transaction:
-        command.upgrade(history.config(connection=connection), "head")
+    with planted.engine.connect() as connection, connection.begin() as transaction:
+        command.upgrade(planted.config(connection=connection), "head")
         transaction.rollback()
 
-    assert tables(history) == set()
+    assert planted.tables() == set()
 
 
-def test_a_given_connection_loses_nothing_of_the_half_that_succeeded(history: History) -> None:
-    history.plant("first", f"{HALF_A_REVISION}\n    raise RuntimeError")
+def test_a_given_connection_loses_nothing_of_the_half_that_succeeded(planted: History) -> None:
+    planted.plant("first", f"{HALF_A_REVISION}\n    raise RuntimeError")
 
-    with history.engine.connect() as connection, pytest.raises(RuntimeError):
-        command.upgrade(history.config(connection=connection), "head")
+    with planted.engine.connect() as connection, pytest.raises(RuntimeError):
+        command.upgrade(planted.config(connection=connection), "head")
 
-    assert "halves" not in tables(history)
+    assert "halves" not in planted.tables()
 
 
 def test_logging_of_the_caller_is_left_alone(on_sqlite: History, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -269,59 +243,7 @@ def test_logging_of_the_caller_is_left_alone(on_sqlite: History, monkeypatch: py
     assert logging.getLogger("alembic").level == logging.NOTSET
 
 
-# ---- from the command line ------------------------------------------------------------------------------------------
-
-
-def test_the_command_line_tells_what_it_does_and_an_error_once(on_sqlite: History) -> None:
-    on_sqlite.plant("first", FIRST)
-    on_sqlite.upgrade()
-
-    said, _ = on_sqlite.start("check").communicate()
-
-    assert "INFO  [alembic.runtime.migration] Context impl SQLiteImpl." in said
-    assert "INFO  [alembic.autogenerate.compare.tables] Detected removed table 'parents'" in said
-    assert "plugin" not in said
-    assert said.count("New upgrade operations detected") == 1
-
-
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        (
-            "mysql://localhost",
-            "DATABASE_URL: write it like sqlite:///app.db or postgresql://user:password@host/database",
-        ),
-        (f"sqlite:///{__file__}", "The database can't be used: file is not a database"),
-        ("postgresql://u:secret@127.0.0.1:1/db", "The database can't be used: connection failed: "),
-    ],
-    ids=["scheme", "file", "port"],
-)
-def test_a_wrong_url_is_told_in_one_sentence(
-    url: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", url)
-
-    with pytest.raises(SystemExit):
-        main(["-c", str(PROJECT / "pyproject.toml"), "current"])
-
-    (said,) = " ".join(capsys.readouterr().out.split()).split("FAILED: ")[1:]
-    assert said.startswith(message)
-    assert "secret" not in said
-
-
-def test_a_missing_driver_is_told_in_one_sentence(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/db")
-    monkeypatch.setitem(sys.modules, "psycopg", None)
-
-    with pytest.raises(SystemExit):
-        main(["-c", str(PROJECT / "pyproject.toml"), "current"])
-
-    assert 'Install the driver: python -m pip install -e ".[postgresql]"' in capsys.readouterr().out
-
-
-# ---- writing revisions ----------------------------------------------------------------------------------------------
+# ---- offline --------------------------------------------------------------------------------------------------------
 
 
 def run(script: str, connection: Connection) -> None:
@@ -330,56 +252,15 @@ def run(script: str, connection: Connection) -> None:
     getattr(dbapi_connection, "executescript", dbapi_connection.execute)(script)
 
 
-def test_offline_sql_does_the_same_in_transactions_too(history: History) -> None:
-    history.plant("first", HALF_A_REVISION)
-    history.plant("second", FIRST, down="first")
+def test_offline_sql_does_the_same_in_transactions_too(planted: History) -> None:
+    planted.plant("first", HALF_A_REVISION)
+    planted.plant("second", FIRST, down="first")
 
-    script = history.offline()
-    with history.engine.connect() as connection:
+    script = planted.offline()
+    with planted.engine.connect() as connection:
         run(script, connection)
 
     assert script.lstrip().startswith("BEGIN;")
     assert script.rstrip().endswith("COMMIT;")
-    assert revisions(history) == ["second"]
-    assert tables(history) == {"parents", "halves", "alembic_version"}
-
-
-class Document(TypeDecorator[object]):
-    """A column type of the application's own, on a type of PostgreSQL's own."""
-
-    impl = JSONB
-    cache_ok = True
-
-
-def test_a_written_revision_is_formatted_needs_no_code_of_the_application_and_makes_the_mapped_schema(
-    on_postgresql: History,
-) -> None:
-    documents = Table("documents", metadata, Column("body", Document()))
-    try:
-        command.revision(on_postgresql.config(), "make it all", autogenerate=True)
-        on_postgresql.upgrade()
-        command.check(on_postgresql.config())
-    finally:
-        metadata.remove(documents)
-
-    (revision,) = on_postgresql.folder.glob("*.py")
-    assert "adapters" not in revision.read_text()
-    assert "documents" in on_postgresql.schema()
-    assert ruff("format", "--check", revision) == 0
-    assert ruff("check", revision) == 0
-
-
-def ruff(command: str, *arguments: object) -> int:
-    (*options, revision) = arguments
-    with Path(str(revision)).open() as file:
-        name = PROJECT / "migrations" / "versions" / "revision.py"
-        ruff = [sys.executable, "-m", "ruff", command, *map(str, options), "--stdin-filename", str(name), "-"]
-        return subprocess.run(ruff, stdin=file, check=False).returncode
-
-
-def test_an_empty_revision_is_formatted_by_the_template_alone(on_sqlite: History) -> None:
-    on_sqlite.start("revision", "--message", "do nothing").communicate()
-
-    (revision,) = on_sqlite.folder.glob("*.py")
-    assert ruff("format", "--check", revision) == 0
-    assert ruff("check", revision) == 0
+    assert revisions(planted) == ["second"]
+    assert planted.tables() == {"parents", "halves", "alembic_version"}

@@ -23,7 +23,7 @@ from tests.revisions import History
 
 (HEAD,) = ScriptDirectory(str(PROJECT / "migrations")).get_heads()
 
-NICKNAME = """op.add_column("users", sa.Column("nickname", sa.String(50)))"""
+PLANTED = """op.create_table("planted", sa.Column("id", sa.Integer, primary_key=True))"""
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def newer(tmp_path: Path, migrated_url: str, monkeypatch: pytest.MonkeyPatch) ->
     """A release with a revision that the database does not have."""
     shutil.copytree(PROJECT / "migrations", tmp_path / "migrations")
     history = History(tmp_path / "migrations" / "versions", migrated_url)
-    history.plant("newer", NICKNAME, down=HEAD)
+    history.plant("newer", PLANTED, down=HEAD)
     monkeypatch.setattr(schema, "PROJECT", tmp_path)
     schema._revisions.cache_clear()
     yield history
@@ -116,15 +116,15 @@ def test_status_shows_what_is_pending_and_its_sql(newer: History, monkeypatch: p
     shown = status(newer.url, monkeypatch)
 
     assert f"Revision  {HEAD}\nHead      newer\nPending   newer newer\n" in shown
-    assert "ALTER TABLE users ADD COLUMN nickname VARCHAR(50);" in shown
-    assert "CREATE TABLE" not in shown
+    assert f"-- Running upgrade {HEAD} -> newer\n\nCREATE TABLE planted (" in shown
+    assert "Running upgrade  ->" not in shown
 
 
 def test_status_of_an_empty_database_shows_all_of_it(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = status(empty_url, monkeypatch)
 
     assert "Revision  none: it is not migrated" in shown
-    assert "CREATE TABLE users" in shown
+    assert "-- Running upgrade  -> " in shown
 
 
 def test_status_says_where_the_sql_depends_on_the_database(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,7 +132,7 @@ def test_status_says_where_the_sql_depends_on_the_database(newer: History, monke
 
     shown = status(newer.url, monkeypatch)
 
-    assert "ADD COLUMN nickname" in shown
+    assert "CREATE TABLE planted" in shown
     assert "-- What follows depends on what the database holds by then: AttributeError: " in shown
 
 
@@ -154,7 +154,7 @@ def test_status_can_be_read_by_a_program(newer: History, monkeypatch: pytest.Mon
 
     assert shown["current"] == [HEAD]
     assert shown["pending"] == [{"id": "newer", "message": "newer"}]
-    assert "ADD COLUMN nickname" in shown["sql"]
+    assert "CREATE TABLE planted" in shown["sql"]
 
 
 def test_status_shows_no_password(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
