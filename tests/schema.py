@@ -16,6 +16,13 @@ def schema_of(connection: Connection) -> Schema:
     return frozenset(line for table in tables for line in _lines(connection, table))
 
 
+def not_validated(connection: Connection) -> list[str]:
+    """Return the constraints that PostgreSQL has never checked on the rows that were there before."""
+    if connection.dialect.name != "postgresql":
+        return []
+    return list(connection.scalars(text("SELECT conname FROM pg_constraint WHERE NOT convalidated ORDER BY 1")))
+
+
 def _lines(connection: Connection, table: str) -> Iterator[str]:
     found = inspect(connection)
     there: dict[str, Sequence[object]] = {
@@ -23,7 +30,7 @@ def _lines(connection: Connection, table: str) -> Iterator[str]:
         "primary key": [found.get_pk_constraint(table)],
         "foreign key": found.get_foreign_keys(table),
         "unique": found.get_unique_constraints(table),
-        "check": found.get_check_constraints(table),
+        "check": [{**check, "dialect_options": {}} for check in found.get_check_constraints(table)],
         "index": found.get_indexes(table),
     }
     for kind, parts in there.items():

@@ -21,7 +21,7 @@ from adapters.settings import PROJECT
 from domain.entity import Entity
 from tests.reversal import assert_reversible
 from tests.revisions import History
-from tests.schema import Schema, schema_of
+from tests.schema import Schema, not_validated, schema_of
 
 
 @pytest.fixture
@@ -49,6 +49,13 @@ def test_the_migrated_schema_is_the_mapped_one(history: History) -> None:
 
     command.check(history.config())
     assert history.schema() ^ mapped == set()
+
+
+def test_every_constraint_was_validated(history: History) -> None:
+    history.upgrade()
+
+    with history.engine.connect() as connection:
+        assert not_validated(connection) == [], "write a revision with ALTER TABLE ... VALIDATE CONSTRAINT ..."
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from service_layer.errors import DatabaseUnavailable, SchemaOutdated
 from tests.backends import migrate
 from tests.revisions import History
 
-(HEAD,) = ScriptDirectory(str(PROJECT / "migrations")).get_heads()
+HEAD, *_ = ScriptDirectory(str(PROJECT / "migrations")).get_heads()
 
 PLANTED = """op.create_table("planted", sa.Column("id", sa.Integer, primary_key=True))"""
 
