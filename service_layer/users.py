@@ -248,9 +248,12 @@ def export_users(uow: UnitOfWork, write: Callable[[UserDetails], object]) -> int
 def _new_user(row: Mapping[str, Any] | DomainError) -> User:  # Any: the rules of a user judge the values
     if isinstance(row, DomainError):
         raise row
+    given = dict(row)
+    given.pop("version", None)  # it counts anew
+    if given.get("id") is None:
+        given.pop("id", None)
     try:
-        # a version counts anew, and what is None is not given
-        return User(**{name: value for name, value in row.items() if value is not None and name != "version"})
+        return User(**given)
     except TypeError:
         raise InvalidValue("row", dict(row), "it has a name and an age, and may have an email and an id") from None
 

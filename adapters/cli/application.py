@@ -24,8 +24,7 @@ def unit_of_work() -> Generator[UnitOfWork]:
     from adapters.settings import explain
 
     try:
-        with bootstrap() as container:
-            gc.freeze()  # else the collector looks through all that was loaded again and again in a long command
+        with bootstrap() as container, _rare_collections():
             try:
                 yield container.unit_of_work()
             except DatabaseUnavailable as error:
@@ -33,9 +32,20 @@ def unit_of_work() -> Generator[UnitOfWork]:
                 raise typer.TyperException(
                     f"{error} DATABASE_URL names {url}. Start it or name another one, then run: alembic upgrade head"
                 ) from error
-            finally:
-                gc.unfreeze()
     except DBAPIError as error:
         raise typer.TyperException(f"The database refused a statement: {error.orig}") from error
     except ValidationError as error:
         raise typer.TyperException(explain(error)) from error
+
+
+@contextmanager
+def _rare_collections() -> Generator[None]:
+    """Let the garbage collector look rarely, and not at what was loaded: it would take a third of a long command."""
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()
