@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from adapters.cli import db, users
+from adapters.cli.console import open_console
 from domain.errors import DomainError
 from service_layer.errors import TransactionError
 
@@ -42,6 +43,7 @@ app = typer.Typer(
 )
 app.add_typer(users.app, name="users")
 app.add_typer(db.app, name="db")
+app.command("console")(open_console)
 
 
 @app.callback()

@@ -3,17 +3,23 @@
 import gc
 from collections.abc import Generator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from service_layer.errors import DatabaseUnavailable
 from service_layer.unit_of_work import UnitOfWork
 
+if TYPE_CHECKING:
+    from adapters.container import Container
+
 
 @contextmanager
-def unit_of_work() -> Generator[UnitOfWork]:
-    """Start the application, and give out a unit of work.
+def application(**settings: Any) -> Generator["Container"]:  # Any: as Settings has them
+    """Start the application.
 
+    Args:
+        settings: those that a command needs to be other than the environment has them.
     Raises: TyperException (a setting is not allowed; the database can't be reached, or refuses the statement).
     """
     # late: these take 0.4 s, which --help and the shell's completion do without
@@ -21,12 +27,12 @@ def unit_of_work() -> Generator[UnitOfWork]:
     from sqlalchemy.exc import DBAPIError
 
     from adapters.container import bootstrap
-    from adapters.settings import explain
+    from adapters.settings import Settings, explain
 
     try:
-        with bootstrap() as container, _rare_collections():
+        with bootstrap(settings=Settings(**settings)) as container, _rare_collections():
             try:
-                yield container.unit_of_work()
+                yield container
             except DatabaseUnavailable as error:
                 url = container.settings().url.render_as_string(hide_password=True)
                 raise typer.TyperException(
@@ -36,6 +42,13 @@ def unit_of_work() -> Generator[UnitOfWork]:
         raise typer.TyperException(f"The database refused a statement: {error.orig}") from error
     except ValidationError as error:
         raise typer.TyperException(explain(error)) from error
+
+
+@contextmanager
+def unit_of_work() -> Generator[UnitOfWork]:
+    """Start the application, and give out a unit of work. Raises: as ``application``."""
+    with application() as container:
+        yield container.unit_of_work()
 
 
 @contextmanager
