@@ -7,6 +7,9 @@ INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt PIP_BU
 # alembic prefers MIGRATION_DATABASE_URL, so a database of our own takes both
 DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=sqlite:///$(VENV)/demo.db
 
+# one process a core, each with a PostgreSQL of its own
+PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
+
 .DEFAULT_GOAL := help
 .PHONY: help demo setup test check format constraints
 
@@ -22,7 +25,7 @@ setup: $(VENV)/.development ## Make the environment for development, and a migra
 	@$(BIN)/alembic upgrade head
 
 test: $(VENV)/.development ## Run every test, on memory, SQLite and a PostgreSQL that it starts itself
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(PARALLEL)
 
 check: $(VENV)/.development ## Run all that a change must pass: format, lint, types, imports, migrations, tests with coverage
 	$(BIN)/ruff format --check || { echo "Run: make format"; exit 1; }
@@ -30,7 +33,7 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m migrations.lint
-	$(BIN)/pytest --cov
+	$(BIN)/pytest $(PARALLEL) --cov
 
 format: $(VENV)/.development ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix

@@ -186,7 +186,10 @@ def _watch(*, test_run: int, candidates: list[tuple[str, str]], tcp: bool, durab
             facts = {"url": url, "source": source, "directory": str(directory)}
             print(json.dumps(facts | {"pid": server.pid}), flush=True)
             for request in _requests(test_run):
-                server.send_signal(signal.SIGKILL if request == "kill" else signal.SIGINT)
+                if request == "kill":
+                    _kill(server)
+                else:
+                    server.send_signal(signal.SIGINT)
                 server.wait(30)
                 if request == "restart":
                     server = _serve(command, directory)
@@ -306,6 +309,18 @@ def _serve(command: list[str], directory: Path) -> subprocess.Popen[bytes]:
         # The children of a killed server end when they next look up, and no other server starts before.
         if "is still in use" not in said or time.monotonic() > deadline:
             raise RuntimeError(f"{command[0]} did not start:\n{said}")
+
+
+def _kill(server: subprocess.Popen[bytes]) -> None:
+    """Kill the server and its children, which would answer for a moment after its death."""
+    processes = ""
+    with suppress(FileNotFoundError):  # a small container may have no ps
+        processes = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
+    server.send_signal(signal.SIGKILL)
+    for pid, parent in map(str.split, processes.splitlines()):
+        if int(parent) == server.pid:
+            with suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def _end(server: subprocess.Popen[bytes], command: list[str], directory: Path) -> None:
