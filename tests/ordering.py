@@ -26,7 +26,6 @@ from sqlalchemy import (
     Table,
     TypedColumns,
     UniqueConstraint,
-    Uuid,
     select,
 )
 from sqlalchemy import Enum as EnumType
@@ -45,6 +44,9 @@ from service_layer.unit_of_work import UnitOfWork
 # ---- domain -------------------------------------------------------------------------------------------------------
 
 OrderId = NewType("OrderId", UUID)
+LineId = NewType("LineId", UUID)
+
+NUMBER_MAX_LENGTH = 50
 
 
 class Status(Enum):
@@ -60,21 +62,34 @@ class Money:
 
 @dataclass(eq=False, kw_only=True)
 class Line:
-    """A part of an order: it has no life of its own, and no repository."""
+    """A part of an order: saved, loaded and removed with it. It has no version and no repository of its own."""
 
+    id: LineId = field(default_factory=lambda: LineId(new_id()))
     product: str
     quantity: int
 
 
 def _number(value: str) -> str:
-    if not value:
-        raise InvalidValue("number", value, "it must not be empty")
+    if not 1 <= len(value) <= NUMBER_MAX_LENGTH:
+        raise InvalidValue("number", value, f"it must be 1 to {NUMBER_MAX_LENGTH} characters")
+    return value
+
+
+def _placed_at(value: datetime | None) -> datetime | None:
+    if value is not None and value.tzinfo is None:
+        raise InvalidValue("placed_at", value, "it needs a time zone, as datetime.now(UTC) has one")
+    return value
+
+
+def _deposit(value: Money | None) -> Money | None:
+    if value is not None and value.cents < 0:
+        raise InvalidValue("deposit", value, "it must not be negative")
     return value
 
 
 @dataclass(eq=False, kw_only=True)
 class Order(Entity):
-    rules = {"number": _number}
+    rules = {"number": _number, "placed_at": _placed_at, "deposit": _deposit}
 
     id: OrderId = field(default_factory=lambda: OrderId(new_id()))
     number: str
@@ -141,7 +156,7 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 class OrderColumns(TypedColumns):
     id: Named[OrderId] = Column(IdType[OrderId]())
-    number: Named[str] = Column(String(20))
+    number: Named[str] = Column(String(NUMBER_MAX_LENGTH))
     status: Named[Status] = Column(
         EnumType(
             Status,
@@ -159,7 +174,7 @@ class OrderColumns(TypedColumns):
 
 
 class LineColumns(TypedColumns):
-    id: Named[UUID] = Column(Uuid, primary_key=True, default=new_id)
+    id: Named[LineId] = Column(IdType[LineId](), primary_key=True)
     order_id: Named[OrderId] = Column(IdType[OrderId](), ForeignKey("orders.id"), index=True)
     product: Named[str] = Column(String(50))
     quantity: Named[int] = Column(Integer)
@@ -174,12 +189,13 @@ orders = Table(
     PrimaryKeyConstraint("id", info={"error": OrderIdAlreadyUsed}),
     UniqueConstraint("number", info={"error": OrderNumberTaken}),
     CheckConstraint("deposit_cents >= 0", name="deposit"),
+    CheckConstraint("(deposit_cents IS NULL) = (deposit_currency IS NULL)", name="whole_deposit"),
 )
 order_lines = Table("order_lines", metadata, LineColumns)
 
 
 def map_orders() -> None:
-    map_once(Line, order_lines, properties={"_id": order_lines.c.id, "_order_id": order_lines.c.order_id})
+    map_once(Line, order_lines, properties={"_order_id": order_lines.c.order_id})
     map_once(
         Order,
         orders,

@@ -398,6 +398,20 @@ def test_a_change_of_one_order_counts_for_no_other(uow: OrderingUnitOfWork, new_
     assert (loaded(new_unit, changed).version, loaded(new_unit, other).version) == (2, 1)
 
 
+def test_parts_come_back_in_the_order_in_which_they_were_made(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
+    order = Order(number="A-1")
+    for product in ("chair", "table", "lamp"):
+        order.add_line(product)
+
+    with uow:
+        uow.orders.add(order)
+        del order.lines[:2]
+        order.add_line("shelf")
+        uow.commit()
+
+    assert lines(loaded(new_unit, order)) == [("lamp", 1), ("shelf", 1)]
+
+
 # ---- constraints -------------------------------------------------------------------------------------------------
 
 
