@@ -157,6 +157,16 @@ def test_a_locked_read_keeps_the_blocks_own_changes(uow: OrderingUnitOfWork, new
     assert loaded(new_unit, order).number == "B-2"
 
 
+def test_a_broken_constraint_is_told_when_an_unknown_entity_is_looked_for(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    saved(new_unit, Order(number="A-1"))
+
+    with pytest.raises(OrderNumberTaken), uow:
+        uow.orders.add(Order(number="A-1"))
+        uow.orders.find(OrderId(new_id()))
+
+
 # ---- add ---------------------------------------------------------------------------------------------------------
 
 
@@ -190,6 +200,16 @@ def test_another_entity_with_an_id_that_the_block_holds_is_refused(uow: Ordering
         with pytest.raises(OrderIdAlreadyUsed):
             uow.orders.add(Order(id=held.id, number="B-2"))
         uow.commit()
+
+
+def test_two_new_entities_with_one_id_are_told_at_the_flush(uow: OrderingUnitOfWork) -> None:
+    order = Order(number="A-1")
+
+    with uow:
+        uow.orders.add(order)
+        uow.orders.add(Order(id=order.id, number="B-2"))
+        with pytest.raises(OrderIdAlreadyUsed):
+            uow.flush()
 
 
 def test_an_id_is_free_again_after_a_removal(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
@@ -264,6 +284,21 @@ def test_an_entity_that_was_never_added_is_not_removed(uow: OrderingUnitOfWork) 
         uow.orders.remove(order)
 
 
+def test_an_entity_is_not_removed_twice(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
+    order = Order(number="A-1")
+    saved(new_unit, order)
+
+    with uow:
+        held = uow.orders.get(order.id)
+        uow.orders.remove(held)
+        with pytest.raises(OrderNotFound):
+            uow.orders.remove(held)
+        uow.flush()
+        with pytest.raises(OrderNotFound):
+            uow.orders.remove(held)
+        uow.commit()
+
+
 def test_an_entity_of_an_earlier_block_can_be_removed(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
     order = Order(number="A-1")
     saved(new_unit, order)
@@ -324,6 +359,19 @@ def test_an_entity_of_an_earlier_block_does_not_stand_for_a_newer_one(
         uow.commit()
 
     assert loaded(new_unit, order).number == "B-2"
+
+
+def test_an_entity_of_an_earlier_block_is_not_mistaken_for_a_new_one_with_its_id(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order = Order(number="A-1")
+    saved(new_unit, order)
+
+    with pytest.raises(OrderIdAlreadyUsed), uow:
+        uow.orders.add(Order(id=order.id, number="B-2"))
+        uow.orders.remove(order)
+
+    assert loaded(new_unit, order).number == "A-1"
 
 
 # ---- versions ----------------------------------------------------------------------------------------------------
@@ -438,6 +486,20 @@ def test_a_unique_value_is_not_free_before_the_change_that_gives_it_up_is_flushe
         uow.orders.remove(uow.orders.get(order.id))
         uow.orders.add(Order(number="A-1"))
         uow.commit()
+
+
+def test_a_unique_value_is_free_for_a_new_entity_if_the_same_flush_changes_its_owner(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order = Order(number="A-1")
+    saved(new_unit, order)
+
+    with uow:
+        uow.orders.get(order.id).number = "B-2"
+        uow.orders.add(Order(number="A-1"))
+        uow.commit()
+
+    assert loaded(new_unit, order).number == "B-2"
 
 
 # ---- pages -------------------------------------------------------------------------------------------------------

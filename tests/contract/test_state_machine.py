@@ -13,7 +13,7 @@ from itertools import count
 from typing import Any, Self
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
@@ -596,5 +596,6 @@ def test_a_unit_of_work_does_what_the_model_says(new_unit: NewUnit) -> None:
             stateful_step_count=40,
             report_multiple_bugs=False,
             print_blob=False,
+            suppress_health_check=[HealthCheck.too_slow],  # a busy machine is no defect
         ),
     )

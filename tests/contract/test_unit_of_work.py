@@ -17,6 +17,7 @@ from service_layer.errors import (
 from tests.backends import NewUnit
 from tests.conftest import OpenBackend
 from tests.ordering import (
+    Line,
     Money,
     Order,
     OrderId,
@@ -196,6 +197,16 @@ def test_a_unit_tells_whether_it_is_open(uow: OrderingUnitOfWork) -> None:
     assert not uow.is_open
 
 
+def test_the_lock_is_gone_with_the_commit(open_backend: OpenBackend) -> None:
+    with open_backend(lock_timeout_s=0.1) as backend:
+        with backend.new_unit() as uow:
+            uow.orders.add(Order(number="A-1"))
+            uow.commit()
+            given_order(backend.new_unit, "B-2")
+
+        assert numbers(backend.new_unit) == ["A-1", "B-2"]
+
+
 def test_a_unit_can_be_entered_again(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
     with pytest.raises(Interrupted), uow:
         uow.orders.add(Order(number="A-1"))
@@ -350,6 +361,91 @@ def test_an_entity_added_in_an_inner_block_that_failed_can_be_added_again(
             raise Interrupted
         assert uow.orders.find(order.id) is None
         uow.orders.add(order)
+        uow.commit()
+
+    assert numbers(new_unit) == ["A-1"]
+
+
+def test_an_entity_changed_in_an_inner_block_that_failed_can_be_used_on(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order_id = given_order(new_unit, "A-1", lines=[Line(product="chair", quantity=1)])
+
+    with uow:
+        order = uow.orders.get(order_id)
+        with pytest.raises(Interrupted), uow:
+            order.number = "A-2"
+            order.lines[0].quantity = 2
+            uow.flush()
+            order.add_line("table")
+            raise Interrupted
+        order.deposit = Money(500, "EUR")
+        uow.commit()
+
+    assert (order.number, order.deposit, order.version) == ("A-1", Money(500, "EUR"), 2)
+    assert [(line.product, line.quantity) for line in order.lines] == [("chair", 1)]
+
+
+def test_an_entity_changed_in_an_inner_block_that_failed_is_readable_after_the_outer_one(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order_id = given_order(new_unit, "A-1", lines=[Line(product="chair", quantity=1)])
+
+    with uow:
+        order = uow.orders.get(order_id)
+        with pytest.raises(Interrupted), uow:
+            order.lines[0].quantity = 2
+            raise Interrupted
+
+    assert (order.number, order.version) == ("A-1", 1)
+    assert [(line.product, line.quantity) for line in order.lines] == [("chair", 1)]
+
+
+def test_an_entity_loaded_and_removed_in_an_inner_block_that_failed_is_the_same_object_again(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order_id = given_order(new_unit)
+
+    with uow:
+        with pytest.raises(Interrupted), uow:
+            order = uow.orders.get(order_id)
+            uow.orders.remove(order)
+            uow.flush()
+            raise Interrupted
+        assert uow.orders.get(order_id) is order
+
+
+def test_an_entity_that_took_over_an_id_in_an_inner_block_that_failed_is_new_again(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order_id = given_order(new_unit)
+    heir = Order(id=order_id, number="B-2")
+
+    with uow:
+        order = uow.orders.get(order_id)
+        with pytest.raises(Interrupted), uow:
+            uow.orders.remove(order)
+            uow.orders.add(heir)
+            uow.flush()
+            raise Interrupted
+        uow.orders.remove(order)
+        uow.orders.add(heir)
+        uow.commit()
+
+    assert heir.version == 1
+    assert numbers(new_unit) == ["B-2"]
+
+
+def test_an_inner_block_that_failed_before_the_outer_one_did_anything_harms_nothing(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order_id = given_order(new_unit)
+
+    with uow:
+        with pytest.raises(Interrupted), uow:
+            uow.orders.get(order_id)
+            raise Interrupted
+        assert uow.orders.count() == 1
         uow.commit()
 
     assert numbers(new_unit) == ["A-1"]
@@ -640,6 +736,24 @@ def test_an_entity_whose_block_was_not_committed_can_be_added_again(uow: Orderin
     with new_unit().reading() as other:
         assert [line.product for line in other.orders.get(order.id).lines] == ["chair"]
     assert order.version == 1
+
+
+def test_an_entity_added_and_removed_in_a_block_that_was_not_committed_can_be_added_again(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order = Order(number="A-1")
+    with pytest.raises(Interrupted), uow:
+        uow.orders.add(order)
+        uow.flush()
+        uow.orders.remove(order)
+        uow.flush()
+        raise Interrupted
+
+    with uow:
+        uow.orders.add(order)
+        uow.commit()
+
+    assert numbers(new_unit) == ["A-1"]
 
 
 # ---- no silent loss -----------------------------------------------------------------------------------------------
