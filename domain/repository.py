@@ -40,7 +40,10 @@ class Repository(ABC, Generic[E, Id]):
 
     @abstractmethod
     def remove(self, entity: E) -> None:
-        """Take an entity out of the collection."""
+        """Take an entity out of the collection.
+
+        Raises: the aggregate's NotFound (it was never put in, or was taken out already).
+        """
 
     @abstractmethod
     def count(self) -> int:

@@ -32,8 +32,8 @@ class UnitOfWork(ABC):
     is open it belongs to the thread or asyncio task that entered it. Leaving ends the innermost block, so a generator
     must not yield inside an inner one.
 
-    Entities stay readable after their block, unsaved values included. Two exceptions: get them again after a failed
-    flush, and when an inner block that changed them was rolled back.
+    Entities stay readable after their block, unsaved values included, but for one exception: get them again after a
+    failed flush. What an inner block that was rolled back has changed in them is undone with it.
 
     Inside a block errors are the domain's and those of ``service_layer.errors``, not the driver's.
 
