@@ -1,5 +1,6 @@
 """Settings, read from the environment and from ``.env`` in the project's folder."""
 
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
@@ -90,6 +91,8 @@ def _url(text: str) -> URL:
     except (ArgumentError, KeyError, ValueError):
         raise ValueError("write it like sqlite:///app.db or postgresql://user:password@host/database") from None
     if url.drivername != "sqlite":
+        if find_spec("psycopg") is None:
+            raise ValueError('PostgreSQL\'s driver is missing. Install it: python -m pip install -e ".[postgresql]"')
         return url
     if not url.database or url.database.startswith((":memory:", "file:")):
         raise ValueError("a database in memory would be empty for every connection: name a file, like sqlite:///app.db")

@@ -36,8 +36,6 @@ def connect(settings: Settings) -> Generator[Connection]:
         options = {"connect_timeout": 5, "fallback_application_name": "alembic"}
     try:
         connection = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options).connect()
-    except ModuleNotFoundError as error:
-        raise CommandError(f'{error}. Install the driver: python -m pip install -e ".[postgresql]"') from None
     except DBAPIError as error:
         raise _unusable(error) from None
     with connection:

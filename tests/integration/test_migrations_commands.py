@@ -69,7 +69,10 @@ def test_a_missing_driver_is_told_in_one_sentence(
     with pytest.raises(SystemExit):
         main(["-c", str(PROJECT / "pyproject.toml"), "current"])
 
-    assert 'Install the driver: python -m pip install -e ".[postgresql]"' in capsys.readouterr().out
+    assert (
+        'PostgreSQL\'s driver is missing. Install it: python -m pip install -e ".[postgresql]"'
+        in capsys.readouterr().out
+    )
 
 
 # ---- writing revisions ----------------------------------------------------------------------------------------------

@@ -1,5 +1,6 @@
 """What the environment may say."""
 
+import sys
 from pathlib import Path
 from urllib.parse import quote
 
@@ -94,6 +95,13 @@ def test_a_limit_that_would_be_none_is_refused(monkeypatch: pytest.MonkeyPatch, 
 
     with pytest.raises(ValidationError, match="database_lock_timeout_s"):
         Settings()
+
+
+def test_a_missing_driver_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(ValidationError, match="driver is missing. Install it: python -m pip install"):
+        Settings(database_url="postgresql://app@db/app")
 
 
 def test_migrations_use_the_same_database_unless_another_url_is_given() -> None:
