@@ -11,7 +11,7 @@ DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=s
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check format constraints
+.PHONY: help demo setup test check mutants format constraints
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -34,6 +34,9 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/lint-imports
 	$(BIN)/python -m migrations.lint
 	$(BIN)/pytest $(PARALLEL) --cov
+
+mutants: $(VENV)/.development ## Break each rule on purpose, and see the contract suite notice
+	@$(BIN)/python tests/mutants.py
 
 format: $(VENV)/.development ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix
