@@ -1,0 +1,28 @@
+"""What the page on mapping quotes is what the tests run."""
+
+import re
+from textwrap import dedent, indent
+
+from adapters.settings import PROJECT
+
+PAGE = (PROJECT / "docs" / "mapping.md").read_text()
+SOURCE = (PROJECT / "tests" / "ordering.py").read_text()
+
+
+def is_quoted(block: str) -> bool:
+    """Whether the source has these lines, all of them indented further or none."""
+    return any(f"\n{indent(dedent(block), margin)}" in SOURCE for margin in ("", " " * 4, " " * 8))
+
+
+def test_its_python_blocks_stand_word_for_word_in_the_tests_own_aggregate() -> None:
+    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
+
+    assert len(blocks) >= 6
+    assert [block for block in blocks if not is_quoted(block)] == []
+
+
+def test_the_files_that_it_names_are_there() -> None:
+    named = set(re.findall(r"`([\w./-]+(?:\.(?:py|md|toml)|/))`", PAGE))
+
+    assert {"tests/ordering.py", "adapters/orm.py"} <= named
+    assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []
