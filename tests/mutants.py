@@ -86,8 +86,8 @@ MUTANTS = (
     Mutant(
         "the fake writes in a reading block",
         FAKE,
-        "            if self.is_read_only:\n                raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)\n            rows",
-        "            rows",
+        "if self.is_read_only:\n                raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)\n            rows",
+        "rows",
     ),
     Mutant(
         "a reading block may leave changed entities",
