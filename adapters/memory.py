@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from dataclasses import fields, is_dataclass
+from functools import cache
 from threading import Lock
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 from domain.entity import Entity
@@ -61,7 +62,7 @@ class InMemorySession:
             if key in self._removed:
                 self.flush()
             if key in self._held:
-                raise self._errors(key[0])["id"]
+                raise self.unique[key[0]]["id"]
             self._new[id(entity)] = entity
 
     def remove(self, entity: Entity) -> None:
@@ -82,12 +83,19 @@ class InMemorySession:
         key = kind, id
         if key not in self._held and key not in self._removed:
             self.flush()
-            if (row := self._begin().get(key)) and key not in self._held:
-                self._held[key] = deepcopy(row)
+            if row := self._begin().get(key):
+                self.hold(row)
         return cast("E | None", self._held.get(key))
 
+    def hold(self, row: E) -> E:
+        """Return the transaction's own copy of a stored entity."""
+        key = _key(row)
+        if key not in self._held:
+            self._held[key] = deepcopy(row)
+        return cast("E", self._held[key])
+
     def rows(self, kind: type[E]) -> list[E]:
-        """Flush, and return all entities of one type in order of id, as they are stored: not to be handed out."""
+        """Flush, and return all entities of one type in order of id, as they are stored: to be handed out by hold()."""
         self.flush()
         rows = [row for (found, _), row in self._begin().items() if found is kind]
         return cast("list[E]", sorted(rows, key=lambda row: row.id))
@@ -105,10 +113,15 @@ class InMemorySession:
         try:
             if self.is_read_only:
                 raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
-            rows = dict(self._begin())
-            changed = sorted(filter(self._is_changed, self._held.values()), key=lambda entity: entity.id)
-            for entity in (*changed, *self._new.values()):
-                self._save(entity, rows)
+            rows, keys = dict(self._begin()), _UniqueKeys(self._begin(), self.unique)
+            for entity in sorted(filter(self._is_changed, self._held.values()), key=lambda entity: entity.id):
+                keys.take(entity, instead_of=rows[_key(entity)])
+                entity.version += 1
+                rows[_key(entity)] = deepcopy(entity)
+            for entity in self._new.values():
+                keys.take(entity)
+                entity.version = 1
+                rows[_key(entity)] = deepcopy(entity)
             for key in self._removed:
                 del rows[key]
         except BaseException as error:
@@ -128,15 +141,9 @@ class InMemorySession:
             new = [deepcopy(entity) for entity in entities]
             if new and self.is_read_only:
                 raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
-            rows = dict(self._begin())
-            errors = self._errors(kind)
-            taken = {attribute: {getattr(row, attribute) for row in self.rows(kind)} for attribute in errors}
+            rows, keys = dict(self._begin()), _UniqueKeys(self._begin(), self.unique)
             for entity in new:
-                for attribute, error in errors.items():
-                    value = getattr(entity, attribute)
-                    if value is not None and value in taken[attribute]:
-                        raise error
-                    taken[attribute].add(value)
+                keys.take(entity)
                 entity.version = 1
                 rows[_key(entity)] = entity
             self._rows = rows
@@ -192,25 +199,34 @@ class InMemorySession:
         return self._rows
 
     def _is_changed(self, entity: Entity) -> bool:
-        return _values(self._begin()[_key(entity)]) != _values(entity)
-
-    def _save(self, entity: Entity, rows: dict[Key, Entity]) -> None:
-        row = None if id(entity) in self._new else rows[_key(entity)]
-        for attribute, error in self._errors(type(entity)).items():
-            value = getattr(entity, attribute)
-            twins = (other for (kind, _), other in rows.items() if kind is type(entity) and other is not row)
-            if value is not None and value in (getattr(twin, attribute) for twin in twins):
-                raise error
-        entity.version += 1
-        rows[_key(entity)] = deepcopy(entity)
+        return not _is_same(self._begin()[_key(entity)], entity)
 
     def _unsave(self, start: int) -> None:
         for entity in self._inserted[start:]:
             entity.version = 0
         del self._inserted[start:]
 
-    def _errors(self, kind: type[Entity]) -> Mapping[str, type[AlreadyExists]]:
-        return {"id": AlreadyExists, **self.unique[kind]}
+
+class _UniqueKeys:
+    """The values that no two entities may share, in the course of a flush."""
+
+    def __init__(self, rows: Rows, unique: Mapping[type[Entity], Mapping[str, type[AlreadyExists]]]) -> None:
+        self._rows, self._unique = rows, unique
+        self._taken: dict[tuple[type, str], set[object]] = {}
+
+    def take(self, entity: Entity, instead_of: Entity | None = None) -> None:
+        """Give the values of a row back, and take those of an entity; raise the error of one that is taken already."""
+        kind = type(entity)
+        for attribute, error in self._unique[kind].items():
+            if (kind, attribute) not in self._taken:
+                values = {getattr(row, attribute) for row in self._rows.values() if type(row) is kind}
+                self._taken[kind, attribute] = values
+            taken, value = self._taken[kind, attribute], getattr(entity, attribute)
+            if instead_of:
+                taken.discard(getattr(instead_of, attribute))
+            if value is not None and value in taken:
+                raise error
+            taken.add(value)
 
 
 def _key(entity: Entity) -> Key:
@@ -222,10 +238,18 @@ def _state(entity: Entity) -> dict[str, object]:
     return {name: value for name, value in vars(entity).items() if name != "_sa_instance_state"}
 
 
-def _values(thing: object) -> object:
-    """Return what makes two copies the same: their fields, all the way down, since entities compare by id alone."""
-    if is_dataclass(thing) and not isinstance(thing, type):
-        return {field.name: _values(getattr(thing, field.name)) for field in fields(thing)}
-    if isinstance(thing, list | tuple):
-        return [_values(item) for item in thing]
-    return thing
+def _is_same(one: object, other: object) -> bool:
+    """Compare field by field, all the way down, since entities compare by id alone and their parts by identity."""
+    if one is other:
+        return True
+    kind: Any = type(one)  # Any: to mypy a type is not hashable
+    if names := _field_names(kind):
+        return type(other) is kind and all(_is_same(getattr(one, name), getattr(other, name)) for name in names)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        return len(one) == len(other) and all(map(_is_same, one, other))
+    return one == other
+
+
+@cache
+def _field_names(kind: type) -> tuple[str, ...]:
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()

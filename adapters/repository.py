@@ -122,7 +122,7 @@ class InMemoryRepository(Repository[E, Id]):
 
     def __init__(self, session: Callable[[], InMemorySession]) -> None:
         self._session = session
-        session().unique[self.entity] = self.unique
+        session().unique[self.entity] = {"id": AlreadyExists, **self.unique}
 
     def add(self, entity: E) -> None:
         self._session().add(entity)
@@ -149,21 +149,20 @@ class InMemoryRepository(Repository[E, Id]):
 
     def stream(self) -> Iterator[E]:
         for row in self._session().rows(self.entity):
-            yield from self._held([row])
+            yield self._session().hold(row)
 
     def insert_many(self, entities: Iterable[E]) -> None:
         self._session().insert_many(self.entity, entities)
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:
-        rows = self._session().rows(self.entity)
-        return self._held([row for row in rows if id is None or row.id > id][:limit])
+        session = self._session()
+        rows = [row for row in session.rows(self.entity) if id is None or row.id > id]
+        return [session.hold(row) for row in rows[:limit]]
 
     def _where(self, attribute: str, value: object) -> list[E]:
         """Return the entities whose attribute has this value, in order of id."""
-        return self._held([row for row in self._session().rows(self.entity) if getattr(row, attribute) == value])
-
-    def _held(self, rows: list[E]) -> list[E]:
-        return [entity for row in rows if (entity := self._session().get(self.entity, row.id))]
+        session = self._session()
+        return [session.hold(row) for row in session.rows(self.entity) if getattr(row, attribute) == value]
 
 
 def _unchanged(found: E | None, entity: E) -> E:
