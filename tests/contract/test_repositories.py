@@ -277,6 +277,34 @@ def test_a_removal_can_be_taken_back_in_its_block(uow: OrderingUnitOfWork, new_u
     assert loaded(new_unit, order).number == "B-2"
 
 
+def test_a_removal_is_taken_back_with_its_parts(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
+    order = Order(number="A-1")
+    order.add_line("chair")
+    saved(new_unit, order)
+
+    with uow:
+        held = uow.orders.get(order.id)
+        uow.orders.remove(held)
+        uow.orders.add(held)
+        uow.commit()
+
+    assert lines(loaded(new_unit, order)) == [("chair", 1)]
+
+
+def test_a_part_added_to_an_entity_goes_with_it(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
+    order = Order(number="A-1")
+    saved(new_unit, order)
+
+    with uow:
+        held = uow.orders.get(order.id)
+        held.add_line("chair")
+        uow.orders.remove(held)
+        uow.commit()
+
+    with pytest.raises(OrderNotFound):
+        loaded(new_unit, order)
+
+
 def test_an_entity_that_was_never_added_is_not_removed(uow: OrderingUnitOfWork) -> None:
     order = Order(number="A-1")
 

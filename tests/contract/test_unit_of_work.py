@@ -90,6 +90,40 @@ def test_a_forgotten_removal_warns(uow: OrderingUnitOfWork, new_unit: NewUnit) -
     assert numbers(new_unit) == ["A-1"]
 
 
+@pytest.mark.parametrize(
+    "change",
+    [lambda order: setattr(order, "number", "B-2"), lambda order: order.add_line("chair")],
+    ids=["its own", "a part"],
+)
+def test_a_change_between_the_commit_and_the_end_of_the_block_warns(
+    uow: OrderingUnitOfWork, new_unit: NewUnit, change: Callable[[Order], None]
+) -> None:
+    order = Order(number="A-1")
+
+    with pytest.warns(UncommittedChanges), uow:
+        uow.orders.add(order)
+        uow.commit()
+        change(order)
+
+    with new_unit().reading() as other:
+        assert (other.orders.get(order.id).number, other.orders.get(order.id).lines) == ("A-1", [])
+
+
+def test_a_change_between_an_inner_commit_and_the_end_of_its_block_is_the_outer_ones(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order = Order(number="A-1")
+
+    with uow:
+        with uow:
+            uow.orders.add(order)
+            uow.commit()
+            order.number = "B-2"
+        uow.commit()
+
+    assert numbers(new_unit) == ["B-2"]
+
+
 def test_a_block_that_only_read_needs_no_commit(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
     order_id = given_order(new_unit)
 
@@ -436,21 +470,6 @@ def test_an_entity_that_took_over_an_id_in_an_inner_block_that_failed_is_new_aga
     assert numbers(new_unit) == ["B-2"]
 
 
-def test_an_inner_block_that_failed_before_the_outer_one_did_anything_harms_nothing(
-    uow: OrderingUnitOfWork, new_unit: NewUnit
-) -> None:
-    order_id = given_order(new_unit)
-
-    with uow:
-        with pytest.raises(Interrupted), uow:
-            uow.orders.get(order_id)
-            raise Interrupted
-        assert uow.orders.count() == 1
-        uow.commit()
-
-    assert numbers(new_unit) == ["A-1"]
-
-
 # ---- reading ------------------------------------------------------------------------------------------------------
 
 
@@ -743,6 +762,78 @@ def test_an_entity_whose_block_was_not_committed_can_be_added_again(uow: Orderin
     with new_unit().reading() as other:
         assert [line.product for line in other.orders.get(order.id).lines] == ["chair"]
     assert order.version == 1
+
+
+def test_an_entity_whose_block_was_not_committed_can_be_changed_before_it_is_added_again(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order = Order(number="A-1")
+    order.add_line("chair")
+    with pytest.raises(Interrupted), uow:
+        uow.orders.add(order)
+        uow.flush()
+        raise Interrupted
+    order.lines.clear()
+    order.add_line("table")
+
+    with uow:
+        uow.orders.add(order)
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert [line.product for line in other.orders.get(order.id).lines] == ["table"]
+
+
+def test_an_entity_removed_in_a_block_that_was_not_committed_can_be_used_on(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order_id = given_order(new_unit, lines=[Line(product="chair", quantity=1)])
+    with pytest.raises(Interrupted), uow:
+        order = uow.orders.get(order_id)
+        line = order.lines.pop()
+        uow.flush()
+        uow.orders.remove(order)
+        uow.flush()
+        raise Interrupted
+
+    order.number = "changed for display"
+    order.lines.append(line)
+    line.quantity = 2
+    with uow:
+        uow.orders.remove(order)
+        uow.commit()
+
+    assert numbers(new_unit) == []
+
+
+def test_a_removed_entity_can_be_used_on_after_the_commit(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
+    order_id = given_order(new_unit)
+
+    with uow:
+        order = uow.orders.get(order_id)
+        uow.orders.remove(order)
+        uow.commit()
+        order.add_line("changed for display")
+
+    order.number = "changed for display"
+    assert numbers(new_unit) == []
+
+
+def test_an_entity_whose_block_was_not_committed_has_the_version_that_is_stored(
+    uow: OrderingUnitOfWork, new_unit: NewUnit
+) -> None:
+    order_id, added = given_order(new_unit), Order(number="B-2")
+
+    with pytest.raises(Interrupted), uow:
+        uow.orders.add(added)
+        changed = uow.orders.get(order_id)
+        changed.number = "A-2"
+        uow.flush()
+        changed.add_line("chair")
+        uow.flush()
+        raise Interrupted
+
+    assert (changed.number, changed.version, added.version) == ("A-2", 1, 0)
 
 
 def test_an_entity_added_and_removed_in_a_block_that_was_not_committed_can_be_added_again(

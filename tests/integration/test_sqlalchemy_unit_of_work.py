@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, QueuePool, event, insert, select, text, update
+from sqlalchemy import Connection, Engine, QueuePool, delete, event, insert, select, text, update
 from sqlalchemy.orm import Session
 
 from adapters.container import Container, bootstrap
@@ -214,6 +214,24 @@ def test_a_savepoint_that_the_caller_left_open_is_committed_with_its_block(
 
 
 # ---- always closed -----------------------------------------------------------------------------------------------
+
+
+def test_a_row_that_is_gone_when_an_inner_block_is_undone_harms_nothing(uow: SqlAlchemyUnitOfWork) -> None:
+    john = User(name="John Doe", age=30)
+    with uow:
+        uow.users.add(john)
+        uow.commit()
+
+    with uow:
+        held = uow.users.get(john.id)
+        uow.session.execute(delete(users))
+        with pytest.raises(Interrupted) as caught, uow:
+            held.rename("Johnny")
+            raise Interrupted
+        assert uow.users.find(john.id) is None
+        uow.commit()
+
+    assert not hasattr(caught.value, "__notes__")
 
 
 def test_the_connection_is_back_after_every_kind_of_block(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
