@@ -29,17 +29,15 @@ HOLDER = text("""
 def connect(settings: Settings) -> Generator[Connection]:
     """Connect, and wait until no other process migrates the database; the lock ends with the connection."""
     url, wait_s = settings.migration_url, settings.migration_wait_s
-    options: dict[str, Any]  # Any: whatever the driver takes
-    if url.drivername == "sqlite":
-        options = {"timeout": wait_s}
-    else:
-        options = {"connect_timeout": 5, "fallback_application_name": "alembic"}
+    sqlite = url.drivername == "sqlite"
+    options = {"timeout": wait_s} if sqlite else {"connect_timeout": 5, "fallback_application_name": "alembic"}
+    options = {name: value for name, value in options.items() if name not in url.query}
     try:
         connection = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options).connect()
     except DBAPIError as error:
         raise _unusable(error) from None
     with connection:
-        if connection.dialect.name == "postgresql":  # on SQLite BEGIN IMMEDIATE waits
+        if not sqlite:  # there BEGIN IMMEDIATE waits
             _lock(connection, wait_s)
         yield connection
 
