@@ -2,9 +2,10 @@
 
 import json
 from dataclasses import asdict
-from typing import Annotated
 
 import typer
+
+from adapters.cli.output import Json
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -15,9 +16,7 @@ def db() -> None:
 
 
 @app.command()
-def status(
-    *, as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for programs.")] = False
-) -> None:
+def status(*, as_json: Json = False) -> None:
     """Show the database's revision, the pending ones, and the SQL that `alembic upgrade head` would run.
 
     $ groundwork db status
