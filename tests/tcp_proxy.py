@@ -13,6 +13,19 @@ SO_ATTACH_FILTER = 26  # Linux's; Python has no name for it
 DROP_EVERYTHING = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # "return 0": keep no byte of any packet
 
 
+def can_fall_silent() -> bool:
+    """Tell whether this machine lets a socket of ours drop its packets: some let only root."""
+    with socket.socket() as end, suppress(OSError):
+        _drop_everything(end)
+        return True
+    return False
+
+
+def _drop_everything(end: socket.socket) -> None:
+    mute = struct.pack("HL", 1, ctypes.addressof(DROP_EVERYTHING))
+    end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, mute)
+
+
 class TcpProxy:
     """Carries bytes between clients and ``host:port``, in a thread of its own; ``with`` starts and stops it."""
 
@@ -45,9 +58,8 @@ class TcpProxy:
     def fall_silent(self) -> None:
         """Let every packet vanish from now on, as if the cable was cut: it is not even acknowledged."""
         self._silent = True
-        mute = struct.pack("HL", 1, ctypes.addressof(DROP_EVERYTHING))
         for end in (self._listener, *self._clients):
-            end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, mute)
+            _drop_everything(end)
 
     def fall_silent_after(self, word: bytes) -> None:
         """Fall silent when a client has sent ``word``; the server gets it, the client no answer."""
