@@ -1,29 +1,12 @@
 """A TCP proxy on the loopback that breaks connections on demand: it cuts them, refuses them, or falls silent."""
 
-import ctypes
 import select
 import socket
-import struct
 from contextlib import suppress
 from threading import Thread
 from typing import Self
 
 SIZE = 2**16
-SO_ATTACH_FILTER = 26  # Linux's; Python has no name for it
-DROP_EVERYTHING = ctypes.create_string_buffer(struct.pack("HBBI", 6, 0, 0, 0))  # "return 0": keep no byte of any packet
-
-
-def can_fall_silent() -> bool:
-    """Tell whether this machine lets a socket of ours drop its packets: some let only root."""
-    with socket.socket() as end, suppress(OSError):
-        _drop_everything(end)
-        return True
-    return False
-
-
-def _drop_everything(end: socket.socket) -> None:
-    mute = struct.pack("HL", 1, ctypes.addressof(DROP_EVERYTHING))
-    end.setsockopt(socket.SOL_SOCKET, SO_ATTACH_FILTER, mute)
 
 
 class TcpProxy:
@@ -39,31 +22,25 @@ class TcpProxy:
         self._clients: set[socket.socket] = set()
         self._refusals = 0
         self._silent = False
-        self._fault: tuple[bytes, str] | None = None
+        self._cut: tuple[bytes, bool] | None = None
         self._stop, self._stopped = socket.socketpair()
         self._thread = Thread(target=self._run)
 
     def cut_before(self, word: bytes) -> None:
         """Cut the next connection over which a client sends ``word``; the server never gets it."""
-        self._fault = word, "cut before"
+        self._cut = word, False
 
     def cut_after(self, word: bytes) -> None:
         """Cut the next connection over which a client sends ``word``, once the server has answered; nobody hears it."""
-        self._fault = word, "cut after"
+        self._cut = word, True
 
     def refuse(self, times: int) -> None:
         """Hang up on the next clients."""
         self._refusals = times
 
     def fall_silent(self) -> None:
-        """Let every packet vanish from now on, as if the cable was cut: it is not even acknowledged."""
+        """Take nothing any more and answer nothing, without hanging up."""
         self._silent = True
-        for end in (self._listener, *self._clients):
-            _drop_everything(end)
-
-    def fall_silent_after(self, word: bytes) -> None:
-        """Fall silent when a client has sent ``word``; the server gets it, the client no answer."""
-        self._fault = word, "fall silent"
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -76,12 +53,17 @@ class TcpProxy:
             end.close()
 
     def _run(self) -> None:
-        while self._stopped not in (ready := select.select([self._stopped, self._listener, *self._peers], [], [])[0]):
+        while self._stopped not in (ready := select.select(self._heard(), [], [])[0]):
             for end in ready:
+                if self._silent:
+                    break
                 if end is self._listener:
                     self._accept()
                 elif end in self._peers:
                     self._carry(end, self._peers[end])
+
+    def _heard(self) -> list[socket.socket]:
+        return [self._stopped] if self._silent else [self._stopped, self._listener, *self._peers]
 
     def _accept(self) -> None:
         client, _ = self._listener.accept()
@@ -103,9 +85,7 @@ class TcpProxy:
             if data and end in self._clients:
                 self.sent.append(data)
                 data = self._break(data, peer)
-                peer.sendall(data)
-            elif not self._silent:
-                peer.sendall(data)
+            peer.sendall(data)
         if not data:
             for lost in (end, peer):
                 del self._peers[lost]
@@ -114,13 +94,10 @@ class TcpProxy:
 
     def _break(self, data: bytes, server: socket.socket) -> bytes:
         """Do what was asked for; return what is to be carried, or nothing to cut the connection."""
-        if not self._fault or self._fault[0] not in data:
+        if not self._cut or self._cut[0] not in data:
             return data
-        (_, fault), self._fault = self._fault, None
-        if fault == "fall silent":
-            self.fall_silent()
-            return data
-        if fault == "cut after":
+        (_, answered), self._cut = self._cut, None
+        if answered:
             server.sendall(data)
             server.recv(SIZE)
         return b""
