@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.driver_errors import meaning_of
 from adapters.session import UnitSession
@@ -101,8 +102,11 @@ def _begin_sqlite(dbapi_connection: PoolProxiedConnection) -> None:
     _execute(dbapi_connection, "BEGIN IMMEDIATE" if session and not read_only else "BEGIN")
 
 
-def _drop_if_closed(driver: Any, *_event: object) -> None:  # Any: psycopg is an extra
+def _drop_if_closed(driver: Any, entry: ConnectionPoolEntry, _connection: object) -> None:  # Any: psycopg is an extra
     """Let the pool replace a connection that the server has closed since: the news lies in the socket, unread."""
+    if "used" not in entry.info:  # a new one is replaced by no other: its first statement tells
+        entry.info["used"] = True
+        return
     try:
         for _ in range(2):  # its last words, and the end
             driver.pgconn.consume_input()

@@ -7,7 +7,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import make_url, text
+from sqlalchemy import event, make_url, text
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
@@ -288,6 +288,16 @@ def test_a_server_that_hangs_up_for_a_while_costs_no_failed_call(
     proxy.refuse(times=3)
 
     assert users.list_users(uow).items == ()
+
+
+def test_a_server_that_closes_each_new_connection_is_told_as_such(
+    container: Container, uow: SqlAlchemyUnitOfWork, administrator: psycopg.Connection
+) -> None:
+    terminate_all(administrator)
+    event.listen(container.engine(), "connect", lambda *_: terminate_all(administrator))
+
+    with pytest.raises(DatabaseUnavailable, match="connection to it was lost"), uow:
+        uow.users.count()
 
 
 @pytest.mark.parametrize(
