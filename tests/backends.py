@@ -7,7 +7,6 @@ from typing import Protocol
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import QueuePool
 
 from adapters.container import bootstrap
 from adapters.memory import InMemoryStore
@@ -50,7 +49,7 @@ def memory(lock_timeout_s: float = 5.0) -> Generator[Backend]:
 
 @contextmanager
 def database(url: str, lock_timeout_s: float = 5.0) -> Generator[Backend]:
-    """A migrated database. At the end every connection must be back in the pool."""
+    """A migrated database."""
     settings = Settings(database_url=url, database_lock_timeout_s=lock_timeout_s)
     with bootstrap(settings=settings) as container:
         map_orders()
@@ -59,7 +58,3 @@ def database(url: str, lock_timeout_s: float = 5.0) -> Generator[Backend]:
             container.engine().dialect.name,
             lambda isolation_level=None: SqlAlchemyOrderingUnitOfWork(factory, isolation_level),
         )
-        pool = container.engine().pool
-        assert isinstance(pool, QueuePool)
-        checked_out = pool.checkedout()
-        assert checked_out == 0, f"{checked_out} connections were not given back"

@@ -9,7 +9,8 @@ from typing import Protocol
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, event
+from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
 from adapters.settings import Settings
 from tests import ordering
@@ -32,6 +33,25 @@ def _no_settings_of_the_person_who_tests(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in [name for name in os.environ if name.startswith(("DATABASE_", "MIGRATION_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setitem(Settings.model_config, "env_file", None)
+
+
+@pytest.fixture(autouse=True)
+def _no_connection_is_kept() -> Iterator[None]:
+    """Whatever a test does, at its end every connection of every engine is back in its pool."""
+    held: set[ConnectionPoolEntry] = set()
+
+    def take(_driver: object, entry: ConnectionPoolEntry, _connection: object) -> None:
+        held.add(entry)
+
+    def give_back(_driver: object, entry: ConnectionPoolEntry) -> None:
+        held.discard(entry)
+
+    event.listen(Pool, "checkout", take)
+    event.listen(Pool, "checkin", give_back)
+    yield
+    event.remove(Pool, "checkout", take)
+    event.remove(Pool, "checkin", give_back)
+    assert not held, f"{len(held)} connections were not given back"
 
 
 @pytest.fixture(scope="session")
