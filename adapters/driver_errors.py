@@ -118,7 +118,7 @@ def _broken_constraint(error: BaseException, code: str, dialect: Dialect) -> Exc
     for constraint in _constraints() if broken else ():
         if "error" in constraint.info and broken in {_name(constraint, dialect), _columns(constraint)}:
             return cast("type[DomainError]", constraint.info["error"])()
-    return ConstraintViolated(f"The database refused the data: {broken or error} does not allow it.")
+    return ConstraintViolated(f"The database refused the data: {f'{broken} does not allow it' if broken else error}.")
 
 
 def _constraints() -> Iterator[Constraint | Index]:

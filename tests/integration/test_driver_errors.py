@@ -357,7 +357,7 @@ def test_removing_what_others_point_to_is_a_broken_reference(uow: SqlAlchemyUnit
 
 @on_sqlite
 def test_the_words_of_a_trigger_are_handed_on(uow: SqlAlchemyUnitOfWork) -> None:
-    with pytest.raises(ConstraintViolated, match="the train has left"), uow:
+    with pytest.raises(ConstraintViolated, match=r"refused the data: the train has left\.$"), uow:
         uow.session.execute(
             text(
                 f"CREATE TRIGGER closed BEFORE INSERT ON {seats.name}"
