@@ -153,12 +153,13 @@ class Model:
         block, depth = self.blocks[-1], len(self.blocks)
         self.rows = block.rows or {}
         for known in self.known:
+            is_of_block = known.status in {Status.HELD, Status.REMOVED} or known.deleted_in == depth
             if known.inserted_in == depth:
-                known.status, known.version, known.inserted_in = Status.UNSAVED, 0, 0
-            elif depth > 1 and (known.status in {Status.HELD, Status.REMOVED} or known.deleted_in == depth):
-                known.status, (known.values, known.version) = Status.HELD, self.view[known.id]
-            elif depth == 1 and known.status in {Status.HELD, Status.REMOVED, Status.DELETED}:
-                known.status = Status.LOST if block.has_failed else Status.FOREIGN
+                known.status, known.version, known.inserted_in, known.deleted_in = Status.UNSAVED, 0, 0, 0
+            elif is_of_block and depth > 1:
+                known.status, (known.values, known.version), known.deleted_in = Status.HELD, self.view[known.id], 0
+            elif is_of_block:
+                known.status, known.deleted_in = Status.LOST if block.has_failed else Status.FOREIGN, 0
                 _, known.version = self.view[known.id]
         if depth == 1:
             self.end()
@@ -168,7 +169,6 @@ class Model:
         self.rows = None
         self.known = [known for known in self.in_hand if known.status not in {Status.FOREIGN, Status.LOST}]
         for known in self.known:
-            known.deleted_in = 0
             if known.status is not Status.UNSAVED:
                 known.status = Status.FOREIGN
 

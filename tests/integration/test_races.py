@@ -118,6 +118,19 @@ def test_a_rule_about_many_rows_holds_if_transactions_are_serializable(new_unit:
     assert len(users.list_users(new_unit()).items) == 1
 
 
+@pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)  # elsewhere nobody can write in between
+def test_a_locked_read_shows_what_others_have_saved_since_the_first(
+    new_unit: Callable[[], UnitOfWork], john: UserDetails
+) -> None:
+    with new_unit() as uow:
+        user = uow.users.get(john.id)
+        users.change_user_age(new_unit(), john.id, 31)
+
+        assert user.age == 0
+        assert uow.users.get(john.id, for_update=True).age == 31
+        uow.rollback()
+
+
 @pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)  # on SQLite the second writer waits at its BEGIN
 def test_two_who_lock_each_others_rows_both_get_through(new_unit: Callable[[], UnitOfWork], john: UserDetails) -> None:
     jane = users.register_user(new_unit(), name="Jane Roe", age=0)
