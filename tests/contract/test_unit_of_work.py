@@ -497,13 +497,6 @@ def test_a_write_in_a_reading_block_fails(uow: OrderingUnitOfWork, new_unit: New
     assert numbers(new_unit) == []
 
 
-def test_a_write_in_a_reading_block_fails_where_it_is_sent(uow: OrderingUnitOfWork) -> None:
-    with uow.reading():
-        uow.orders.add(Order(number="A-1"))
-        with pytest.raises(UnitOfWorkMisuse, match="A write in a reading block"):
-            uow.flush()
-
-
 def test_a_write_pending_before_a_query_of_a_reading_block_fails(uow: OrderingUnitOfWork, new_unit: NewUnit) -> None:
     with uow.reading():
         uow.orders.add(Order(number="A-1"))
