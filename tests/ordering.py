@@ -102,7 +102,7 @@ class Order(Entity):
         self.lines.append(Line(product=product, quantity=quantity))
 
     def place(self, now: datetime) -> None:
-        self.status, self.placed_at = Status.PLACED, now
+        self.placed_at, self.status = now, Status.PLACED  # in this order: a refused time changes nothing
 
 
 class OrderNotFound(NotFound):
