@@ -157,10 +157,11 @@ class Model:
             if known.inserted_in == depth:
                 known.status, known.version, known.inserted_in, known.deleted_in = Status.UNSAVED, 0, 0, 0
             elif is_of_block and depth > 1:
-                known.status, (known.values, known.version), known.deleted_in = Status.HELD, self.view[known.id], 0
+                known.status, known.deleted_in = Status.HELD if known.id in self.view else Status.LOST, 0
+                known.values, known.version = self.view.get(known.id, (known.values, known.version))
             elif is_of_block:
                 known.status, known.deleted_in = Status.LOST if block.has_failed else Status.FOREIGN, 0
-                _, known.version = self.view[known.id]
+                _, known.version = self.view.get(known.id, (known.values, known.version))
         if depth == 1:
             self.end()
 
@@ -233,6 +234,20 @@ class Model:
 
     # changes
 
+    def insert_many(self, new: list[Known]) -> None:
+        self.flush()
+        block = self.blocks[-1]
+        try:
+            if block.read_only:
+                raise Refused(UnitOfWorkMisuse)
+            for known in new:
+                self.refuse_if_taken(known, self.view)
+                self.rows = {**self.view, known.id: (known.values, 1)}
+        except Refused:
+            block.has_failed = True
+            raise
+        block.has_written = True
+
     def add(self, known: Known) -> None:
         self.working_block()
         if known.status in {Status.DELETED, Status.FOREIGN}:
@@ -289,12 +304,15 @@ class Model:
         block.has_written = True
 
     def save(self, known: Known, others: Rows) -> None:
+        self.refuse_if_taken(known, others)
+        known.status, known.version = Status.HELD, known.version + 1
+        self.rows = {**self.view, known.id: (known.values, known.version)}
+
+    def refuse_if_taken(self, known: Known, others: Rows) -> None:
         number_is_taken = known.values.number in {values.number for values, _ in others.values()}
         broken = {OrderIdAlreadyUsed: known.id in others, OrderNumberTaken: number_is_taken}
         if any(broken.values()):
             raise Refused(*(error for error in broken if broken[error]))
-        known.status, known.version = Status.HELD, known.version + 1
-        self.rows = {**self.view, known.id: (known.values, known.version)}
 
 
 # ---- the machine --------------------------------------------------------------------------------------------------
@@ -448,6 +466,11 @@ class UnitOfWorkMachine(RuleBasedStateMachine):
 
     @at_work
     @rule()
+    def stream(self) -> None:
+        self.both(lambda: list(self.uow.orders.stream()), self.model.page)
+
+    @at_work
+    @rule()
     def count(self) -> None:
         self.both(lambda: self.uow.orders.count(), self.model.count)
 
@@ -456,10 +479,19 @@ class UnitOfWorkMachine(RuleBasedStateMachine):
     @at_work
     @rule(number=numbers, deposit=deposits, lines=st.integers(0, 2))
     def add_new(self, number: str, deposit: Money | None, lines: int) -> None:
+        self.add(self.new(number, deposit, lines))
+
+    def new(self, number: str, deposit: Money | None, lines: int) -> Known:
         order = Order(number=number, deposit=deposit)
         for _ in range(lines):
             order.add_line(next(self.products))
-        self.add(self.known(order))
+        return self.known(order)
+
+    @at_work
+    @rule(numbers=st.lists(numbers, min_size=1, max_size=2), lines=st.integers(0, 1))
+    def insert_many(self, numbers: list[str], lines: int) -> None:
+        new = [self.new(number, None, lines) for number in numbers]
+        self.both(lambda: self.uow.orders.insert_many(map(order_of, new)), lambda: self.model.insert_many(new))
 
     @at_work
     @knowing_orders
