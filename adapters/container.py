@@ -1,7 +1,8 @@
 """The composition root: where every part is chosen and put together, and the only place that knows all of them."""
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from dependency_injector import containers, providers
@@ -62,3 +63,21 @@ def bootstrap(**overrides: Any) -> Generator[Container]:  # Any: a provider, or 
         yield container
     finally:
         container.shutdown_resources()
+
+
+@asynccontextmanager
+async def async_bootstrap(settings: Settings | None = None, **overrides: Any) -> AsyncGenerator[Container]:
+    """Do the same for asynchronous callers, who await their work by ``adapters.asynchronous.run``.
+
+    It needs the extra ``async``. Overrides and errors are those of ``bootstrap``.
+    """
+    from adapters.asynchronous import create_engine, in_bridge  # noqa: PLC0415  # an extra
+
+    settings = settings or Settings()
+    engine, application = create_engine(settings), ExitStack()
+    application.callback(engine.dispose)
+    start = partial(application.enter_context, bootstrap(settings=settings, engine=engine, **overrides))
+    try:
+        yield await in_bridge(start)
+    finally:
+        await in_bridge(application.close)

@@ -28,16 +28,25 @@ _WRITE = re.compile(
 
 def create_engine(settings: Settings) -> Engine:
     """Return an engine for units of work; it connects when it is first used."""
+    return equip(sqlalchemy.create_engine(settings.url, **engine_options(settings)))
+
+
+def engine_options(settings: Settings) -> dict[str, Any]:  # Any: whatever create_engine takes
+    """Return with which options an engine is made."""
     sqlite = settings.url.drivername == "sqlite"
-    engine = sqlalchemy.create_engine(
-        settings.url,
-        connect_args=_sqlite_options(settings) if sqlite else _postgresql_options(settings),
-        echo=settings.database_echo,
-        hide_parameters=True,
-        max_overflow=0,
-        pool_size=settings.database_pool_size,
-        pool_timeout=settings.database_pool_timeout_s,
-    )
+    return {
+        "connect_args": _sqlite_options(settings) if sqlite else _postgresql_options(settings),
+        "echo": settings.database_echo,
+        "hide_parameters": True,
+        "max_overflow": 0,
+        "pool_size": settings.database_pool_size,
+        "pool_timeout": settings.database_pool_timeout_s,
+    }
+
+
+def equip(engine: Engine) -> Engine:
+    """Give an engine what units of work expect of it: how to begin, who hears of a change and of a failure."""
+    sqlite = engine.dialect.name == "sqlite"
     if sqlite:
         event.listen(engine, "connect", _set_pragmas)
     else:
@@ -102,11 +111,12 @@ def _begin_sqlite(dbapi_connection: PoolProxiedConnection) -> None:
     _execute(dbapi_connection, "BEGIN IMMEDIATE" if session and not read_only else "BEGIN")
 
 
-def _drop_if_closed(driver: Any, entry: ConnectionPoolEntry, _connection: object) -> None:  # Any: psycopg is an extra
+def _drop_if_closed(_driver: object, entry: ConnectionPoolEntry, _connection: object) -> None:
     """Let the pool replace a connection that the server has closed since: the news lies in the socket, unread."""
     if "used" not in entry.info:  # a new one is replaced by no other: its first statement tells
         entry.info["used"] = True
         return
+    driver: Any = entry.driver_connection  # Any: psycopg is an extra
     try:
         for _ in range(2):  # its last words, and the end
             driver.pgconn.consume_input()
@@ -159,5 +169,5 @@ def _translate(context: ExceptionContext) -> None:
 
 def _has_ended(connection: Connection) -> bool:
     """Tell whether SQLite has ended the transaction by itself, as on a full disk: all that followed would be kept."""
-    driver = connection.connection.dbapi_connection
-    return isinstance(driver, SQLiteConnection) and connection.in_transaction() and not driver.in_transaction
+    driver = connection.connection.driver_connection
+    return connection.in_transaction() and getattr(driver, "in_transaction", True) is False

@@ -1,11 +1,13 @@
 """The two units of work: on SQLAlchemy's session, and in memory. They say only how; the port has the rules."""
 
+import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.util import await_
 
 from adapters.database import SESSION
 from adapters.memory import InMemorySession, InMemoryStore
@@ -42,6 +44,12 @@ class SqlAlchemyUnitOfWork(UnitOfWork):
     def session(self) -> Session:
         """The session of the open block, for a query that no repository has."""
         return self._working_session("uow.session")
+
+    def pause(self, seconds: float) -> None:
+        if self._session_factory.kw["bind"].dialect.is_async:
+            await_(asyncio.sleep(seconds))  # while the thread sleeps no other task would run
+        else:
+            super().pause(seconds)
 
     def _repository(self, kind: Callable[[Callable[[], UnitSession]], R]) -> R:
         self._working_session()

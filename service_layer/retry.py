@@ -50,7 +50,7 @@ def retry_transient(
             if uow.is_open:
                 raise
         stop = stop_after_attempt(TRIES - 1) | stop_after_delay(SECONDS - (monotonic() - started))
-        return _retrying.copy(stop=stop)(function, uow, *args, **kwargs)
+        return _retrying.copy(stop=stop, sleep=uow.pause)(function, uow, *args, **kwargs)
 
     return retrying
 

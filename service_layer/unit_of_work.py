@@ -3,6 +3,7 @@
 Source: Unit of Work, in Fowler, Patterns of Enterprise Application Architecture (2002).
 """
 
+import time
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Generator
@@ -114,6 +115,10 @@ class UnitOfWork(ABC):
         block = self.working_block("uow.rollback()", failed=True)
         block.state = State.ROLLED_BACK
         self._undo(block)
+
+    def pause(self, seconds: float) -> None:
+        """Wait before a new try."""
+        time.sleep(seconds)
 
     def working_block(self, action: str, *, failed: bool = False) -> Block:
         """Return the innermost block if work is possible in it; otherwise raise UnitOfWorkMisuse or FailedTransaction.

@@ -7,7 +7,6 @@ import pytest
 from adapters.unit_of_work import InMemoryUnitOfWork
 from domain.entity import new_id
 from domain.errors import DomainError, VersionMismatch
-from service_layer import retry
 from service_layer.errors import (
     CommitOutcomeUnknown,
     ConcurrencyConflict,
@@ -23,7 +22,7 @@ from service_layer.unit_of_work import UnitOfWork
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds between the tries, which nobody waits for."""
     waits: list[float] = []
-    monkeypatch.setattr(retry._retrying, "sleep", waits.append)
+    monkeypatch.setattr(UnitOfWork, "pause", lambda _, seconds: waits.append(seconds))
     return waits
 
 
