@@ -11,9 +11,11 @@ from sqlalchemy.orm import sessionmaker
 
 from adapters.database import create_engine, session_factory
 from adapters.mappers import start_mappers
+from adapters.reports import SqlAlchemyUserStatistics
 from adapters.session import UnitSession
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
+from service_layer.reports import UserStatistics
 from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
@@ -41,6 +43,8 @@ class Container(_Base):
     )
     unit_of_work: providers.Provider[UnitOfWork] = providers.Factory(SqlAlchemyUnitOfWork, session_factory)
     """A new one on each call; on PostgreSQL it takes ``isolation_level="SERIALIZABLE"``."""
+    user_statistics: providers.Provider[UserStatistics] = providers.Factory(SqlAlchemyUserStatistics)
+    """The query of reports about users: it takes the unit of work to read in."""
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from adapters.cli import db, users
+from adapters.cli import db, reports, users
 from adapters.cli.console import open_console
 from domain.errors import DomainError
 from service_layer.errors import TransactionError
@@ -42,6 +42,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # a traceback is a defect of the program, and is shown as Python shows it
 )
 app.add_typer(users.app, name="users")
+app.add_typer(reports.app, name="reports")
 app.add_typer(db.app, name="db")
 app.command("console")(open_console)
 

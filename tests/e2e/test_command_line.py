@@ -69,6 +69,15 @@ def test_the_last_id_of_a_page_is_where_the_next_begins(run: Run, john: str) -> 
     assert printed(run("users", "list", "--limit", 1, "--after", john, "--json")) == [jane]
 
 
+def test_users_are_counted_by_age(run: Run, john: str) -> None:
+    run("users", "register", "--name", "Jane Roe", "--age", 28)
+
+    assert printed(run("reports", "users-by-age", "--years", 10, "--json")) == [
+        {"from_age": 20, "to_age": 29, "users": 1},
+        {"from_age": 30, "to_age": 39, "users": 1},
+    ]
+
+
 # ---- for people ---------------------------------------------------------------------------------------------------
 
 

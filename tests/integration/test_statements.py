@@ -8,7 +8,7 @@ from sqlalchemy import event
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
-from service_layer import users
+from service_layer import reports, users
 from service_layer.users import UserDetails
 
 WRITE, READ = "BEGIN IMMEDIATE", "BEGIN"
@@ -105,3 +105,11 @@ def test_only_a_turn_from_reading_to_writing_costs_a_pragma(
     users.change_user_age(container.unit_of_work(), john.id, 32)
 
     assert sent.count("PRAGMA") == 1
+
+
+def test_a_report_is_one_select(container: Container, sent: list[str], john: UserDetails) -> None:
+    uow = container.unit_of_work()
+
+    reports.users_by_age(uow, container.user_statistics(uow))
+
+    assert sent == [READ, "SELECT", "ROLLBACK"]
