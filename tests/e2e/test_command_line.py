@@ -206,7 +206,7 @@ def test_a_database_that_will_not_do_is_told_with_the_cure_and_without_the_passw
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url.format(folder=tmp_path))
 
-    status, line = refusal(run, "users", "list")
+    status, line = refusal(run, "users", "export")  # which is not tried again
 
     assert status == 1
     assert message in line
