@@ -133,12 +133,12 @@ class InMemorySession:
         self._new, self._removed = {}, {}
         block.changed = True
 
-    def insert_many(self, kind: type[E], entities: Iterable[E]) -> None:
-        """Insert copies of new entities of one type, and hold none of them."""
+    def insert_many(self, kind: type[E], entities: Iterable[object]) -> None:
+        """Insert copies of new entities of one type, or of what has their values, and hold none of them."""
         self.flush()
         block = self._unit.working_block("insert_many()")
         try:
-            new = [deepcopy(entity) for entity in entities]
+            new = [deepcopy(entity) if isinstance(entity, kind) else kind(**vars(entity)) for entity in entities]
             if new and self.is_read_only:
                 raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
             rows, keys = dict(self._begin()), _UniqueKeys(self._begin(), self.unique)

@@ -80,7 +80,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
             while self._session() and (batch := found.fetchmany(BATCH)):  # asked anew: the block may have ended
                 yield from batch
 
-    def insert_many(self, entities: Iterable[E]) -> None:
+    def insert_many(self, entities: Iterable[object]) -> None:
         session, remaining = self._session(), iter(entities)
         foreign = session.is_in_foreign_savepoint
         session.note_bulk(self.entity)
@@ -151,7 +151,7 @@ class InMemoryRepository(Repository[E, Id]):
         for row in self._session().rows(self.entity):
             yield self._session().hold(row)
 
-    def insert_many(self, entities: Iterable[E]) -> None:
+    def insert_many(self, entities: Iterable[object]) -> None:
         self._session().insert_many(self.entity, entities)
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:

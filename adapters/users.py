@@ -28,6 +28,7 @@ from domain.user import (
     UserId,
     UserIdAlreadyUsed,
     UserRepository,
+    UserValues,
 )
 
 
@@ -73,7 +74,7 @@ class SqlAlchemyUserRepository(SqlAlchemyRepository[User, UserId], UserRepositor
     def by_email(self, email: EmailAddress) -> User | None:
         return self._session().scalars(select(User).where(users.c.email == email)).one_or_none()
 
-    def rivals(self, candidates: Sequence[User]) -> list[User]:
+    def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
         ids, emails = [user.id for user in candidates], [user.email for user in candidates if user.email]
         return list(self._session().scalars(select(User).where(users.c.id.in_(ids) | users.c.email.in_(emails))))
 
@@ -85,6 +86,6 @@ class InMemoryUserRepository(InMemoryRepository[User, UserId], UserRepository):
     def by_email(self, email: EmailAddress) -> User | None:
         return next(iter(self._where("email", email)), None)
 
-    def rivals(self, candidates: Sequence[User]) -> list[User]:
+    def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
         keys = {key for user in candidates for key in (user.id, user.email) if key}
         return [user for user in self.stream() if {user.id, user.email} & keys]

@@ -4,7 +4,7 @@ import re
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NewType, Self
+from typing import ClassVar, NewType, Protocol, Self
 from uuid import UUID
 
 from domain.entity import Entity, new_id
@@ -87,6 +87,15 @@ class User(Entity):
         self.email = email
 
 
+class UserValues(Protocol):
+    """What ``User`` is made of: a user, or other values that have passed its rules."""
+
+    id: UserId
+    name: str
+    age: int
+    email: EmailAddress | None
+
+
 class UserNotFound(NotFound):
     """No user has this id."""
 
@@ -113,7 +122,7 @@ class UserRepository(Repository[User, UserId]):
         """Return the user with this e-mail address, or None."""
 
     @abstractmethod
-    def rivals(self, candidates: Sequence[User]) -> list[User]:
+    def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
         """Return the users who have the id or the e-mail address of one of the candidates."""
 
     @abstractmethod
@@ -121,7 +130,7 @@ class UserRepository(Repository[User, UserId]):
         """Give out all users in order of id, in constant memory. They are for reading: to change one, get it anew."""
 
     @abstractmethod
-    def insert_many(self, users: Iterable[User]) -> None:
+    def insert_many(self, users: Iterable[UserValues]) -> None:
         """Insert new users at once, in constant memory: much cheaper than to ``add`` them one by one.
 
         The objects are only read. They are not tracked afterwards, so that no later change of one is saved, and keep
