@@ -23,7 +23,7 @@ def test_a_recipe_runs(page: Path, sqlite_url: str, tmp_path: Path) -> None:
     script.write_text(blocks(page, "python"))
     environment = os.environ | {
         "DATABASE_URL": sqlite_url,
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(PROJECT),
     }
 
