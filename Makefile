@@ -11,7 +11,7 @@ DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=s
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check mutants format constraints
+.PHONY: help demo setup test check mutants bench format constraints
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -38,6 +38,9 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 mutants: $(VENV)/.development ## Break each rule on purpose, and see the contract suite notice
 	@$(BIN)/python tests/mutants.py
 
+bench: $(VENV)/.benchmark ## Measure what the unit of work costs, beside what one would pick instead, in 5 minutes
+	@$(BIN)/python -m benchmarks
+
 format: $(VENV)/.development ## Format the code and mend what ruff can mend
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
@@ -45,7 +48,7 @@ format: $(VENV)/.development ## Format the code and mend what ruff can mend
 constraints: ## Renew constraints.txt with the newest versions that pyproject.toml allows
 	@rm -rf $(VENV)/newest
 	@$(PYTHON) -m venv $(VENV)/newest
-	@$(VENV)/newest/bin/python -m pip install --quiet '.[dev]' hatchling editables
+	@$(VENV)/newest/bin/python -m pip install --quiet '.[bench]' hatchling editables
 	@$(VENV)/newest/bin/python -m pip freeze --exclude groundwork > constraints.txt
 	@rm -rf $(VENV)/newest
 
@@ -61,3 +64,7 @@ $(VENV)/.run-time: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.development: $(BIN)/python pyproject.toml constraints.txt
 	@$(INSTALL) '.[dev]'
 	@touch $@ $(VENV)/.run-time
+
+$(VENV)/.benchmark: $(BIN)/python pyproject.toml constraints.txt
+	@$(INSTALL) '.[bench]'
+	@touch $@ $(VENV)/.development $(VENV)/.run-time
