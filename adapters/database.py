@@ -1,11 +1,12 @@
 """Engines and sessions: what SQLite and PostgreSQL each need, how a transaction begins, who hears of a failure."""
 
 import re
+from functools import partial
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any
 
 import sqlalchemy
-from sqlalchemy import Connection, Engine, PoolProxiedConnection, event
+from sqlalchemy import Connection, Dialect, Engine, PoolProxiedConnection, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import sessionmaker
@@ -51,7 +52,8 @@ def equip(engine: Engine) -> Engine:
         event.listen(engine, "connect", _set_pragmas)
     else:
         event.listen(engine, "checkout", _drop_if_closed)
-    engine.dialect.do_begin = _begin_sqlite if sqlite else _begin_postgresql  # type: ignore[method-assign]  # the hook for it
+    begin = _begin_sqlite if sqlite else partial(_begin_postgresql, engine.dialect)
+    engine.dialect.do_begin = begin  # type: ignore[method-assign]  # it is the hook for this
     # events of the dialect: one of the engine, such as after_cursor_execute, costs each connection 25 us
     for hook in ("do_execute", "do_execute_no_params", "do_executemany"):
         event.listen(engine, hook, _note_change)
@@ -65,7 +67,7 @@ def session_factory(engine: Engine) -> sessionmaker[UnitSession]:
 
 
 def _sqlite_options(settings: Settings) -> dict[str, Any]:  # Any: whatever the driver takes
-    # isolation_level, and autocommit below: the drivers begin nothing by themselves, do_begin does
+    # the driver begins nothing by itself, do_begin does
     return {"isolation_level": None, "timeout": settings.database_lock_timeout_s}
 
 
@@ -81,7 +83,7 @@ _PATIENCE = {
 
 def _postgresql_options(settings: Settings) -> dict[str, Any]:  # Any: whatever the driver takes
     said = settings.url.normalized_query  # which wins
-    options = {"autocommit": True, **{name: value for name, value in _PATIENCE.items() if name not in said}}
+    options: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in said}
     if settings.database_pooler:
         return {**options, "prepare_threshold": None}
     limits = {
@@ -125,14 +127,17 @@ def _drop_if_closed(_driver: object, entry: ConnectionPoolEntry, _connection: ob
         raise DisconnectionError from error
 
 
-def _begin_postgresql(dbapi_connection: PoolProxiedConnection) -> None:
+def _begin_postgresql(dialect: Dialect, dbapi_connection: PoolProxiedConnection) -> None:
+    # psycopg says BEGIN before the first statement, and here hears which; a cursor of our own for it costs 10 us
     session: UnitSession | None = dbapi_connection.info.get(SESSION)
-    begin = "BEGIN"
-    if session:
-        # REPEATABLE READ: all that a reading block reads is of one moment, as on SQLite
-        level = session.unit.isolation_level or ("REPEATABLE READ" if session.is_read_only else None)
-        begin += (f" ISOLATION LEVEL {level}" if level else "") + (" READ ONLY" if session.is_read_only else "")
-    _execute(dbapi_connection, begin)
+    read_only = bool(session and session.is_read_only)
+    # REPEATABLE READ: all that a reading block reads is of one moment, as on SQLite
+    level = (session and session.unit.isolation_level) or ("REPEATABLE READ" if read_only else None)
+    if dbapi_connection.info.get("mode") != (level, read_only):
+        driver: Any = dbapi_connection.dbapi_connection  # Any: psycopg is an extra
+        driver.set_isolation_level(level and dialect.loaded_dbapi.IsolationLevel[level.replace(" ", "_")])
+        driver.set_read_only(read_only or None)
+        dbapi_connection.info["mode"] = level, read_only
 
 
 def _execute(connection: PoolProxiedConnection, sql: str) -> None:

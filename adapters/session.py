@@ -84,15 +84,14 @@ class UnitSession(Session):
                 self._blocks.clear()  # they refer to the session: only the garbage collector would free that circle
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # Any: as Session has it
-        foreign = self.is_in_foreign_savepoint
         try:
             super().flush(objects)
         except StaleDataError as error:
             conflict = ConcurrencyConflict(OVERTAKEN)
-            self.fail(conflict, harmless=foreign)
+            self.fail(conflict, harmless=self.is_in_foreign_savepoint)
             raise conflict from error
         except BaseException as error:
-            self.fail(error, harmless=foreign)
+            self.fail(error, harmless=self.is_in_foreign_savepoint)
             raise
 
     def fail(self, error: BaseException, *, harmless: bool, lost: bool = False) -> None:
