@@ -1,52 +1,127 @@
-"""How many statements each use case sends: as many as its work needs, inside one BEGIN and one end."""
+"""How many statements each use case sends: as many as its work needs, inside one BEGIN and one end.
 
+Each is a round trip: on SQLite it is told by the driver, on PostgreSQL it is what goes over the wire.
+"""
+
+import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from sqlite3 import Connection
 
+import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, make_url
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
 from service_layer import reports, users
 from service_layer.users import UserDetails
+from tests.backends import migrate
+from tests.conftest import start_postgresql
+from tests.postgresql_server import PostgresServer
+from tests.tcp_proxy import TcpProxy
 
-WRITE, READ = "BEGIN IMMEDIATE", "BEGIN"
+WRITE, READ = "begin to write", "begin to read"
+
+STATEMENT = re.compile(rb"BEGIN[A-Z ]*|SAVEPOINT|RELEASE|COMMIT|ROLLBACK( TO)?|SELECT|INSERT|UPDATE|DELETE|PRAGMA")
+BEGINS = {
+    "sqlite": {"BEGIN IMMEDIATE": WRITE, "BEGIN": READ},
+    "postgresql": {"BEGIN": WRITE, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY": READ},
+}
+
+
+@dataclass(frozen=True)
+class Application:
+    """A container, and what it has sent."""
+
+    container: Container
+    requests: list[bytes]
+
+    @property
+    def sent(self) -> list[str]:
+        """What was sent, in a word a request."""
+        begins = BEGINS[self.container.engine().dialect.name]
+        found = [STATEMENT.search(request) for request in self.requests]
+        words = [match[0].decode() if match else "?" for match in found]
+        return [begins.get(word, word) for word in words if word != "PRAGMA"]
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[PostgresServer]:
+    """A server on a port, where a proxy can listen in."""
+    with start_postgresql(tcp=True) as server:
+        server.create_database("template")
+        migrate(server.url("template"))
+        yield server
 
 
 @pytest.fixture
-def container(sqlite_url: str) -> Iterator[Container]:
-    with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
-        yield container
+def proxy(server: PostgresServer) -> Iterator[TcpProxy]:
+    url = make_url(server.url())
+    assert url.host
+    assert url.port
+    server.create_database("statements", template="template")
+    with TcpProxy(url.host, url.port) as proxy:
+        yield proxy
+    server.drop_database("statements")
 
 
 @pytest.fixture
-def sent(container: Container) -> list[str]:
-    """The first words of each statement, as the driver itself sees them."""
-    statements: list[str] = []
+def postgresql_behind_proxy(server: PostgresServer, proxy: TcpProxy) -> Iterator[Application]:
+    url = make_url(server.url("statements")).set(port=proxy.port)
+    settings = Settings(database_url=url.render_as_string(hide_password=False))
+    with bootstrap(settings=settings) as container:
+        yield Application(container, proxy.sent)
+
+
+@pytest.fixture
+def traced_sqlite(sqlite_url: str) -> Iterator[Application]:
+    requests: list[bytes] = []
 
     def trace(connection: Connection, _record: object) -> None:
-        connection.set_trace_callback(lambda sql: statements.append(sql if "BEGIN" in sql else sql.split()[0]))
+        connection.set_trace_callback(lambda sql: requests.append(sql.encode()))
 
-    event.listen(container.engine(), "connect", trace)
-    return statements
+    with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
+        event.listen(container.engine(), "connect", trace)
+        yield Application(container, requests)
+
+
+@pytest.fixture(params=["traced_sqlite", "postgresql_behind_proxy"], ids=["sqlite", "postgresql"])
+def application(request: pytest.FixtureRequest) -> Application:
+    found: Application = request.getfixturevalue(request.param)
+    return found
 
 
 @pytest.fixture
-def john(container: Container, sent: list[str]) -> UserDetails:
-    john = users.register_user(container.unit_of_work(), name="John Doe", age=30, email="john@example.com")
-    users.get_user(container.unit_of_work(), john.id)
-    sent.clear()
+def container(application: Application) -> Container:
+    return application.container
+
+
+@pytest.fixture
+def john(application: Application) -> UserDetails:
+    """A user, and a connection that has done its first work."""
+    new_unit = application.container.unit_of_work
+    john = users.register_user(new_unit(), name="John Doe", age=30, email="john@example.com")
+    users.get_user(new_unit(), john.id)
+    application.requests.clear()
     return john
 
 
-def test_registering_is_one_insert(container: Container, sent: list[str], john: UserDetails) -> None:
-    users.change_user_age(container.unit_of_work(), john.id, 31)
-    sent.clear()
-
+def test_registering_is_one_insert(application: Application, container: Container, john: UserDetails) -> None:
     users.register_user(container.unit_of_work(), name="Jane Roe", age=28)
 
-    assert sent == [WRITE, "INSERT", "COMMIT"]
+    assert application.sent == [WRITE, "INSERT", "COMMIT"]
+
+
+def test_registering_again_looks_only_after_the_insert_was_refused(
+    application: Application, container: Container, john: UserDetails
+) -> None:
+    again = users.register_user(
+        container.unit_of_work(), name="John Doe", age=30, email="john@example.com", user_id=john.id
+    )
+
+    assert again == john
+    assert application.sent == [WRITE, "INSERT", "ROLLBACK", READ, "SELECT", "ROLLBACK"]
 
 
 @pytest.mark.parametrize(
@@ -60,11 +135,11 @@ def test_registering_is_one_insert(container: Container, sent: list[str], john: 
     ids=["get", "find by e-mail", "first page", "next page"],
 )
 def test_reading_is_one_select(
-    container: Container, sent: list[str], john: UserDetails, read: Callable[..., object]
+    application: Application, container: Container, john: UserDetails, read: Callable[..., object]
 ) -> None:
     read(container.unit_of_work(), john)
 
-    assert sent == [READ, "SELECT", "ROLLBACK"]
+    assert application.sent == [READ, "SELECT", "ROLLBACK"]
 
 
 @pytest.mark.parametrize(
@@ -77,39 +152,89 @@ def test_reading_is_one_select(
     ids=["rename", "change age", "change e-mail"],
 )
 def test_a_change_is_one_select_and_one_update(
-    container: Container, sent: list[str], john: UserDetails, change: Callable[..., object]
+    application: Application, container: Container, john: UserDetails, change: Callable[..., object]
 ) -> None:
     change(container.unit_of_work(), john)
 
-    assert sent == ["PRAGMA", WRITE, "SELECT", "UPDATE", "COMMIT"]
+    assert application.sent == [WRITE, "SELECT", "UPDATE", "COMMIT"]
 
 
-def test_removing_is_one_select_and_one_delete(container: Container, sent: list[str], john: UserDetails) -> None:
+def test_removing_is_one_select_and_one_delete(
+    application: Application, container: Container, john: UserDetails
+) -> None:
     users.remove_user(container.unit_of_work(), john.id)
 
-    assert sent == ["PRAGMA", WRITE, "SELECT", "DELETE", "COMMIT"]
+    assert application.sent == [WRITE, "SELECT", "DELETE", "COMMIT"]
 
 
-def test_an_empty_block_sends_nothing(container: Container, sent: list[str], john: UserDetails) -> None:
+def test_importing_is_one_insert_in_a_savepoint(
+    application: Application, container: Container, john: UserDetails
+) -> None:
+    users.import_users(container.unit_of_work(), [{"name": "Jane Roe", "age": 28}])
+
+    assert application.sent == [WRITE, "SAVEPOINT", "INSERT", "RELEASE", "COMMIT"]
+
+
+def test_exporting_is_one_select(application: Application, container: Container, john: UserDetails) -> None:
+    users.export_users(container.unit_of_work(), lambda _: None)
+
+    assert application.sent[:2] == [READ, "SELECT"]
+    assert "SELECT" not in application.sent[2:]
+
+
+def test_a_use_case_inside_another_adds_a_savepoint_and_no_transaction(
+    application: Application, container: Container, john: UserDetails
+) -> None:
     with container.unit_of_work() as uow:
+        users.change_user_age(uow, john.id, 31)
         uow.commit()
 
-    assert sent == []
+    assert application.sent == [WRITE, "SAVEPOINT", "SELECT", "UPDATE", "RELEASE", "COMMIT"]
 
 
-def test_only_a_turn_from_reading_to_writing_costs_a_pragma(
-    container: Container, sent: list[str], john: UserDetails
-) -> None:
-    users.get_user(container.unit_of_work(), john.id)
-    users.change_user_age(container.unit_of_work(), john.id, 31)
-    users.change_user_age(container.unit_of_work(), john.id, 32)
-
-    assert sent.count("PRAGMA") == 1
-
-
-def test_a_report_is_one_select(container: Container, sent: list[str], john: UserDetails) -> None:
+def test_a_report_is_one_select(application: Application, container: Container, john: UserDetails) -> None:
     uow = container.unit_of_work()
 
     reports.users_by_age(uow, container.user_statistics(uow))
 
-    assert sent == [READ, "SELECT", "ROLLBACK"]
+    assert application.sent == [READ, "SELECT", "ROLLBACK"]
+
+
+def test_an_empty_block_sends_nothing(application: Application, container: Container, john: UserDetails) -> None:
+    with container.unit_of_work() as uow:
+        uow.commit()
+
+    assert application.requests == []
+
+
+def test_on_sqlite_only_a_turn_between_reading_and_writing_costs_a_pragma(traced_sqlite: Application) -> None:
+    new_unit = traced_sqlite.container.unit_of_work
+    john = users.register_user(new_unit(), name="John Doe", age=30)
+    traced_sqlite.requests.clear()
+
+    users.get_user(new_unit(), john.id)
+    users.get_user(new_unit(), john.id)
+    users.change_user_age(new_unit(), john.id, 31)
+    users.change_user_age(new_unit(), john.id, 32)
+
+    pragmas = [request for request in traced_sqlite.requests if request.startswith(b"PRAGMA")]
+    assert pragmas == [b"PRAGMA query_only=1", b"PRAGMA query_only=0"]
+
+
+def test_on_postgresql_a_change_is_the_round_trips_of_the_bare_driver(
+    postgresql_behind_proxy: Application, server: PostgresServer, proxy: TcpProxy
+) -> None:
+    new_unit = postgresql_behind_proxy.container.unit_of_work
+    john = users.register_user(new_unit(), name="John Doe", age=30)
+    url = make_url(server.url("statements")).set(drivername="postgresql", port=proxy.port)
+    with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
+        proxy.sent.clear()
+        connection.execute("SELECT * FROM users WHERE id = %s", [john.id])
+        connection.execute("UPDATE users SET age = 31, version = 2 WHERE id = %s AND version = 1", [john.id])
+        connection.commit()
+        of_the_driver = len(proxy.sent)
+        proxy.sent.clear()
+
+        users.change_user_age(new_unit(), john.id, 32)
+
+        assert len(proxy.sent) == of_the_driver
