@@ -17,8 +17,11 @@ from domain.errors import AlreadyExists
 from domain.repository import E, Repository
 from service_layer.errors import NOT_NEW, OVERTAKEN, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
 
-BATCH = 1_000
-"""How many entities are sent or fetched at once, where there may be too many for the memory."""
+BATCH = 200
+"""How many entities are sent or fetched at once, where there may be too many for the memory.
+
+So few are gone before the garbage collector looks at them for the second time: by 1,000 they take a fifth longer.
+"""
 
 
 class _Queries(Generic[E]):

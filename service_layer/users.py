@@ -158,7 +158,7 @@ def remove_user(uow: UnitOfWork, user_id: UserId, *, expected_version: int | Non
 
 # ---- many at once: not retried, for their input can't be read twice ------------------------------------------------
 
-BATCH = 1_000
+BATCH = 200
 """How many rows of an import go to the database at once."""
 
 Row = TypeVar("Row", bound=Mapping[str, Any] | DomainError)  # Any: the rules of User judge the values
