@@ -109,7 +109,7 @@ class EmailAlreadyTaken(AlreadyExists):
 class UserIdAlreadyUsed(AlreadyExists):
     """Another user has this id."""
 
-    message = "This id belongs to a user with other values already: leave it out, and a new one is made."
+    message = "A user has this id already: leave it out, and a new one is made."
 
 
 class UserRepository(Repository[User, UserId]):
