@@ -13,7 +13,7 @@ from domain.entity import new_id
 _version = Column("version", Integer)
 
 
-class User(SQLModel, table=True):
+class User(SQLModel, table=True):  # type: ignore[call-arg, unused-ignore]  # mypy knows it with [bench] only
     __tablename__ = "users"
     __mapper_args__: ClassVar[dict[str, Any]] = {"version_id_col": _version}
 
