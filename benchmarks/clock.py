@@ -57,8 +57,8 @@ class Clock:
         yield
         cpu, wall = process_time() - cpu, perf_counter() - wall
         figure = self._figures.setdefault((work, subject), Figure(self._place, work, subject))
-        figure.cpu_us.append(cpu / operations * 1e6)
-        figure.wall_us.append(wall / operations * 1e6)
+        figure.cpu_us.append(round(cpu / operations * 1e6, 2))
+        figure.wall_us.append(round(wall / operations * 1e6, 2))
 
     def forget(self) -> None:
         """Forget the turns so far: they warmed the subjects up."""

@@ -35,8 +35,8 @@ def tables(results: Results) -> str:
 def write(results: Results) -> None:
     """Write the results, the chart, and the figures of the page."""
     RESULTS.parent.mkdir(exist_ok=True)
-    measured = [{"kind": type(result).__name__.lower(), **asdict(result)} for result in results]
-    RESULTS.write_text(json.dumps({"machine": _machine(), "results": measured}, indent=1) + "\n")
+    measured = ",\n".join(json.dumps(asdict(result)) for result in results)
+    RESULTS.write_text(f'{{"machine": {json.dumps(_machine())},\n"results": [\n{measured}\n]}}\n')
     CHART.write_text(chart.drawn(_of(results, "SQLite", works.REQUEST_WORKS), OURS))
     before, _, rest = PAGE.read_text().partition(BEGIN)
     _, _, after = rest.partition(END)
