@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable, Generator
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO, cast
@@ -64,7 +64,9 @@ def _counted(description: str, file: BinaryIO, size: int | None) -> Generator["_
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn())
     hidden = not console.is_terminal or file.isatty()
     with Progress(*columns, console=console, transient=True, disable=hidden) as progress:
-        yield _Counted(file, partial(progress.advance, progress.add_task(description, total=size)))
+        advance = partial(progress.advance, progress.add_task(description, total=size))
+        with closing(_Counted(file, advance)) as counted:  # whose buffer has nothing to write any more after a failure
+            yield counted
 
 
 class _Counted(io.RawIOBase):
