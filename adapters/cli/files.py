@@ -53,14 +53,15 @@ def read_rows(file: BinaryIO, format: Format, columns: Columns, required: set[st
     Args:
         file: a text in UTF-8, with or without a byte order mark.
         format: CSV, whose first line names the columns, or JSON Lines.
-        columns: the columns that there may be, and how a text becomes a value; an empty text is none.
+        columns: the columns that there may be, and how a text becomes a value; in CSV an empty text is none.
         required: the columns that there must be.
     Raises: TyperException (the file is no such text).
     """
     lines = _Lines(file)
     rows = _csv_rows(lines, columns, required) if format is Format.CSV else _jsonl_rows(lines, columns)
     for line, row in rows:
-        found = UnreadableRow("row", row, "it must be UTF-8") if lines.not_utf8 >= line else row
+        value = row.value if isinstance(row, UnreadableRow) else row
+        found = UnreadableRow("row", value, "it must be UTF-8") if lines.not_utf8 >= line else row
         found.line = line
         yield found
 

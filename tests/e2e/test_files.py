@@ -147,6 +147,12 @@ def test_an_id_that_is_no_uuid_is_a_bad_row(run: Run, write: Write) -> None:
     assert "line 2: id '17' is not allowed: it must be a UUID." in run("users", "import", file).stderr
 
 
+def test_a_line_that_is_neither_utf8_nor_json_is_shown_as_it_stands(run: Run) -> None:
+    result = run("users", "import", "-", "--format", "jsonl", stdin=b'{"name": "J\xfcrgen"\n')
+
+    assert 'line 1: row \'{"name": "J\\udcfcrgen"\' is not allowed: it must be UTF-8.' in result.stderr
+
+
 def test_bad_json_lines_are_refused_one_by_one(run: Run) -> None:
     content = '{"name": "John", "age": 30}\n[1]\n{"name": \n\n{"name": "Jane", "age": "x", "nick": 1}\n' + "[" * 5000
 
