@@ -1,6 +1,7 @@
 """Files and standard streams to read and to write, with a progress bar where a person is looking."""
 
 import io
+import shutil
 from collections.abc import Callable, Generator
 from contextlib import closing, contextmanager, nullcontext
 from functools import partial
@@ -52,6 +53,8 @@ def _target(path: Path) -> Generator[BinaryIO]:
     part = target.with_name(f"{target.name}.part")
     try:
         with part.open("wb") as file:
+            if target.exists():
+                shutil.copymode(target, part)  # before the first byte: nobody else may read it
             yield file
         part.replace(target)
     finally:

@@ -234,6 +234,15 @@ def test_an_export_that_fails_leaves_the_file_that_was_there(
     assert list(tmp_path.glob("*.part")) == []
 
 
+def test_an_export_leaves_a_file_as_private_as_it_was(run: Run, write: Write) -> None:
+    file = write("the export of yesterday")
+    file.chmod(0o600)
+
+    run("users", "export", file)
+
+    assert oct(file.stat().st_mode & 0o777) == "0o600"
+
+
 def test_an_export_to_a_named_pipe_goes_through_it(run: Run, write: Write, tmp_path: Path) -> None:
     run("users", "import", write(HEADER + JOHN))
     pipe = tmp_path / "pipe"
