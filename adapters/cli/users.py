@@ -252,7 +252,7 @@ class Imported:
 
 def _number(text: str) -> object:
     try:
-        return int(text)
+        return int(text.replace("_", "?"))  # Python alone reads 3_0 as 30
     except ValueError:
         return text  # for the rule of the domain to refuse
 

@@ -147,6 +147,13 @@ def test_an_id_that_is_no_uuid_is_a_bad_row(run: Run, write: Write) -> None:
     assert "line 2: id '17' is not allowed: it must be a UUID." in run("users", "import", file).stderr
 
 
+@pytest.mark.parametrize("age", ["3_0", "3O"])
+def test_an_age_in_other_signs_than_digits_is_a_bad_row(run: Run, write: Write, age: str) -> None:
+    file = write(f"name,age\nJohn,{age}\n")
+
+    assert f"line 2: age '{age}' is not allowed: it must be a whole number" in run("users", "import", file).stderr
+
+
 def test_a_line_that_is_neither_utf8_nor_json_is_shown_as_it_stands(run: Run) -> None:
     result = run("users", "import", "-", "--format", "jsonl", stdin=b'{"name": "J\xfcrgen"\n')
 
