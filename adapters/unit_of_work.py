@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.util import await_
+from sqlalchemy.util.concurrency import in_greenlet
 
 from adapters.database import SESSION
 from adapters.memory import InMemorySession, InMemoryStore
@@ -67,6 +68,10 @@ class SqlAlchemyUnitOfWork(UnitOfWork):
     def _begin(self) -> None:
         session = self._session_factory()
         engine = session.get_bind()
+        if engine.dialect.is_async and not in_greenlet():
+            raise UnitOfWorkMisuse(
+                "This unit of work must be awaited. Write: await run(function, uow), from adapters.asynchronous."
+            )
         try:
             session.bind = connection = engine.engine.connect()
         except PoolTimeout as error:

@@ -13,7 +13,7 @@ from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from domain.user import EmailAlreadyTaken
 from service_layer import users
-from service_layer.errors import ConcurrencyConflict, SchemaOutdated
+from service_layer.errors import ConcurrencyConflict, SchemaOutdated, UnitOfWorkMisuse
 from service_layer.retry import retry_transient
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import UserDetails
@@ -42,6 +42,18 @@ def test_service_functions_are_awaited_as_they_are(settings: Settings) -> None:
                 await john(container)
 
             assert await run(users.get_user, container.unit_of_work(), registered.id) == registered
+
+    asyncio.run(main())
+
+
+def test_what_is_not_awaited_is_refused_with_the_cure(settings: Settings) -> None:
+    async def main() -> None:
+        async with async_bootstrap(settings) as container:
+            registered = await john(container)
+            with pytest.raises(UnitOfWorkMisuse, match="await run"):
+                users.list_users(container.unit_of_work())
+
+            assert (await run(users.list_users, container.unit_of_work())).items == (registered,)
 
     asyncio.run(main())
 
