@@ -29,7 +29,7 @@ async def run(
         john = await run(users.register_user, container.unit_of_work(), name="John Doe", age=30)
 
     The function must not wait for anything but the database. Cancelled, its block is rolled back and its connection
-    given back. A unit of work belongs to one task.
+    given back; while COMMIT is on its way, it may be saved all the same. A unit of work belongs to one task.
     """
     return await in_bridge(partial(function, uow, *args, **kwargs))
 
