@@ -1,6 +1,7 @@
 """How a command gets at the application: started when it is needed, closed when the command is done."""
 
 import gc
+import logging
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ def application(**settings: Any) -> Generator["Container"]:  # Any: as Settings 
     from adapters.container import bootstrap
     from adapters.settings import Settings, explain
 
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what a failure, told in one line, entails
     try:
         with bootstrap(settings=Settings(**settings)) as container, _rare_collections():
             try:

@@ -141,6 +141,18 @@ def test_the_good_rows_can_be_imported_and_the_bad_ones_listed(run: Run, write: 
     assert names(run) == ["Bob", "John Doe", "Ann"]
 
 
+def test_a_bad_row_on_postgresql_is_told_without_words_of_the_driver(
+    run: Run, write: Write, postgresql_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", postgresql_url)
+    file = write(HEADER + JOHN + JOHN + "Jane Roe,28,\n" * 190)
+
+    result = run("users", "import", file, "--skip-invalid", "--json")
+
+    assert printed(result) == [{"imported": 191, "refused": 1}]
+    assert caplog.messages == []
+
+
 def test_an_id_that_is_no_uuid_is_a_bad_row(run: Run, write: Write) -> None:
     file = write("id,name,age\n17,John,30\n")
 
