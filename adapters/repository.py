@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from itertools import islice, repeat
-from typing import Any, ClassVar, Generic, cast
+from typing import Any, ClassVar, Generic
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, inspect, select
@@ -72,8 +72,8 @@ class SqlAlchemyRepository(Repository[E, Id]):
             session.expunge(entity)
         elif state.key is None or entity in session.deleted or (state.deleted and state.session is session):
             raise self.not_found(entity.id)
-        else:
-            session.delete(entity if entity in session else _unchanged(self._load(cast("Id", entity.id)), entity))
+        else:  # its key, for its id can't be read if its insertion was undone
+            session.delete(entity if entity in session else _unchanged(self._load(state.key[1][0]), entity))
 
     def count(self) -> int:
         return self._session().scalars(self._queries.count).one()

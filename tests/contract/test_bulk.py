@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from adapters.repository import BATCH
-from service_layer.errors import FailedTransaction, UncommittedChanges, UnitOfWorkMisuse
+from service_layer.errors import ConcurrencyConflict, FailedTransaction, UncommittedChanges, UnitOfWorkMisuse
 from tests.backends import NewUnit
 from tests.ordering import Money, Order, OrderIdAlreadyUsed, OrderingUnitOfWork, OrderNumberTaken, Status
 
@@ -252,3 +252,18 @@ def test_what_was_inserted_and_got_in_a_block_that_is_rolled_back_is_gone(
         uow.rollback()
 
     assert numbers(new_unit) == []
+
+
+def test_what_was_got_before_its_insertion_was_undone_can_neither_be_added_nor_removed(uow: OrderingUnitOfWork) -> None:
+    order = Order(number="A-1")
+
+    with uow:
+        with uow:
+            uow.orders.insert_many([order])
+            got = uow.orders.get(order.id)
+            uow.rollback()
+
+        with pytest.raises(UnitOfWorkMisuse):
+            uow.orders.add(got)
+        with pytest.raises(ConcurrencyConflict):
+            uow.orders.remove(got)
