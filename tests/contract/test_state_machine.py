@@ -250,7 +250,7 @@ class Model:
 
     def add(self, known: Known) -> None:
         self.working_block()
-        if known.status in {Status.DELETED, Status.FOREIGN}:
+        if known.status in {Status.DELETED, Status.FOREIGN, Status.LOST}:
             raise Refused(UnitOfWorkMisuse)
         if known.status is Status.REMOVED:
             known.status = Status.HELD
