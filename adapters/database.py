@@ -132,12 +132,13 @@ def _begin_postgresql(dialect: Dialect, dbapi_connection: PoolProxiedConnection)
     session: UnitSession | None = dbapi_connection.info.get(SESSION)
     read_only = bool(session and session.is_read_only)
     # REPEATABLE READ: all that a reading block reads is of one moment, as on SQLite
-    level = (session and session.unit.isolation_level) or ("REPEATABLE READ" if read_only else None)
-    if dbapi_connection.info.get("mode") != (level, read_only):
-        driver: Any = dbapi_connection.dbapi_connection  # Any: psycopg is an extra
-        driver.set_isolation_level(level and dialect.loaded_dbapi.IsolationLevel[level.replace(" ", "_")])
-        driver.set_read_only(read_only or None)
-        dbapi_connection.info["mode"] = level, read_only
+    name = (session and session.unit.isolation_level) or ("REPEATABLE READ" if read_only else None)
+    level = name and dialect.loaded_dbapi.IsolationLevel[name.replace(" ", "_")]
+    driver: Any = dbapi_connection.driver_connection  # Any: psycopg is an extra
+    if (driver.isolation_level, driver.read_only) != (level, read_only or None):
+        setter: Any = dbapi_connection.dbapi_connection  # an asynchronous driver is set through its adapter
+        setter.set_isolation_level(level)
+        setter.set_read_only(read_only or None)
 
 
 def _execute(connection: PoolProxiedConnection, sql: str) -> None:
