@@ -234,6 +234,8 @@ def export_users(
     names = columns.split(",")
     if unknown := set(names) - _COLUMNS.keys():
         raise typer.BadParameter(f"no {' or '.join(sorted(unknown))} in {','.join(_COLUMNS)}", param_hint="--columns")
+    if len(set(names)) < len(names):
+        raise typer.BadParameter(f"{columns} names a column twice", param_hint="--columns")
     with open_output(file) as opened, unit_of_work() as uow:
         users.export_users(uow, row_writer(opened, format or Format.of(file), names))
 

@@ -295,6 +295,13 @@ def test_a_column_that_users_do_not_have_is_wrong_usage(run: Run) -> None:
     assert "no nick in id,name,age,email,version" in result.stderr
 
 
+def test_a_column_that_is_named_twice_is_refused_at_once(run: Run) -> None:
+    result = run("users", "export", "--columns", "name,age,name")
+
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "name,age,name names a column twice" in result.stderr
+
+
 def test_a_file_that_cannot_be_written_is_told_in_one_line(run: Run, tmp_path: Path) -> None:
     result = run("users", "export", tmp_path / "none" / "users.csv")
 
