@@ -4,7 +4,7 @@ import gc
 import logging
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from adapters.container import Container
 
 
+PATIENCE_S = 3_600
+"""How long a person at a prompt or in a pager may think. Of a service PostgreSQL ends an idle block much sooner."""
+
+
 @contextmanager
-def application(**settings: Any) -> Generator["Container"]:  # Any: as Settings has them
+def application() -> Generator["Container"]:
     """Start the application.
 
-    Args:
-        settings: those that a command needs to be other than the environment has them.
     Raises: TyperException (a setting is not allowed; the database can't be reached, or refuses the statement).
     """
     # late: these take 0.4 s, which --help and the shell's completion do without
@@ -32,13 +34,13 @@ def application(**settings: Any) -> Generator["Container"]:  # Any: as Settings 
 
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what a failure, told in one line, entails
     try:
-        with bootstrap(settings=Settings(**settings)) as container, _rare_collections():
+        with bootstrap(settings=Settings(database_idle_timeout_s=PATIENCE_S)) as container, _rare_collections():
             try:
                 yield container
             except DatabaseUnavailable as error:
                 url = container.settings().url.render_as_string(hide_password=True)
                 raise typer.TyperException(
-                    f"{error} DATABASE_URL names {url}. Start it or name another one, then run: alembic upgrade head"
+                    f"{error} DATABASE_URL names {url}. If nothing runs there, start it, then: alembic upgrade head"
                 ) from error
     except DBAPIError as error:
         raise typer.TyperException(f"The database refused a statement: {error.orig}") from error

@@ -13,9 +13,6 @@ import service_layer
 from adapters.cli.application import application
 from service_layer.block import State
 
-PATIENCE_S = 3_600
-"""How long a person may think. Of a program PostgreSQL ends the block much sooner, if it does nothing."""
-
 
 def open_console(
     *, commit: Annotated[bool, typer.Option("--commit", help="Save what was changed when you leave.")] = False
@@ -30,7 +27,7 @@ def open_console(
     """
     modules = [module.name for module in pkgutil.iter_modules(service_layer.__path__)]
     names: dict[str, object] = {name: import_module(f"service_layer.{name}") for name in modules}
-    with application(database_idle_timeout_s=PATIENCE_S) as container, container.unit_of_work() as uow:
+    with application() as container, container.unit_of_work() as uow:
         names |= {"container": container, "uow": uow, "UUID": UUID}
         _complete_with_tab(names)
         with suppress(SystemExit):  # exit() leaves the prompt

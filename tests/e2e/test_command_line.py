@@ -196,7 +196,7 @@ def test_wrong_usage_is_told_in_one_line(run: Run, arguments: tuple[object, ...]
     ("url", "message"),
     [
         ("sqlite:///{folder}/new.db", "Run: alembic upgrade head"),
-        ("postgresql://me:secret@127.0.0.1:1/app", "Start it or name another one, then run: alembic upgrade head"),
+        ("postgresql://me:secret@127.0.0.1:1/app", "If nothing runs there, start it, then: alembic upgrade head"),
         ("mysql://me:secret@127.0.0.1/app", "DATABASE_URL: write it like sqlite:///app.db or postgresql://"),
     ],
     ids=["not migrated", "not there", "of no known kind"],
