@@ -41,6 +41,14 @@ def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
     assert broken == []
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(PROJECT).as_posix())
+def test_each_block_of_a_page_is_closed_before_the_next_begins(page: Path) -> None:
+    ends = re.findall(r"^ *```(.*)$", page.read_text(), re.MULTILINE)[1::2]
+
+    assert len(ends) * 2 == len(re.findall(r"^ *```", page.read_text(), re.MULTILINE))
+    assert set(ends) <= {""}
+
+
 def test_the_picture_of_the_house_is_drawn_from_its_imports() -> None:
     [shown] = picture.PICTURE.findall(ARCHITECTURE.read_text())
 
