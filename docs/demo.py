@@ -40,7 +40,7 @@ NEXT = """\
 Now yours:
   make setup     the environment for development, and a migrated app.db
   make test      every test, on memory, SQLite and a PostgreSQL that it starts itself
-  README.md      one request followed end to end, and how to write your own use case"""
+  README.md      how to call it, how it is built, and how to write your own use case"""
 
 console = Console(highlight=False, soft_wrap=True)
 
