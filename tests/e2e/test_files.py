@@ -177,13 +177,14 @@ def test_bad_json_lines_are_refused_one_by_one(run: Run) -> None:
 
     result = run("users", "import", "-", "--format", "jsonl", stdin=content)
 
-    assert [line.split(" is not")[0][:50] for line in result.stderr.splitlines()] == [
+    *refusals, last = result.stderr.splitlines()
+    assert [line.split(" is not")[0][:50] for line in refusals] == [
         "standard input, line 2: row '[1]'",
         "standard input, line 3: row '{\"name\":'",
         "standard input, line 5: row {'age': 'x', 'name': '",
         "standard input, line 6: row '[[[[[[[[[[[[[[[[[[[[[",
-        "groundwork: Nothing is imported. Refused rows: 4; ",
     ]
+    assert "Nothing is imported. Refused rows: 4" in last
     assert names(run) == []
 
 
