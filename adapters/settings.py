@@ -90,6 +90,8 @@ def _url(text: str) -> URL:
         url = url.set(drivername=_DRIVERS[url.drivername])
     except (ArgumentError, KeyError, ValueError):
         raise ValueError("write it like sqlite:///app.db or postgresql://user:password@host/database") from None
+    if "@" in (url.host or ""):  # a part of the password, which the driver would tell
+        raise ValueError("write an @ of the password as %40")
     if url.drivername != "sqlite":
         if find_spec("psycopg") is None:
             raise ValueError('PostgreSQL\'s driver is missing. Install it: python -m pip install -e ".[postgresql]"')

@@ -73,6 +73,13 @@ def test_a_wrong_url_is_refused_with_an_example_and_without_the_secret(url: str)
     assert caught.value.__cause__ is None
 
 
+def test_a_password_with_a_bare_at_sign_is_refused_before_its_end_is_taken_for_a_host() -> None:
+    with pytest.raises(ValidationError, match="write an @ of the password as %40") as caught:
+        Settings(database_url="postgresql://app:hun@ter2@db/app")
+
+    assert "ter2" not in str(caught.value)
+
+
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true"])
 def test_sqlite_in_memory_is_refused_with_the_reason(url: str) -> None:
     with pytest.raises(ValidationError, match="would be empty for every connection"):
