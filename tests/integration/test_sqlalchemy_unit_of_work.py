@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
-from adapters.users import users
-from domain.user import EmailAlreadyTaken, User
+from domain.entity import new_id
 from service_layer.errors import (
     ConcurrencyConflict,
     ConstraintViolated,
@@ -22,6 +21,15 @@ from service_layer.errors import (
     StorageFailure,
     UncommittedChanges,
     UnitOfWorkMisuse,
+)
+from tests.ordering import (
+    Order,
+    OrderNumberTaken,
+    SqlAlchemyOrderingUnitOfWork,
+    Status,
+    map_orders,
+    metadata,
+    orders,
 )
 
 
@@ -35,6 +43,7 @@ def container(request: pytest.FixtureRequest) -> Iterator[Container]:
         database_url=request.getfixturevalue(request.param), database_pool_size=2, database_pool_timeout_s=0.1
     )
     with bootstrap(settings=settings) as container:
+        map_orders()
         yield container
 
 
@@ -44,13 +53,13 @@ def engine(container: Container) -> Engine:
 
 
 @pytest.fixture
-def uow(container: Container) -> SqlAlchemyUnitOfWork:
-    return SqlAlchemyUnitOfWork(container.session_factory())
+def uow(container: Container) -> SqlAlchemyOrderingUnitOfWork:
+    return SqlAlchemyOrderingUnitOfWork(container.session_factory())
 
 
-def names(engine: Engine) -> list[str]:
+def numbers(engine: Engine) -> list[str]:
     with engine.connect() as connection:
-        return list(connection.scalars(select(users.c.name).order_by(users.c.name)))
+        return list(connection.scalars(select(orders.c.number).order_by(orders.c.number)))
 
 
 def checked_out(engine: Engine) -> int:
@@ -61,17 +70,17 @@ def checked_out(engine: Engine) -> int:
 # ---- the session of a block --------------------------------------------------------------------------------------
 
 
-def test_the_session_of_a_block_runs_any_query(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+def test_the_session_of_a_block_runs_any_query(uow: SqlAlchemyOrderingUnitOfWork, engine: Engine) -> None:
     with uow:
-        uow.users.add(User(name="John Doe", age=30))
-        assert uow.session.scalars(select(users.c.name)).all() == ["John Doe"]
-        uow.session.execute(update(users).values(age=31))
+        uow.orders.add(Order(number="A-1"))
+        assert uow.session.scalars(select(orders.c.number)).all() == ["A-1"]
+        uow.session.execute(update(orders).values(status=Status.PLACED))
         uow.commit()
 
-    assert names(engine) == ["John Doe"]
+    assert numbers(engine) == ["A-1"]
 
 
-def test_there_is_no_session_outside_a_block(uow: SqlAlchemyUnitOfWork) -> None:
+def test_there_is_no_session_outside_a_block(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     with pytest.raises(UnitOfWorkMisuse, match=r"uow\.session outside a block"):
         _ = uow.session
 
@@ -81,7 +90,7 @@ def test_there_is_no_session_outside_a_block(uow: SqlAlchemyUnitOfWork) -> None:
             _ = uow.session
 
 
-def test_each_block_has_a_session_of_its_own_that_dies_with_it(uow: SqlAlchemyUnitOfWork) -> None:
+def test_each_block_has_a_session_of_its_own_that_dies_with_it(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     with uow:
         first = weakref.ref(uow.session)
     with uow:
@@ -93,14 +102,14 @@ def test_each_block_has_a_session_of_its_own_that_dies_with_it(uow: SqlAlchemyUn
 @pytest.mark.parametrize(
     "statement",
     [
-        "INSERT INTO users SELECT * FROM users",
-        "  update users SET age = 1",
-        "DELETE FROM users",
-        "/* who? */ -- why?\n DELETE FROM users",
-        "WITH old AS (SELECT 1) DELETE FROM users",
+        "INSERT INTO orders SELECT * FROM orders",
+        "  update orders SET version = 1",
+        "DELETE FROM orders",
+        "/* who? */ -- why?\n DELETE FROM orders",
+        "WITH old AS (SELECT 1) DELETE FROM orders",
     ],
 )
-def test_a_forgotten_commit_of_plain_sql_warns(uow: SqlAlchemyUnitOfWork, statement: str) -> None:
+def test_a_forgotten_commit_of_plain_sql_warns(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
     with pytest.warns(UncommittedChanges), uow:
         uow.session.execute(text(statement))
 
@@ -109,7 +118,7 @@ def test_a_forgotten_commit_of_plain_sql_warns(uow: SqlAlchemyUnitOfWork, statem
     "statement",
     ["SELECT 1", "SELECT 'DELETE' AS word", "WITH one AS (SELECT 1) SELECT * FROM one", "-- UPDATE\nSELECT 1"],
 )
-def test_plain_sql_that_reads_needs_no_commit(uow: SqlAlchemyUnitOfWork, statement: str) -> None:
+def test_plain_sql_that_reads_needs_no_commit(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
     with uow:
         uow.session.execute(text(statement))
 
@@ -117,20 +126,22 @@ def test_plain_sql_that_reads_needs_no_commit(uow: SqlAlchemyUnitOfWork, stateme
 @pytest.mark.parametrize(
     "write",
     [
-        lambda connection: connection.exec_driver_sql("DELETE FROM users"),
-        lambda connection: connection.exec_driver_sql("DELETE FROM users", execution_options={"no_parameters": True}),
-        lambda connection: connection.execute(text("DELETE FROM users WHERE age = :age"), [{"age": 1}, {"age": 2}]),
+        lambda connection: connection.exec_driver_sql("DELETE FROM orders"),
+        lambda connection: connection.exec_driver_sql("DELETE FROM orders", execution_options={"no_parameters": True}),
+        lambda connection: connection.execute(
+            text("DELETE FROM orders WHERE version = :old"), [{"old": 1}, {"old": 2}]
+        ),
     ],
     ids=["with parameters", "without parameters", "many at once"],
 )
 def test_a_forgotten_commit_warns_however_the_sql_was_sent(
-    uow: SqlAlchemyUnitOfWork, write: Callable[[Connection], object]
+    uow: SqlAlchemyOrderingUnitOfWork, write: Callable[[Connection], object]
 ) -> None:
     with pytest.warns(UncommittedChanges), uow:
         write(uow.session.connection())
 
 
-def test_a_connection_kept_from_a_block_does_not_hide_an_error(uow: SqlAlchemyUnitOfWork) -> None:
+def test_a_connection_kept_from_a_block_does_not_hide_an_error(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     with uow:
         connection = uow.session.connection()
         uow.commit()
@@ -138,10 +149,10 @@ def test_a_connection_kept_from_a_block_does_not_hide_an_error(uow: SqlAlchemyUn
             connection.execute(text("SELEKT 1"))
 
 
-def test_plain_sql_cannot_write_in_a_reading_block(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+def test_plain_sql_cannot_write_in_a_reading_block(uow: SqlAlchemyOrderingUnitOfWork, engine: Engine) -> None:
     for statement in (
-        "DELETE FROM users",
-        "WITH old AS (SELECT 1) DELETE FROM users",
+        "DELETE FROM orders",
+        "WITH old AS (SELECT 1) DELETE FROM orders",
         "CREATE TABLE more (id INTEGER)",
     ):
         with pytest.raises(UnitOfWorkMisuse, match="A write in a reading block"), uow.reading():
@@ -151,102 +162,106 @@ def test_plain_sql_cannot_write_in_a_reading_block(uow: SqlAlchemyUnitOfWork, en
 # ---- no silent loss ----------------------------------------------------------------------------------------------
 
 
-def given_two_users(uow: SqlAlchemyUnitOfWork) -> None:
+def given_two_orders(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     with uow:
-        uow.users.add(User(name="John Doe", age=30))
-        uow.users.add(User(name="Jane Roe", age=28))
+        uow.orders.add(Order(number="A-1"))
+        uow.orders.add(Order(number="B-2"))
         uow.commit()
 
 
-def test_a_swallowed_failure_of_plain_sql_makes_the_commit_fail(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
-    given_two_users(uow)
+def test_a_swallowed_failure_of_plain_sql_makes_the_commit_fail(
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
+) -> None:
+    given_two_orders(uow)
 
     with uow:
-        uow.users.add(User(name="Max Moe", age=51))
+        uow.orders.add(Order(number="C-3"))
         uow.flush()
-        with pytest.raises(EmailAlreadyTaken):
-            uow.session.execute(update(users).values(email="same@example.com"))
+        with pytest.raises(OrderNumberTaken):
+            uow.session.execute(update(orders).values(number="same"))
         with pytest.raises(FailedTransaction):
-            uow.session.execute(select(users))
+            uow.session.execute(select(orders))
         with pytest.raises(FailedTransaction) as caught:
             uow.commit()
 
-    assert isinstance(caught.value.__cause__, EmailAlreadyTaken)
-    assert names(engine) == ["Jane Roe", "John Doe"]
+    assert isinstance(caught.value.__cause__, OrderNumberTaken)
+    assert numbers(engine) == ["A-1", "B-2"]
 
 
-def test_a_swallowed_mistake_in_sql_makes_the_commit_fail(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+def test_a_swallowed_mistake_in_sql_makes_the_commit_fail(uow: SqlAlchemyOrderingUnitOfWork, engine: Engine) -> None:
     with uow:
-        uow.users.add(User(name="John Doe", age=30))
+        uow.orders.add(Order(number="A-1"))
         with pytest.raises(Exception, match="syntax error"):
             uow.session.execute(text("SELEKT 1"))
         with pytest.raises(FailedTransaction, match="syntax error"):
             uow.commit()
 
-    assert names(engine) == []
+    assert numbers(engine) == []
 
 
-def test_a_failure_inside_a_savepoint_of_the_callers_own_is_harmless(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
-    given_two_users(uow)
+def test_a_failure_inside_a_savepoint_of_the_callers_own_is_harmless(
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
+) -> None:
+    given_two_orders(uow)
 
     with uow:
-        with pytest.raises(EmailAlreadyTaken), uow.session.begin_nested():
-            uow.session.execute(update(users).values(email="same@example.com"))
-        with pytest.raises(EmailAlreadyTaken), uow.session.begin_nested():
-            for user in uow.users.page().items:
-                user.email = "same@example.com"  # type: ignore[assignment]  # the rule makes an address of it
+        with pytest.raises(OrderNumberTaken), uow.session.begin_nested():
+            uow.session.execute(update(orders).values(number="same"))
+        with pytest.raises(OrderNumberTaken), uow.session.begin_nested():
+            for order in uow.orders.page().items:
+                order.number = "same"
             uow.flush()
-        uow.users.add(User(name="Max Moe", age=51))
+        uow.orders.add(Order(number="C-3"))
         uow.commit()
 
-    assert names(engine) == ["Jane Roe", "John Doe", "Max Moe"]
+    assert numbers(engine) == ["A-1", "B-2", "C-3"]
 
 
 def test_a_savepoint_that_the_caller_left_open_is_committed_with_its_block(
-    uow: SqlAlchemyUnitOfWork, engine: Engine
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
 ) -> None:
     with uow:
         uow.session.begin_nested()
-        uow.users.add(User(name="John Doe", age=30))
+        uow.orders.add(Order(number="A-1"))
         uow.commit()
 
-    assert names(engine) == ["John Doe"]
+    assert numbers(engine) == ["A-1"]
 
 
 # ---- always closed -----------------------------------------------------------------------------------------------
 
 
-def test_a_row_that_is_gone_when_an_inner_block_is_undone_harms_nothing(uow: SqlAlchemyUnitOfWork) -> None:
-    john = User(name="John Doe", age=30)
+def test_a_row_that_is_gone_when_an_inner_block_is_undone_harms_nothing(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    order = Order(number="A-1")
     with uow:
-        uow.users.add(john)
+        uow.orders.add(order)
         uow.commit()
 
     with uow:
-        held = uow.users.get(john.id)
-        uow.session.execute(delete(users))
+        held = uow.orders.get(order.id)
+        uow.session.execute(delete(orders))
         with pytest.raises(Interrupted) as caught, uow:
-            held.rename("Johnny")
+            held.number = "B-2"
             raise Interrupted
-        assert uow.users.find(john.id) is None
+        assert uow.orders.find(order.id) is None
         uow.commit()
 
     assert not hasattr(caught.value, "__notes__")
 
 
-def test_the_connection_is_back_after_every_kind_of_block(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+def test_the_connection_is_back_after_every_kind_of_block(uow: SqlAlchemyOrderingUnitOfWork, engine: Engine) -> None:
     with uow:
-        uow.users.count()
+        uow.orders.count()
         assert checked_out(engine) == 1
         uow.commit()
     assert checked_out(engine) == 0
 
     with uow.reading(), uow.reading():
-        uow.users.count()
+        uow.orders.count()
     assert checked_out(engine) == 0
 
     with pytest.raises(Interrupted), uow, uow:
-        uow.users.count()
+        uow.orders.count()
         raise Interrupted
     assert checked_out(engine) == 0
 
@@ -255,14 +270,14 @@ def test_the_connection_is_back_after_every_kind_of_block(uow: SqlAlchemyUnitOfW
         assert checked_out(engine) == 0
 
 
-def test_the_connection_is_back_when_the_rollback_fails(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+def test_the_connection_is_back_when_the_rollback_fails(uow: SqlAlchemyOrderingUnitOfWork, engine: Engine) -> None:
     @event.listens_for(engine, "rollback")
     def fail(_connection: Connection) -> None:
         raise OSError("the cable is cut")
 
     mine = Interrupted("mine")
     with pytest.raises(Interrupted) as caught, uow:
-        uow.users.add(User(name="John Doe", age=30))
+        uow.orders.add(Order(number="A-1"))
         uow.flush()
         raise mine
 
@@ -272,27 +287,29 @@ def test_the_connection_is_back_when_the_rollback_fails(uow: SqlAlchemyUnitOfWor
     assert not uow.is_open
 
     with pytest.raises(OSError, match="the cable is cut"), uow:
-        uow.users.count()
+        uow.orders.count()
     assert checked_out(engine) == 0
 
     event.remove(engine, "rollback", fail)
-    assert names(engine) == []
+    assert numbers(engine) == []
 
 
-def test_a_rollback_by_hand_that_fails_gives_the_connection_back(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+def test_a_rollback_by_hand_that_fails_gives_the_connection_back(
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
+) -> None:
     @event.listens_for(engine, "rollback")
     def fail(_connection: Connection) -> None:
         raise OSError("the cable is cut")
 
     with uow:
-        uow.users.count()
+        uow.orders.count()
         with pytest.raises(OSError, match="the cable is cut"):
             uow.rollback()
         assert checked_out(engine) == 0
 
 
 def test_the_connection_is_back_when_the_session_cannot_be_closed(
-    uow: SqlAlchemyUnitOfWork, engine: Engine, monkeypatch: pytest.MonkeyPatch
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_session: Session) -> None:
         raise OSError("no way to close")
@@ -300,41 +317,43 @@ def test_the_connection_is_back_when_the_session_cannot_be_closed(
     monkeypatch.setattr(Session, "close", fail)
 
     with pytest.warns(ResourceWarning, match="The block is saved, but closing it failed"), uow:
-        uow.users.add(User(name="John Doe", age=30))
+        uow.orders.add(Order(number="A-1"))
         uow.commit()
 
     assert checked_out(engine) == 0
-    assert names(engine) == ["John Doe"]
+    assert numbers(engine) == ["A-1"]
 
 
-def test_a_commit_that_fails_leaves_nothing_for_the_next_block(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+def test_a_commit_that_fails_leaves_nothing_for_the_next_block(
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
+) -> None:
     @event.listens_for(engine, "commit")
     def fail(_connection: Connection) -> None:
         raise OSError("the cable is cut")
 
     with pytest.raises(OSError, match="the cable is cut"), uow:
-        uow.users.add(User(name="John Doe", age=30))
+        uow.orders.add(Order(number="A-1"))
         uow.commit()
 
     event.remove(engine, "commit", fail)
     with uow:
-        uow.users.add(User(name="Jane Roe", age=28))
+        uow.orders.add(Order(number="B-2"))
         uow.commit()
-    assert names(engine) == ["Jane Roe"]
+    assert numbers(engine) == ["B-2"]
 
 
 @pytest.mark.parametrize("step", ["rollback_savepoint", "release_savepoint"])
 def test_an_inner_block_that_cannot_be_ended_is_not_saved_by_the_block_around_it(
-    uow: SqlAlchemyUnitOfWork, engine: Engine, step: str
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine, step: str
 ) -> None:
     @event.listens_for(engine, step)
     def fail(*_: object) -> None:
         raise OSError("the cable is cut")
 
     with uow:
-        uow.users.add(User(name="John Doe", age=30))
+        uow.orders.add(Order(number="A-1"))
         with pytest.raises((OSError, Interrupted)), uow:
-            uow.users.add(User(name="Jane Roe", age=28))
+            uow.orders.add(Order(number="B-2"))
             uow.flush()
             if step == "release_savepoint":
                 uow.commit()
@@ -343,10 +362,10 @@ def test_an_inner_block_that_cannot_be_ended_is_not_saved_by_the_block_around_it
             uow.commit()
 
     event.remove(engine, step, fail)
-    assert names(engine) == []
+    assert numbers(engine) == []
 
 
-def test_a_full_pool_is_told_as_such(container: Container, uow: SqlAlchemyUnitOfWork) -> None:
+def test_a_full_pool_is_told_as_such(container: Container, uow: SqlAlchemyOrderingUnitOfWork) -> None:
     with container.unit_of_work(), container.unit_of_work():  # noqa: SIM117
         with pytest.raises(DatabaseUnavailable, match="All connections of the pool are in use"), uow:
             pytest.fail("entered")
@@ -357,29 +376,35 @@ def test_a_full_pool_is_told_as_such(container: Container, uow: SqlAlchemyUnitOf
 # ---- errors speak ------------------------------------------------------------------------------------------------
 
 
-def test_a_constraint_that_no_rule_speaks_for_is_named(uow: SqlAlchemyUnitOfWork) -> None:
-    given_two_users(uow)
+def test_a_constraint_that_no_rule_speaks_for_is_named(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    given_two_orders(uow)
 
-    for values, name in (({"age": 200}, "ck_users_age"), ({"name": " "}, "ck_users_name"), ({"name": None}, "name")):
+    for values, name in (
+        ({"deposit_cents": -1, "deposit_currency": "EUR"}, "ck_orders_deposit"),
+        ({"deposit_cents": 1}, "ck_orders_whole_deposit"),
+        ({"status": None}, "status"),
+    ):
         with pytest.raises(ConstraintViolated, match=name), uow:
-            uow.session.execute(update(users).values(**values))
+            uow.session.execute(update(orders).values(**values))
 
 
-def test_a_missing_table_is_told_with_the_command_that_makes_it(uow: SqlAlchemyUnitOfWork, engine: Engine) -> None:
+def test_a_missing_table_is_told_with_the_command_that_makes_it(
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
+) -> None:
     with engine.begin() as connection:
-        users.drop(connection)
+        metadata.drop_all(connection)
 
     with pytest.raises(SchemaOutdated, match="Run: alembic upgrade head"), uow.reading():
-        uow.users.count()
+        uow.orders.count()
 
 
-def test_a_lost_race_on_a_row_is_a_conflict(uow: SqlAlchemyUnitOfWork) -> None:
-    given_two_users(uow)
+def test_a_lost_race_on_a_row_is_a_conflict(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    given_two_orders(uow)
 
     with pytest.raises(ConcurrencyConflict, match="changed the same data first"), uow:
-        john = uow.users.page().items[0]
-        uow.session.execute(update(users).values(version=users.c.version + 1))
-        john.age = 31
+        order = uow.orders.page().items[0]
+        uow.session.execute(update(orders).values(version=orders.c.version + 1))
+        order.number = "C-3"
         uow.commit()
 
 
@@ -410,14 +435,16 @@ def test_an_unreachable_server_is_told_as_such(tmp_path: Path) -> None:
 # ---- the connection ----------------------------------------------------------------------------------------------
 
 
-def test_a_plain_connection_of_the_engine_works_and_can_write(engine: Engine, uow: SqlAlchemyUnitOfWork) -> None:
+def test_a_plain_connection_of_the_engine_works_and_can_write(
+    engine: Engine, uow: SqlAlchemyOrderingUnitOfWork
+) -> None:
     with uow.reading():
-        uow.users.count()
+        uow.orders.count()
 
     with engine.begin() as connection:
-        connection.execute(insert(users).values(id=User(name="x", age=1).id, name="John Doe", age=30, version=1))
+        connection.execute(insert(orders).values(id=new_id(), number="A-1", status=Status.DRAFT, version=1))
 
-    assert names(engine) == ["John Doe"]
+    assert numbers(engine) == ["A-1"]
 
 
 def test_sqlite_keeps_what_it_acknowledges(sqlite_url: str) -> None:
