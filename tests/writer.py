@@ -1,6 +1,7 @@
 """Writes to a database until it is killed, and again: ``python -m tests.writer URL KILLS`` prints what is acknowledged.
 
-Each unit adds an order and a user of the same name; only after its commit is that name written to the standard output.
+Each unit adds an order, and then a line of the same name; only after its commit is that name written to the standard
+output.
 """
 
 import os
@@ -12,16 +13,16 @@ import time
 from adapters.container import bootstrap
 from adapters.settings import Settings
 from domain.entity import new_id
-from domain.user import User
 from tests.ordering import Order, OrderingUnitOfWork, SqlAlchemyOrderingUnitOfWork, map_orders
 
 
 def write(uow: OrderingUnitOfWork) -> str:
     name = new_id().hex[-20:]
+    order = Order(number=name)
     with uow:
-        uow.orders.add(Order(number=name))
+        uow.orders.add(order)
         uow.flush()
-        uow.users.add(User(name=name, age=30))
+        order.add_line(name)
         uow.commit()
     return f"{name}\n"
 

@@ -206,7 +206,7 @@ def test_after_its_end_a_block_refuses_work(
 
 
 def test_outside_a_block_nothing_works_and_the_error_names_the_cure(uow: OrderingUnitOfWork) -> None:
-    for work in (lambda: uow.users, lambda: uow.orders, uow.flush, uow.commit, uow.rollback):
+    for work in (lambda: uow.orders, uow.flush, uow.commit, uow.rollback):
         with pytest.raises(UnitOfWorkMisuse, match=r"outside a block\. Write it inside: with uow:"):
             work()
 

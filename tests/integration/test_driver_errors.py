@@ -22,6 +22,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     insert,
+    select,
     text,
 )
 from sqlalchemy.dialects import sqlite
@@ -36,7 +37,6 @@ from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from domain.entity import Entity, new_id
 from domain.errors import DomainError
-from domain.user import EmailAlreadyTaken, User
 from service_layer.errors import (
     CommitOutcomeUnknown,
     ConcurrencyConflict,
@@ -49,6 +49,7 @@ from service_layer.errors import (
     StorageFailure,
     TransactionError,
 )
+from tests.ordering import Order, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork, map_orders
 
 Kind = type[TransactionError] | None
 
@@ -196,14 +197,15 @@ CREATE CONSTRAINT TRIGGER late_alarm AFTER INSERT ON seats_in_the_carriages_of_a
 def container(request: pytest.FixtureRequest) -> Iterator[Container]:
     url = request.getfixturevalue(f"{request.param}_url")
     with bootstrap(settings=Settings(database_url=url)) as container:
+        map_orders()
         map_once(Seat, seats, version_id_col=seats.c.version)
         metadata.create_all(container.engine())
         yield container
 
 
 @pytest.fixture
-def uow(container: Container) -> SqlAlchemyUnitOfWork:
-    return SqlAlchemyUnitOfWork(container.session_factory())
+def uow(container: Container) -> SqlAlchemyOrderingUnitOfWork:
+    return SqlAlchemyOrderingUnitOfWork(container.session_factory())
 
 
 on_sqlite = pytest.mark.parametrize("container", ["sqlite"], indirect=True)
@@ -224,7 +226,7 @@ def at_a_flush(uow: SqlAlchemyUnitOfWork, code: str) -> None:
 
 def at_an_autoflush(uow: SqlAlchemyUnitOfWork, code: str) -> None:
     uow.session.add(Seat(alarm=code))
-    uow.users.count()
+    uow.session.scalars(select(Seat)).all()
 
 
 def at_commit(uow: SqlAlchemyUnitOfWork, code: str) -> None:
@@ -369,19 +371,19 @@ def test_the_words_of_a_trigger_are_handed_on(uow: SqlAlchemyUnitOfWork) -> None
 
 @on_postgresql
 def test_a_race_that_postgresql_notices_at_commit_is_a_conflict(container: Container) -> None:
-    first, second = (container.unit_of_work(isolation_level="SERIALIZABLE") for _ in range(2))
+    first, second = (SqlAlchemyOrderingUnitOfWork(container.session_factory(), "SERIALIZABLE") for _ in range(2))
 
     with first, second:
-        first.users.add(User(name=f"{first.users.count()} users", age=30))
+        first.orders.add(Order(number=f"{first.orders.count()} before the first"))
         first.flush()
-        second.users.add(User(name=f"{second.users.count()} users", age=30))
+        second.orders.add(Order(number=f"{second.orders.count()} before the second"))
         second.flush()
         first.commit()
         with pytest.raises(ConcurrencyConflict):
             second.commit()
 
     with first.reading():
-        assert [user.name for user in first.users.page().items] == ["0 users"]
+        assert [order.number for order in first.orders.page().items] == ["0 before the first"]
 
 
 # ---- what is in a row stays in the database ----------------------------------------------------------------------
@@ -389,8 +391,8 @@ def test_a_race_that_postgresql_notices_at_commit_is_a_conflict(container: Conta
 SECRET = "4111-1111"
 
 
-def repeat(uow: SqlAlchemyUnitOfWork) -> None:
-    uow.users.add(User(name=SECRET, age=30, email=f"{SECRET}@example.com"))  # type: ignore[arg-type]  # made an address
+def repeat(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    uow.orders.add(Order(number=SECRET))
     uow.commit()
 
 
@@ -409,10 +411,10 @@ def execute(sql: str) -> Callable[[SqlAlchemyUnitOfWork], None]:
 @pytest.mark.parametrize(
     ("provoke", "error"),
     [
-        (repeat, EmailAlreadyTaken),
+        (repeat, OrderNumberTaken),
         (defer, SeatTaken),
-        (execute("UPDATE users SET age = 200"), ConstraintViolated),
-        (execute("UPDATE users SET name = NULL"), ConstraintViolated),
+        (execute("UPDATE orders SET deposit_cents = -1"), ConstraintViolated),
+        (execute("UPDATE orders SET status = NULL"), ConstraintViolated),
         (execute("SELECT CAST(:value AS integer)"), DBAPIError),
         (execute("SELECT CAST('{' || :value AS json)"), DBAPIError),
     ],
@@ -421,9 +423,9 @@ def execute(sql: str) -> Callable[[SqlAlchemyUnitOfWork], None]:
 @on_postgresql
 def test_no_error_and_no_log_shows_what_is_in_a_row(
     container: Container,
-    uow: SqlAlchemyUnitOfWork,
+    uow: SqlAlchemyOrderingUnitOfWork,
     caplog: pytest.LogCaptureFixture,
-    provoke: Callable[[SqlAlchemyUnitOfWork], None],
+    provoke: Callable[[SqlAlchemyOrderingUnitOfWork], None],
     error: type[Exception],
 ) -> None:
     with uow:

@@ -7,8 +7,7 @@ import pytest
 from sqlalchemy import create_engine, select
 
 from adapters.settings import PROJECT
-from adapters.users import users as users_table
-from tests.ordering import orders
+from tests.ordering import order_lines, orders
 
 KILLS = 10
 
@@ -25,9 +24,9 @@ def test_what_a_killed_writer_had_acknowledged_is_there_and_nothing_is_there_by_
     engine = create_engine(url, isolation_level="SERIALIZABLE")
     with engine.connect() as connection:
         ordered = set(connection.scalars(select(orders.c.number)))
-        registered = set(connection.scalars(select(users_table.c.name)))
+        filled = set(connection.scalars(select(order_lines.c.product)))
     engine.dispose()
 
     assert set(acknowledged.split()) <= ordered
-    assert ordered == registered
+    assert ordered == filled
     assert len(ordered) > KILLS

@@ -12,13 +12,12 @@ from sqlalchemy import make_url, text
 from adapters.container import bootstrap
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
-from domain.user import User
-from service_layer import users
 from service_layer.errors import ConcurrencyConflict, DatabaseUnavailable, StatementTimeout, StorageFailure
 from service_layer.retry import retry_transient
 from service_layer.unit_of_work import UnitOfWork
+from tests.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders
 
-Open = Callable[..., AbstractContextManager[SqlAlchemyUnitOfWork]]
+Open = Callable[..., AbstractContextManager[SqlAlchemyOrderingUnitOfWork]]
 
 
 @pytest.fixture
@@ -26,10 +25,11 @@ def open_unit(postgresql_url: str) -> Open:
     """Makes a unit of work on an engine of its own, with whatever settings a test needs."""
 
     @contextmanager
-    def open_unit(query: dict[str, str] | None = None, **settings: Any) -> Iterator[SqlAlchemyUnitOfWork]:
+    def open_unit(query: dict[str, str] | None = None, **settings: Any) -> Iterator[SqlAlchemyOrderingUnitOfWork]:
         url = make_url(postgresql_url).update_query_dict(query or {}).render_as_string(hide_password=False)
         with bootstrap(settings=Settings(database_url=url, **settings)) as container:
-            yield SqlAlchemyUnitOfWork(container.session_factory())
+            map_orders()
+            yield SqlAlchemyOrderingUnitOfWork(container.session_factory())
 
     return open_unit
 
@@ -44,6 +44,16 @@ def administrator(postgresql_url: str) -> Iterator[psycopg.Connection]:
 def show(uow: SqlAlchemyUnitOfWork, *names: str) -> list[str]:
     with uow.reading():
         return [uow.session.execute(text(f"SHOW {name}")).scalar_one() for name in names]
+
+
+@retry_transient
+def saved(uow: UnitOfWork) -> Order:
+    assert isinstance(uow, SqlAlchemyOrderingUnitOfWork)
+    order = Order(number="A-1")
+    with uow:
+        uow.orders.add(order)
+        uow.commit()
+    return order
 
 
 def driver_connection(uow: SqlAlchemyUnitOfWork) -> psycopg.Connection:
@@ -128,15 +138,15 @@ def test_a_lock_that_another_transaction_keeps_is_told_as_such(
     open_unit: Open, administrator: psycopg.Connection
 ) -> None:
     with open_unit(database_lock_timeout_s=0.05) as uow:
-        john = users.register_user(uow, name="John Doe", age=30)
+        order = saved(uow)
 
         with (
             administrator.transaction(),
             pytest.raises(ConcurrencyConflict, match="has kept the data locked for too long"),
             uow,
         ):
-            administrator.execute("SELECT * FROM users FOR UPDATE")
-            uow.users.get(john.id, for_update=True)
+            administrator.execute("SELECT * FROM orders FOR UPDATE")
+            uow.orders.get(order.id, for_update=True)
 
 
 def test_a_full_disk_is_told_as_such(open_unit: Open) -> None:
@@ -145,19 +155,20 @@ def test_a_full_disk_is_told_as_such(open_unit: Open) -> None:
 
 
 @pytest.mark.parametrize(
-    "goes_on", [lambda uow: uow.users.count(), SqlAlchemyUnitOfWork.commit], ids=["work", "commit"]
+    "goes_on", [lambda uow: uow.orders.count(), SqlAlchemyUnitOfWork.commit], ids=["work", "commit"]
 )
 def test_a_block_that_was_idle_for_too_long_is_told_so_and_nothing_of_it_is_saved(
-    open_unit: Open, administrator: psycopg.Connection, goes_on: Callable[[SqlAlchemyUnitOfWork], None]
+    open_unit: Open, administrator: psycopg.Connection, goes_on: Callable[[SqlAlchemyOrderingUnitOfWork], None]
 ) -> None:
     with open_unit(database_idle_timeout_s=0.05) as uow:
         with pytest.raises(DatabaseUnavailable, match="was idle for longer"), uow:
-            uow.users.add(User(name="John Doe", age=30))
+            uow.orders.add(Order(number="A-1"))
             uow.flush()
             wait_until_ended(administrator, uow)
             goes_on(uow)
 
-        assert users.list_users(uow).items == ()
+        with uow.reading():
+            assert uow.orders.count() == 0
 
 
 def wait_until_ended(administrator: psycopg.Connection, uow: SqlAlchemyUnitOfWork) -> None:
@@ -176,11 +187,13 @@ def test_a_service_goes_on_when_its_primary_has_become_a_stand_by(
 
     with open_unit() as uow:
         with pytest.raises(DatabaseUnavailable, match="is a stand-by"), uow:
-            uow.users.add(User(name="John Doe", age=30))
+            uow.orders.add(Order(number="A-1"))
             uow.commit()
-        users.list_users(uow)  # over a connection that only reads
+        with uow.reading():  # over a connection that only reads
+            uow.orders.count()
         administrator.execute(SQL("ALTER DATABASE {} RESET default_transaction_read_only").format(database))
 
-        john = users.register_user(uow, name="John Doe", age=30)
+        order = saved(uow)
 
-        assert users.list_users(uow).items == (john,)
+        with uow.reading():
+            assert uow.orders.page().items == (order,)
