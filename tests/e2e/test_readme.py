@@ -53,7 +53,9 @@ def test_its_commands_print_what_it_shows(tmp_path: Path) -> None:
     for name in ("domain", "service_layer", "adapters", "migrations", "pyproject.toml"):
         (shutil.copytree if (PROJECT / name).is_dir() else shutil.copy)(PROJECT / name, tmp_path / name)
     revisions = len(list(tmp_path.glob("migrations/versions/*.py")))
-    shown = re.findall(r"^\$ ((?:alembic|groundwork) [^#\n]+).*\n((?:(?!\$ |```).*\n)*)", README, re.MULTILINE)
+    shown = re.findall(
+        r"^\$ ((?:DATABASE_URL=\S+ )?(?:alembic|groundwork) [^#\n]+).*\n((?:(?!\$ |```).*\n)*)", README, re.MULTILINE
+    )
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     # the folder of the commands is that of the copy, with a database of its own
     environment = {"PATH": path, "PYTHONPATH": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path / 'app.db'}"}
