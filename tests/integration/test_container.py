@@ -11,7 +11,7 @@ from adapters.mappers import start_mappers
 from adapters.memory import InMemoryStore
 from adapters.settings import Settings
 from adapters.unit_of_work import InMemoryUnitOfWork
-from service_layer import users
+from tests.ordering import InMemoryOrderingUnitOfWork, Order, SqlAlchemyOrderingUnitOfWork, map_orders
 
 
 def test_each_call_makes_a_new_unit_of_work(sqlite_url: str) -> None:
@@ -21,17 +21,25 @@ def test_each_call_makes_a_new_unit_of_work(sqlite_url: str) -> None:
         assert container.session_factory() is container.session_factory()
 
 
-def test_the_service_functions_run_on_it(sqlite_url: str) -> None:
+def test_what_one_application_saves_the_next_one_finds(sqlite_url: str) -> None:
     with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
-        john = users.register_user(container.unit_of_work(), name="John Doe", age=30)
+        map_orders()
+        order = Order(number="A-1")
+        with SqlAlchemyOrderingUnitOfWork(container.session_factory()) as uow:
+            uow.orders.add(order)
+            uow.commit()
 
-    with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
-        assert users.get_user(container.unit_of_work(), john.id) == john
+    with (
+        bootstrap(settings=Settings(database_url=sqlite_url)) as container,
+        SqlAlchemyOrderingUnitOfWork(container.session_factory()).reading() as uow,
+    ):
+        assert uow.orders.get(order.id) == order
 
 
 def test_at_its_end_every_connection_is_closed(sqlite_url: str) -> None:
     with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
-        users.list_users(container.unit_of_work())
+        with container.unit_of_work() as uow:
+            uow.commit()
         pool = container.engine().pool
         assert isinstance(pool, QueuePool)
         assert pool.checkedin() == 1
@@ -42,9 +50,10 @@ def test_at_its_end_every_connection_is_closed(sqlite_url: str) -> None:
 def test_any_part_can_be_replaced_by_name() -> None:
     store = InMemoryStore()
 
-    with bootstrap(unit_of_work=providers.Factory(InMemoryUnitOfWork, store)) as container:
-        john = users.register_user(container.unit_of_work(), name="John Doe", age=30)
-        assert users.get_user(container.unit_of_work(), john.id) == john
+    with bootstrap(unit_of_work=providers.Factory(InMemoryOrderingUnitOfWork, store)) as container:
+        replaced = container.unit_of_work()
+
+    assert isinstance(replaced, InMemoryOrderingUnitOfWork)
 
 
 def test_a_name_that_no_part_has_is_an_error() -> None:
