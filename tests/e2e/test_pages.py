@@ -15,6 +15,7 @@ from service_layer import users
 
 PAGES = sorted([*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")])
 ARCHITECTURE = PROJECT / "docs" / "architecture.md"
+FORKING = PROJECT / "docs" / "forking.md"
 
 
 def links(page: Path) -> Iterator[tuple[Path, str]]:
@@ -74,6 +75,13 @@ def test_the_request_that_it_follows_sends_the_statements_that_it_shows(sqlite_u
         users.change_user_age(container.unit_of_work(), john.id, 31)
 
     assert [" ".join(statement.split()) for statement in sent] == shown.splitlines()[1:-1]
+
+
+def test_the_files_that_a_fork_is_told_of_are_there() -> None:
+    named = set(re.findall(r"`([\w/]+/(?:[\w.]+\.py)?)`", FORKING.read_text()))
+
+    assert {"domain/user.py", "tests/ordering.py", "migrations/versions/"} <= named
+    assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []
 
 
 def note(engine: Engine, sent: list[str]) -> None:
