@@ -558,9 +558,10 @@ class UnitOfWorkMachine(RuleBasedStateMachine):
             known.values = replace(known.values, lines=known.values.lines[1:])
 
     def may_change(self, known: Known) -> bool:
-        """What is deleted is not to be changed, nor what the block holds after a failed flush."""
+        """What is deleted or unreadable is not to be changed, nor what the block holds after a failed flush."""
         has_failed = any(block.has_failed for block in self.model.blocks)
-        return known.status in {Status.UNSAVED, Status.FOREIGN} or not (has_failed or known.status is Status.DELETED)
+        kept = known.status in {Status.UNSAVED, Status.FOREIGN}
+        return kept or not (has_failed or known.status in {Status.DELETED, Status.LOST})
 
     # others
 
