@@ -75,7 +75,7 @@ async def async_bootstrap(settings: Settings | None = None, **overrides: Any) ->
 
     It needs the extra ``async``. Overrides and errors are those of ``bootstrap``.
     """
-    from adapters.asynchronous import create_engine, in_bridge  # noqa: PLC0415  # an extra
+    from adapters.asynchronous import create_engine, in_bridge  # noqa: PLC0415  # only [async] installs what it needs
 
     settings = settings or Settings()
     engine, application = create_engine(settings), ExitStack()
