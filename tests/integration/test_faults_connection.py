@@ -16,39 +16,12 @@ from domain.entity import new_id
 from domain.user import User, UserId
 from service_layer import users
 from service_layer.errors import CommitOutcomeUnknown, DatabaseUnavailable, FailedTransaction
-from tests.backends import migrate
-from tests.conftest import start_postgresql
 from tests.postgresql_server import PostgresServer
 from tests.tcp_proxy import TcpProxy
 
 
 class Interrupted(Exception):
     """What a caller's own code raises."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """A server of our own, on a port."""
-    with start_postgresql(tcp=True) as server:
-        server.create_database("template")
-        migrate(server.url("template"))
-        yield server
-
-
-@pytest.fixture
-def database_url(server: PostgresServer) -> Iterator[str]:
-    server.create_database("faults", template="template")
-    yield server.url("faults")
-    server.drop_database("faults")
-
-
-@pytest.fixture
-def proxy(database_url: str) -> Iterator[TcpProxy]:
-    url = make_url(database_url)
-    assert url.host
-    assert url.port
-    with TcpProxy(url.host, url.port) as proxy:
-        yield proxy
 
 
 @pytest.fixture

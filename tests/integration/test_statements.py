@@ -16,9 +16,6 @@ from adapters.container import Container, bootstrap
 from adapters.settings import Settings
 from service_layer import reports, users
 from service_layer.users import UserDetails
-from tests.backends import migrate
-from tests.conftest import start_postgresql
-from tests.postgresql_server import PostgresServer
 from tests.tcp_proxy import TcpProxy
 
 WRITE, READ = "begin to write", "begin to read"
@@ -46,29 +43,9 @@ class Application:
         return [begins.get(word, word) for word in words if word != "PRAGMA"]
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    """A server on a port, where a proxy can listen in."""
-    with start_postgresql(tcp=True) as server:
-        server.create_database("template")
-        migrate(server.url("template"))
-        yield server
-
-
 @pytest.fixture
-def proxy(server: PostgresServer) -> Iterator[TcpProxy]:
-    url = make_url(server.url())
-    assert url.host
-    assert url.port
-    server.create_database("statements", template="template")
-    with TcpProxy(url.host, url.port) as proxy:
-        yield proxy
-    server.drop_database("statements")
-
-
-@pytest.fixture
-def postgresql_behind_proxy(server: PostgresServer, proxy: TcpProxy) -> Iterator[Application]:
-    url = make_url(server.url("statements")).set(port=proxy.port)
+def postgresql_behind_proxy(database_url: str, proxy: TcpProxy) -> Iterator[Application]:
+    url = make_url(database_url).set(port=proxy.port)
     settings = Settings(database_url=url.render_as_string(hide_password=False))
     with bootstrap(settings=settings) as container:
         yield Application(container, proxy.sent)
@@ -222,11 +199,11 @@ def test_on_sqlite_only_a_turn_between_reading_and_writing_costs_a_pragma(traced
 
 
 def test_on_postgresql_a_change_is_the_round_trips_of_the_bare_driver(
-    postgresql_behind_proxy: Application, server: PostgresServer, proxy: TcpProxy
+    postgresql_behind_proxy: Application, database_url: str, proxy: TcpProxy
 ) -> None:
     new_unit = postgresql_behind_proxy.container.unit_of_work
     john = users.register_user(new_unit(), name="John Doe", age=30)
-    url = make_url(server.url("statements")).set(drivername="postgresql", port=proxy.port)
+    url = make_url(database_url).set(drivername="postgresql", port=proxy.port)
     with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
         proxy.sent.clear()
         connection.execute("SELECT * FROM users WHERE id = %s", [john.id])
