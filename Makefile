@@ -32,11 +32,11 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/ruff check
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m migrations.lint
+	$(BIN)/python -m migrations.seedwork.lint
 	$(BIN)/pytest $(PARALLEL) --cov
 
 mutants: $(VENV)/.development ## Break each rule on purpose, and see the contract suite notice
-	@$(BIN)/python tests/mutants.py
+	@$(BIN)/python tests/seedwork/mutants.py
 
 bench: $(VENV)/.benchmark ## Measure what the unit of work costs, beside what one would pick instead, in 5 minutes
 	@$(BIN)/python -m benchmarks

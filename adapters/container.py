@@ -9,10 +9,10 @@ from dependency_injector import containers, providers
 from sqlalchemy import Engine
 from sqlalchemy.orm import sessionmaker
 
-from adapters.database import create_engine, session_factory
 from adapters.mappers import start_mappers
 from adapters.reports import SqlAlchemyUserStatistics
-from adapters.session import UnitSession
+from adapters.seedwork.sqlalchemy.engine import create_engine, session_factory
+from adapters.seedwork.sqlalchemy.session import UnitSession
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from service_layer.reports import UserStatistics
@@ -61,7 +61,7 @@ def bootstrap(**overrides: Any) -> Generator[Container]:  # Any: a provider, or 
     try:
         container.init_resources()
         if container.settings().database_check_schema and "unit_of_work" not in overrides:
-            from adapters.schema import check_schema  # noqa: PLC0415  # it takes 0.08 s, and only a start needs it
+            from adapters.seedwork.sqlalchemy.schema import check_schema  # noqa: PLC0415  # it takes 0.08 s, and only a start needs it
 
             check_schema(container.engine())
         yield container
@@ -71,11 +71,11 @@ def bootstrap(**overrides: Any) -> Generator[Container]:  # Any: a provider, or 
 
 @asynccontextmanager
 async def async_bootstrap(settings: Settings | None = None, **overrides: Any) -> AsyncGenerator[Container]:
-    """Do the same for asynchronous callers, who await their work by ``adapters.asynchronous.run``.
+    """Do the same for asynchronous callers, who await their work by ``adapters.seedwork.sqlalchemy.asynchronous.run``.
 
     It needs the extra ``async``. Overrides and errors are those of ``bootstrap``.
     """
-    from adapters.asynchronous import create_engine, in_bridge  # noqa: PLC0415  # only [async] installs what it needs
+    from adapters.seedwork.sqlalchemy.asynchronous import create_engine, in_bridge  # noqa: PLC0415  # only [async] installs what it needs
 
     settings = settings or Settings()
     engine, application = create_engine(settings), ExitStack()

@@ -4,7 +4,7 @@ from threading import Lock
 
 from sqlalchemy.orm import configure_mappers
 
-from adapters.orm import metadata
+from adapters.seedwork.sqlalchemy.mapping import metadata
 from adapters.users import map_users
 
 __all__ = ["metadata", "start_mappers"]

@@ -17,8 +17,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
-from adapters.orm import IdType, map_once, metadata
-from adapters.repository import InMemoryRepository, SqlAlchemyRepository
+from adapters.seedwork.memory.repository import InMemoryRepository
+from adapters.seedwork.sqlalchemy.mapping import map_once, metadata
+from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
+from adapters.seedwork.sqlalchemy.types import IdType
 from domain.user import (
     AGE_MAX,
     NAME_MAX_LENGTH,
@@ -72,11 +74,11 @@ class SqlAlchemyUserRepository(SqlAlchemyRepository[User, UserId], UserRepositor
     entity = User
 
     def by_email(self, email: EmailAddress) -> User | None:
-        return self._session().scalars(select(User).where(users.c.email == email)).one_or_none()
+        return self._session.scalars(select(User).where(users.c.email == email)).one_or_none()
 
     def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
         ids, emails = [user.id for user in candidates], [user.email for user in candidates if user.email]
-        return list(self._session().scalars(select(User).where(users.c.id.in_(ids) | users.c.email.in_(emails))))
+        return list(self._session.scalars(select(User).where(users.c.id.in_(ids) | users.c.email.in_(emails))))
 
 
 class InMemoryUserRepository(InMemoryRepository[User, UserId], UserRepository):

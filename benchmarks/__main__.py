@@ -16,7 +16,7 @@ from benchmarks import report, works
 from benchmarks.clock import Figure, Peak
 from benchmarks.databases import NewDatabase, postgresql, sqlite
 from benchmarks.subjects import BASELINE, DRIVERS
-from tests.postgresql_server import PostgresNotFound
+from tests.seedwork.postgresql_server import PostgresNotFound
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -13,8 +13,8 @@ import psycopg
 from sqlalchemy import make_url
 
 from benchmarks.subject import AGE, NAME
-from tests.backends import migrate
-from tests.postgresql_server import PostgresServer
+from tests.seedwork.backends import migrate
+from tests.seedwork.postgresql_server import PostgresServer
 
 MEMORY = Path("/dev/shm")
 

@@ -8,8 +8,8 @@ from rich.console import Console
 from rich.syntax import Syntax
 
 from adapters.container import bootstrap
-from domain.errors import DomainError
-from domain.repository import Page
+from domain.seedwork.errors import DomainError
+from domain.seedwork.repository import Page
 from service_layer import users
 
 SESSION = (

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import ClassVar, NewType, Protocol, Self
 from uuid import UUID
 
-from domain.entity import Entity, new_id
-from domain.errors import AlreadyExists, InvalidValue, NotFound
-from domain.repository import Repository
+from domain.seedwork.entity import Entity, new_id
+from domain.seedwork.errors import AlreadyExists, InvalidValue, NotFound
+from domain.seedwork.repository import Repository
 
 UserId = NewType("UserId", UUID)
 

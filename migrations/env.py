@@ -1,72 +1,7 @@
-"""How ``alembic`` runs: on which database, in which transactions, and which tables it compares.
-
-A caller in Python may pass ``config.attributes["url"]`` or ``["connection"]``; a connection that is in a transaction
-already is committed or rolled back by its caller.
-"""
-
-import logging
-from contextlib import nullcontext
-from typing import Any
-
-from alembic import context
-from alembic.util import CommandError
-from pydantic import ValidationError
-from sqlalchemy import Connection, make_url
+"""What ``alembic`` runs: the tables of this application, on the database of its settings."""
 
 from adapters.mappers import metadata
-from adapters.settings import Settings, explain
-from migrations.connection import begin_for_all_or_nothing, check_foreign_keys, connect
-from migrations.rendering import render_item
+from adapters.settings import Settings
+from migrations.seedwork.environment import migrate
 
-
-def main() -> None:
-    if context.is_offline_mode():
-        url = settings().migration_url
-        run(url.get_backend_name(), url=url, literal_binds=True, dialect_opts={"paramstyle": "named"})
-    elif given := context.config.attributes.get("connection"):
-        migrate(given)
-    else:
-        with connect(settings()) as connection:
-            migrate(connection)
-
-
-def settings() -> Settings:
-    given = context.config.attributes.get("url")
-    url = given and make_url(given).render_as_string(hide_password=False)
-    try:
-        return Settings(database_url=url, migration_database_url=url) if url else Settings()
-    except ValidationError as error:
-        raise CommandError(explain(error)) from None
-
-
-def migrate(connection: Connection) -> None:
-    begin_for_all_or_nothing(connection)
-    checks = {"on_version_apply": check_foreign_keys} if connection.dialect.name == "sqlite" else {}
-    run(connection.dialect.name, connection=connection, **checks)
-
-
-def run(dialect: str, **options: Any) -> None:  # Any: they are configure's own
-    context.configure(
-        target_metadata=metadata,
-        render_as_batch=True,  # on PostgreSQL too: else what is generated there fails on SQLite
-        render_item=render_item,
-        compare_type=True,
-        compare_server_default=True,
-        autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
-        transactional_ddl=True,
-        transaction_per_migration=dialect != "sqlite",
-        **options,
-    )
-    if dialect == "sqlite":
-        # nothing that a revision does has to run outside its transaction here, and leaving it lets another process in
-        context.get_context().autocommit_block = nullcontext  # type: ignore[assignment]  # called without arguments
-    with context.begin_transaction():
-        context.run_migrations()
-
-
-if context.config.cmd_opts is not None and not logging.getLogger().handlers:  # the command line, not a caller in Python
-    logging.basicConfig(format="%(levelname)-5.5s [%(name)s] %(message)s")
-    logging.getLogger("alembic").setLevel(logging.INFO)
-    logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
-    logging.getLogger("alembic.util.messaging").setLevel(logging.CRITICAL)  # an error is printed already
-main()
+migrate(metadata, Settings)

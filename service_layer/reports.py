@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from domain.errors import InvalidValue
+from domain.seedwork.errors import InvalidValue
 from domain.user import AGE_MAX
-from service_layer.retry import retry_transient
+from service_layer.seedwork.retry import retry_transient
 from service_layer.unit_of_work import UnitOfWork
 
 

@@ -7,11 +7,11 @@ from itertools import islice
 from typing import Any, Self, TypeVar
 from uuid import UUID
 
-from domain.entity import checked_id, new_id
-from domain.errors import AlreadyExists, DomainError, InvalidValue
-from domain.repository import Page
+from domain.seedwork.entity import checked_id, new_id
+from domain.seedwork.errors import AlreadyExists, DomainError, InvalidValue
+from domain.seedwork.repository import Page
 from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed
-from service_layer.retry import retry_transient
+from service_layer.seedwork.retry import retry_transient
 from service_layer.unit_of_work import UnitOfWork
 
 

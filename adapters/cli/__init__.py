@@ -10,10 +10,11 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
-from adapters.cli import db, reports, users
-from adapters.cli.console import open_console
-from domain.errors import DomainError
-from service_layer.errors import TransactionError
+from adapters.cli import reports, users
+from adapters.seedwork.cli import db
+from adapters.seedwork.cli.console import open_console
+from domain.seedwork.errors import DomainError
+from service_layer.seedwork.errors import TransactionError
 
 
 class OneLineErrors(TyperGroup):

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from adapters.cli.application import application
-from adapters.cli.output import Json, show
+from adapters.seedwork.cli.output import Json, show
 from service_layer import reports
 from service_layer.reports import AgeBand
 

@@ -9,10 +9,10 @@ from uuid import UUID
 import typer
 
 from adapters.cli.application import unit_of_work
-from adapters.cli.files import Columns, Format, Row, UnreadableRow, read_rows, row_writer
-from adapters.cli.output import Json, show
-from adapters.cli.streams import STANDARD, open_input, open_output
-from domain.errors import DomainError
+from adapters.seedwork.cli.files import Columns, Format, Row, UnreadableRow, read_rows, row_writer
+from adapters.seedwork.cli.output import Json, show
+from adapters.seedwork.cli.streams import STANDARD, open_input, open_output
+from domain.seedwork.errors import DomainError
 from domain.user import UserId
 from service_layer import users
 from service_layer.users import UserDetails

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapped, Session, mapped_column, sessionmaker
 
 from benchmarks.engines import careful_engine
 from benchmarks.subject import AGE, NAME, PAGE, Subject
-from domain.entity import new_id
+from domain.seedwork.entity import new_id
 
 
 class User(DefaultBase):

@@ -8,7 +8,7 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, Uuid, bindparam
 
 from benchmarks.engines import careful_engine
 from benchmarks.subject import AGE, NAME, PAGE, Subject
-from domain.entity import new_id
+from domain.seedwork.entity import new_id
 
 users = Table(
     "users",

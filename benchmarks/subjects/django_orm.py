@@ -11,7 +11,7 @@ from sqlalchemy import make_url
 
 from benchmarks.engines import PRAGMAS
 from benchmarks.subject import AGE, NAME, PAGE, Subject
-from domain.entity import new_id
+from domain.seedwork.entity import new_id
 
 settings.configure(DATABASES={})
 django.setup()  # before the first model

@@ -13,7 +13,7 @@ from sqlalchemy import make_url
 
 from benchmarks.engines import PRAGMAS
 from benchmarks.subject import AGE, NAME, PAGE, Subject
-from domain.entity import new_id
+from domain.seedwork.entity import new_id
 
 INSERT = "INSERT INTO users (id, name, age, email, version) VALUES (?, ?, ?, ?, ?)"
 SELECT = "SELECT id, name, age, email, version FROM users"

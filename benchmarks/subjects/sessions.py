@@ -10,7 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sess
 
 from benchmarks.engines import careful_engine
 from benchmarks.subject import AGE, NAME, PAGE, Subject
-from domain.entity import new_id
+from domain.seedwork.entity import new_id
 
 
 class Base(DeclarativeBase):

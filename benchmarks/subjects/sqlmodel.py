@@ -8,7 +8,7 @@ from sqlmodel import Field, Session, SQLModel, col, select
 
 from benchmarks.engines import careful_engine
 from benchmarks.subject import AGE, NAME, PAGE, Subject
-from domain.entity import new_id
+from domain.seedwork.entity import new_id
 
 _version = Column("version", Integer)
 

@@ -6,15 +6,15 @@ from typing import Any
 import pytest
 
 from adapters.reports import InMemoryUserStatistics, SqlAlchemyUserStatistics
-from domain.errors import InvalidValue
+from domain.seedwork.errors import InvalidValue
 from service_layer import reports, users
 from service_layer.reports import AgeBand, UserStatistics
 from service_layer.unit_of_work import UnitOfWork
-from tests.backends import Backend
+from tests.seedwork.backends import Backend
 
 
 @pytest.fixture
-def statistics(backend: Backend, uow: UnitOfWork) -> UserStatistics:
+def statistics(backend: Backend[UnitOfWork], uow: UnitOfWork) -> UserStatistics:
     kinds: dict[str, Callable[[Any], UserStatistics]] = {"memory": InMemoryUserStatistics}
     return kinds.get(backend.name, SqlAlchemyUserStatistics)(uow)
 

@@ -6,24 +6,26 @@ from typing import Any
 
 import pytest
 
-from domain.entity import new_id
-from domain.errors import DomainError, InvalidValue
+from adapters.seedwork.sqlalchemy.repository import BATCH
+from domain.seedwork.entity import new_id
+from domain.seedwork.errors import DomainError, InvalidValue
 from domain.user import EmailAlreadyTaken, UserId, UserIdAlreadyUsed
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import EmailRepeated, RowRefused, UserDetails, UserIdRepeated
-from tests.backends import NewUnit
+from tests.seedwork.backends import NewUnit
+from tests.seedwork.watch import Watch
 
 Row = dict[str, Any]
 
 
-def exported(new_unit: NewUnit) -> list[UserDetails]:
+def exported(new_unit: NewUnit[UnitOfWork]) -> list[UserDetails]:
     found: list[UserDetails] = []
     assert users.export_users(new_unit(), found.append) == len(found)
     return found
 
 
-def names(new_unit: NewUnit) -> list[str]:
+def names(new_unit: NewUnit[UnitOfWork]) -> list[str]:
     return [user.name for user in exported(new_unit)]
 
 
@@ -37,7 +39,7 @@ class Refusals(list[tuple[str, type[DomainError]]]):
 # ---- import -------------------------------------------------------------------------------------------------------
 
 
-def test_imported_users_are_there_with_their_values(uow: UnitOfWork, new_unit: NewUnit) -> None:
+def test_imported_users_are_there_with_their_values(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     user_id = UserId(new_id())
     rows: list[Row] = [
         {"name": " John Doe ", "age": 30, "email": "John@Example.com", "id": user_id},
@@ -53,7 +55,7 @@ def test_imported_users_are_there_with_their_values(uow: UnitOfWork, new_unit: N
     assert (jim.name, jim.version) == ("Jim Joe", 1)
 
 
-def test_an_imported_user_is_like_any_other(uow: UnitOfWork, new_unit: NewUnit) -> None:
+def test_an_imported_user_is_like_any_other(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     users.import_users(uow, [{"name": "John Doe", "age": 30, "email": "john@example.com"}])
 
     john = users.find_user_by_email(uow, "john@example.com")
@@ -78,7 +80,7 @@ def test_an_imported_user_is_like_any_other(uow: UnitOfWork, new_unit: NewUnit) 
     ids=str,
 )
 def test_one_bad_row_refuses_the_whole_import(
-    uow: UnitOfWork, new_unit: NewUnit, bad: Row | InvalidValue, reason: str
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], bad: Row | InvalidValue, reason: str
 ) -> None:
     with pytest.raises(RowRefused, match=f"^Row 2 is refused, so nothing is imported. .*{reason}") as caught:
         users.import_users(uow, [{"name": "John Doe", "age": 30}, bad, {"name": "Jane Roe", "age": 28}])
@@ -89,7 +91,7 @@ def test_one_bad_row_refuses_the_whole_import(
 
 
 def test_bad_rows_can_be_left_out_and_are_told_in_order(
-    uow: UnitOfWork, new_unit: NewUnit, monkeypatch: pytest.MonkeyPatch
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(users, "BATCH", 3)
     users.register_user(uow, name="John Doe", age=30, email="john@example.com")
@@ -114,7 +116,7 @@ def test_bad_rows_can_be_left_out_and_are_told_in_order(
 
 @pytest.mark.parametrize("batch", [1, 3, 100])
 def test_what_an_earlier_row_has_is_told_apart_from_what_a_user_had_before(
-    uow: UnitOfWork, new_unit: NewUnit, monkeypatch: pytest.MonkeyPatch, batch: int
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], monkeypatch: pytest.MonkeyPatch, batch: int
 ) -> None:
     monkeypatch.setattr(users, "BATCH", batch)
     john = users.register_user(uow, name="John Doe", age=30, email="john@example.com")
@@ -140,7 +142,7 @@ def test_what_an_earlier_row_has_is_told_apart_from_what_a_user_had_before(
     assert sorted(names(new_unit)) == ["John Doe", "new", "still free"]
 
 
-def test_an_import_is_a_step_of_the_block_around_it(uow: UnitOfWork, new_unit: NewUnit) -> None:
+def test_an_import_is_a_step_of_the_block_around_it(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     with uow:
         users.register_user(uow, name="John Doe", age=30)
         users.import_users(uow, [{"name": "Jane Roe", "age": 28}])
@@ -151,7 +153,7 @@ def test_an_import_is_a_step_of_the_block_around_it(uow: UnitOfWork, new_unit: N
     assert names(new_unit) == ["John Doe", "Jane Roe"]
 
 
-def test_an_error_of_the_source_imports_nothing(uow: UnitOfWork, new_unit: NewUnit) -> None:
+def test_an_error_of_the_source_imports_nothing(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     def torn() -> Any:
         yield {"name": "John Doe", "age": 30}
         raise OSError("the disk is gone")
@@ -165,13 +167,13 @@ def test_an_error_of_the_source_imports_nothing(uow: UnitOfWork, new_unit: NewUn
 # ---- export -------------------------------------------------------------------------------------------------------
 
 
-def test_an_export_hands_over_every_user_in_order_of_id(uow: UnitOfWork, new_unit: NewUnit) -> None:
+def test_an_export_hands_over_every_user_in_order_of_id(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     registered = [users.register_user(uow, name=f"User {n}", age=n) for n in range(3)]
 
     assert exported(new_unit) == sorted(registered, key=lambda user: user.id)
 
 
-def test_what_was_exported_can_be_imported_again(uow: UnitOfWork, new_unit: NewUnit) -> None:
+def test_what_was_exported_can_be_imported_again(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     john = users.register_user(uow, name="John Doe", age=30, email="john@example.com")
     users.change_user_age(uow, john.id, 31)
     before = exported(new_unit)
@@ -192,3 +194,18 @@ def test_an_error_of_the_target_ends_an_export(uow: UnitOfWork) -> None:
         users.export_users(uow, full)
 
     assert not uow.is_open
+
+
+class WatchedRow(dict[str, Any]):
+    """A row that can be watched."""
+
+
+@pytest.mark.parametrize("open_backend", ["sqlite", "postgresql"], indirect=True)
+def test_an_import_keeps_a_batch_or_two_of_rows_in_memory(uow: UnitOfWork) -> None:
+    rows, many = Watch(), 4 * BATCH
+
+    users.import_users(uow, rows(WatchedRow(name=f"User {n}", age=30) for n in range(many)))
+
+    assert 0 < rows.most <= 2 * BATCH
+    with uow.reading():
+        assert uow.users.count() == many

@@ -5,13 +5,13 @@ from uuid import UUID
 
 import pytest
 
-from domain.entity import new_id
-from domain.errors import InvalidValue, VersionMismatch
+from domain.seedwork.entity import new_id
+from domain.seedwork.errors import InvalidValue, VersionMismatch
 from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed, UserNotFound
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import UserDetails
-from tests.backends import NewUnit
+from tests.seedwork.backends import NewUnit
 
 CHANGES: dict[str, Callable[..., UserDetails]] = {
     "rename": lambda uow, user_id, **options: users.rename_user(uow, user_id, "Johnny", **options),
@@ -23,11 +23,11 @@ changes = pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES.keys()
 
 
 @pytest.fixture
-def john(new_unit: NewUnit) -> UserDetails:
+def john(new_unit: NewUnit[UnitOfWork]) -> UserDetails:
     return users.register_user(new_unit(), name="John Doe", age=30, email="john@example.com")
 
 
-def test_a_registered_user_can_be_got_and_found(uow: UnitOfWork, new_unit: NewUnit) -> None:
+def test_a_registered_user_can_be_got_and_found(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     john = users.register_user(uow, name=" John Doe ", age=30, email="John@Example.com")
 
     assert john == UserDetails(id=john.id, name="John Doe", age=30, email="john@example.com", version=1)
@@ -57,7 +57,7 @@ def test_nobody_has_an_address_that_nobody_registered(uow: UnitOfWork) -> None:
     assert users.find_user_by_email(uow, "nobody@example.com") is None
 
 
-def test_changes_are_saved_and_counted(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+def test_changes_are_saved_and_counted(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], john: UserDetails) -> None:
     users.rename_user(uow, john.id, "Johnny")
     users.change_user_age(uow, john.id, 31)
     changed = users.change_user_email(uow, john.id, "Johnny@example.com")
@@ -66,12 +66,16 @@ def test_changes_are_saved_and_counted(uow: UnitOfWork, new_unit: NewUnit, john:
     assert users.get_user(new_unit(), john.id) == changed
 
 
-def test_a_change_to_the_same_value_counts_for_nothing(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+def test_a_change_to_the_same_value_counts_for_nothing(
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], john: UserDetails
+) -> None:
     assert users.change_user_age(uow, john.id, 30) == john
     assert users.get_user(new_unit(), john.id) == john
 
 
-def test_an_address_can_be_taken_away_and_is_free_then(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+def test_an_address_can_be_taken_away_and_is_free_then(
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], john: UserDetails
+) -> None:
     assert users.change_user_email(uow, john.id, None).email is None
 
     jane = users.register_user(uow, name="Jane Roe", age=28, email="john@example.com")
@@ -79,7 +83,7 @@ def test_an_address_can_be_taken_away_and_is_free_then(uow: UnitOfWork, new_unit
     assert users.find_user_by_email(new_unit(), "john@example.com") == jane
 
 
-def test_a_removed_user_is_gone(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+def test_a_removed_user_is_gone(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], john: UserDetails) -> None:
     assert users.remove_user(uow, john.id) == john
 
     with pytest.raises(UserNotFound):
@@ -95,7 +99,7 @@ def test_a_change_made_on_the_version_that_was_read_is_saved(
 
 @changes
 def test_a_change_made_on_an_old_version_is_refused(
-    uow: UnitOfWork, new_unit: NewUnit, john: UserDetails, change: Callable[..., UserDetails]
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], john: UserDetails, change: Callable[..., UserDetails]
 ) -> None:
     present = users.change_user_age(uow, john.id, 40)
 
@@ -105,7 +109,7 @@ def test_a_change_made_on_an_old_version_is_refused(
     assert users.get_user(new_unit(), john.id) == present
 
 
-def test_an_address_belongs_to_one_user(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+def test_an_address_belongs_to_one_user(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], john: UserDetails) -> None:
     jane = users.register_user(uow, name="Jane Roe", age=28)
 
     with pytest.raises(EmailAlreadyTaken):
@@ -118,7 +122,7 @@ def test_an_address_belongs_to_one_user(uow: UnitOfWork, new_unit: NewUnit, john
 
 @pytest.mark.parametrize(("name", "age", "email"), [("", 30, None), ("John", 151, None), ("John", 30, "john")])
 def test_a_user_who_breaks_a_rule_is_not_registered(
-    uow: UnitOfWork, new_unit: NewUnit, name: str, age: int, email: str | None
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], name: str, age: int, email: str | None
 ) -> None:
     with pytest.raises(InvalidValue):
         users.register_user(uow, name=name, age=age, email=email)
@@ -129,7 +133,7 @@ def test_a_user_who_breaks_a_rule_is_not_registered(
 # ---- a request that may be repeated -------------------------------------------------------------------------------
 
 
-def test_a_registration_with_an_id_may_be_repeated(uow: UnitOfWork, new_unit: NewUnit) -> None:
+def test_a_registration_with_an_id_may_be_repeated(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     user_id = UserId(new_id())
     first = users.register_user(uow, name="John Doe", age=30, email="john@example.com", user_id=user_id)
 
@@ -139,7 +143,7 @@ def test_a_registration_with_an_id_may_be_repeated(uow: UnitOfWork, new_unit: Ne
     assert users.list_users(new_unit()).items == (first,)
 
 
-def test_a_registration_is_not_repeated_with_other_values(uow: UnitOfWork, new_unit: NewUnit) -> None:
+def test_a_registration_is_not_repeated_with_other_values(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     user_id = UserId(new_id())
     first = users.register_user(uow, name="John Doe", age=30, email="john@example.com", user_id=user_id)
 
@@ -156,7 +160,7 @@ def test_a_new_id_does_not_excuse_a_taken_address(uow: UnitOfWork, john: UserDet
 
 
 def test_a_repeated_registration_is_a_step_that_does_not_harm_the_block_around_it(
-    uow: UnitOfWork, new_unit: NewUnit
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]
 ) -> None:
     user_id = UserId(new_id())
     with uow:
@@ -172,7 +176,9 @@ def test_a_repeated_registration_is_a_step_that_does_not_harm_the_block_around_i
 # ---- steps of a larger whole --------------------------------------------------------------------------------------
 
 
-def test_use_cases_compose_into_one_atomic_step(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+def test_use_cases_compose_into_one_atomic_step(
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], john: UserDetails
+) -> None:
     with pytest.raises(UserNotFound), uow:
         jane = users.register_user(uow, name="Jane Roe", age=28)
         users.change_user_age(uow, john.id, 31)
@@ -184,7 +190,7 @@ def test_use_cases_compose_into_one_atomic_step(uow: UnitOfWork, new_unit: NewUn
 
 
 def test_a_refused_step_can_be_handled_and_the_others_saved(
-    uow: UnitOfWork, new_unit: NewUnit, john: UserDetails
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], john: UserDetails
 ) -> None:
     with uow:
         jane = users.register_user(uow, name="Jane Roe", age=28)
@@ -198,7 +204,7 @@ def test_a_refused_step_can_be_handled_and_the_others_saved(
 # ---- pages --------------------------------------------------------------------------------------------------------
 
 
-def test_pages_hold_all_users_once_in_the_order_of_their_ids(uow: UnitOfWork, new_unit: NewUnit) -> None:
+def test_pages_hold_all_users_once_in_the_order_of_their_ids(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     registered = [users.register_user(uow, name=f"User {n}", age=n) for n in range(7)]
 
     first = users.list_users(new_unit(), limit=3)
@@ -233,7 +239,7 @@ def test_a_cursor_that_no_page_gave_out_is_refused(uow: UnitOfWork) -> None:
 # ---- what the database repeats ------------------------------------------------------------------------------------
 
 
-def test_a_stored_address_is_loaded_as_it_is(uow: UnitOfWork, new_unit: NewUnit, john: UserDetails) -> None:
+def test_a_stored_address_is_loaded_as_it_is(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], john: UserDetails) -> None:
     with new_unit().reading() as other:
         loaded = other.users.get(john.id)
 

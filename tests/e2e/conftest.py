@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from adapters.cli import app
-from adapters.settings import PROJECT
+from adapters.seedwork.settings import PROJECT
 
 PROGRAM = (sys.executable, "-c", "from adapters.cli import app; app(prog_name='groundwork')")
 

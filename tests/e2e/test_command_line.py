@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
-from domain.entity import new_id
+from domain.seedwork.entity import new_id
 from tests.e2e.conftest import Run, Start, printed
 
 JOHN = ("--name", "John Doe", "--age", 30, "--email", "john@example.com")

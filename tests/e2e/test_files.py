@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from adapters.cli.files import MAX_LINE
+from adapters.seedwork.cli.files import MAX_LINE
 from tests.e2e.conftest import Run, Start, printed
 
 Write = Callable[[str | bytes], Path]

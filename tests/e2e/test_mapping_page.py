@@ -3,7 +3,7 @@
 import re
 from textwrap import dedent, indent
 
-from adapters.settings import PROJECT
+from adapters.seedwork.settings import PROJECT
 
 PAGE = (PROJECT / "docs" / "mapping.md").read_text()
 SOURCE = (PROJECT / "tests" / "ordering.py").read_text()
@@ -24,5 +24,5 @@ def test_its_python_blocks_stand_word_for_word_in_the_tests_own_aggregate() -> N
 def test_the_files_that_it_names_are_there() -> None:
     named = set(re.findall(r"`([\w./-]+(?:\.(?:py|md|toml)|/))`", PAGE))
 
-    assert {"tests/ordering.py", "adapters/orm.py"} <= named
+    assert {"tests/seedwork/ordering.py", "adapters/seedwork/sqlalchemy/mapping.py"} <= named
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []

@@ -4,8 +4,9 @@ import re
 
 import pytest
 
-from adapters.settings import PROJECT, Settings
-from service_layer import errors
+from adapters.seedwork.settings import PROJECT
+from adapters.settings import Settings
+from service_layer.seedwork import errors
 
 PAGE = (PROJECT / "docs" / "operations.md").read_text()
 
@@ -32,5 +33,5 @@ def test_it_says_what_to_do_about_every_error_of_a_transaction() -> None:
 def test_the_files_that_it_names_are_there() -> None:
     named = set(re.findall(r"`([\w./-]+/[\w.-]+\.\w+|\.env\.example)`", PAGE))
 
-    assert {".env.example", "service_layer/retry.py"} <= named
+    assert {".env.example", "service_layer/seedwork/retry.py"} <= named
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []

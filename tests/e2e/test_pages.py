@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Engine, event
 
 from adapters.container import bootstrap
-from adapters.settings import PROJECT, Settings
+from adapters.seedwork.settings import PROJECT
+from adapters.settings import Settings
 from docs import picture
 from service_layer import users
 
@@ -80,7 +81,7 @@ def test_the_request_that_it_follows_sends_the_statements_that_it_shows(sqlite_u
 def test_the_files_that_a_fork_is_told_of_are_there() -> None:
     named = set(re.findall(r"`([\w/]+/(?:[\w.]+\.py)?)`", FORKING.read_text()))
 
-    assert {"domain/user.py", "tests/ordering.py", "migrations/versions/"} <= named
+    assert {"domain/user.py", "tests/seedwork/ordering.py", "migrations/versions/"} <= named
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []
 
 

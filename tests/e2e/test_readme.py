@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings import PROJECT
-from tests.backends import migrate
+from adapters.seedwork.settings import PROJECT
+from tests.seedwork.backends import migrate
 
 README = (PROJECT / "README.md").read_text()
 MAKEFILE = (PROJECT / "Makefile").read_text()
@@ -101,5 +101,5 @@ def test_what_it_shows_of_the_demo_is_what_the_demo_prints(tmp_path: Path) -> No
 def test_the_files_that_it_names_are_there() -> None:
     named = set(re.findall(r"`([\w./-]+(?:\.\w+|/))`", README))
 
-    assert {"domain/", "domain/errors.py", ".env.example"} <= named
+    assert {"domain/", "domain/seedwork/errors.py", ".env.example"} <= named
     assert [name for name in sorted(named) if not (PROJECT / name).exists() and name not in {"app.db", ".venv"}] == []

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.settings import PROJECT
+from adapters.seedwork.settings import PROJECT
 
 RECIPES = sorted((PROJECT / "docs" / "recipes").glob("*.md"))
 

@@ -8,10 +8,10 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
-from domain.entity import new_id
+from domain.seedwork.entity import new_id
 from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId
 from service_layer import users
-from service_layer.errors import TransactionError
+from service_layer.seedwork.errors import TransactionError
 
 
 @pytest.fixture(params=["sqlite_url", "postgresql_url"], ids=["sqlite", "postgresql"])

@@ -5,8 +5,8 @@ import pickle
 
 import pytest
 
-from domain.entity import new_id
-from domain.errors import InvalidValue, VersionMismatch
+from domain.seedwork.entity import new_id
+from domain.seedwork.errors import InvalidValue, VersionMismatch
 from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserNotFound
 
 

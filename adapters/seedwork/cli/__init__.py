@@ -1,0 +1,1 @@
+"""What all commands share: how they start the application, print, read and write files, and report errors."""

@@ -1,0 +1,64 @@
+"""How a command gets at the application: started when it is needed, closed when the command is done."""
+
+import gc
+import logging
+from collections.abc import Callable, Generator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+
+from service_layer.seedwork.errors import DatabaseUnavailable
+
+if TYPE_CHECKING:
+    from adapters.seedwork.settings import DatabaseSettings
+
+S = TypeVar("S", bound="DatabaseSettings")
+C = TypeVar("C")
+
+PATIENCE_S = 3_600
+"""How long a person at a prompt or in a pager may think. Of a service PostgreSQL ends an idle block much sooner."""
+
+
+@contextmanager
+def started(bootstrap: Callable[[S], AbstractContextManager[C]], settings: type[S]) -> Generator[C]:
+    """Start the application for a command.
+
+    Args:
+        bootstrap: starts it with settings.
+        settings: their class.
+    Raises: TyperException (a setting is not allowed; the database can't be reached, or refuses the statement).
+    """
+    from pydantic import ValidationError
+    from sqlalchemy.exc import DBAPIError
+
+    from adapters.seedwork.settings import explain
+
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what a failure, told in one line, entails
+    try:
+        given = settings(database_idle_timeout_s=PATIENCE_S)
+        with bootstrap(given) as application, _rare_collections():
+            try:
+                yield application
+            except DatabaseUnavailable as error:
+                url = given.url.render_as_string(hide_password=True)
+                raise typer.TyperException(
+                    f"{error} DATABASE_URL names {url}. If nothing runs there, start it, then: alembic upgrade head"
+                ) from error
+    except DBAPIError as error:
+        raise typer.TyperException(f"The database refused a statement: {error.orig}") from error
+    except ValidationError as error:
+        raise typer.TyperException(explain(error)) from error
+
+
+@contextmanager
+def _rare_collections() -> Generator[None]:
+    """Let the garbage collector look rarely, and not at what was loaded: it would take a third of a long command."""
+    thresholds = gc.get_threshold()
+    gc.freeze()
+    gc.set_threshold(50_000)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.unfreeze()

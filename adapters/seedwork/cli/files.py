@@ -1,0 +1,150 @@
+"""Rows in files, as CSV or JSON Lines, read and written one at a time."""
+
+import codecs
+import csv
+import io
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, BinaryIO, Self
+
+import typer
+
+from domain.seedwork.errors import InvalidValue
+
+MAX_LINE = 100_000
+"""How many characters a line may have: in a file that is no text the first line would fill the memory."""
+
+Columns = Mapping[str, Callable[[str], object]]
+"""The columns that a row may have, and how a text becomes the value of each."""
+
+
+class Format(StrEnum):
+    """How a file holds rows."""
+
+    CSV = "csv"
+    JSONL = "jsonl"
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """Tell a file's format by its name; where that says nothing, it is CSV."""
+        return cls("jsonl" if path.suffix.lower() in {".jsonl", ".ndjson"} else "csv")
+
+
+class Row(dict[str, Any]):  # Any: what a file says, before anybody has judged it
+    """A row that was read: its values by column."""
+
+    __slots__ = ("line",)
+    line: int
+    """Where it begins, counted from 1."""
+
+
+class UnreadableRow(InvalidValue):
+    """Stands in place of a row that can't be read."""
+
+    line = 0
+    """Where it begins, counted from 1."""
+
+
+def read_rows(file: BinaryIO, format: Format, columns: Columns, required: set[str]) -> Iterator[Row | UnreadableRow]:
+    """Read rows.
+
+    Args:
+        file: a text in UTF-8, with or without a byte order mark.
+        format: CSV, whose first line names the columns, or JSON Lines.
+        columns: the columns that there may be, and how a text becomes a value; in CSV an empty text is none.
+        required: the columns that there must be.
+    Raises: TyperException (the file is no such text).
+    """
+    lines = _Lines(file)
+    rows = _csv_rows(lines, columns, required) if format is Format.CSV else _jsonl_rows(lines, columns)
+    for line, row in rows:
+        value = row.value if isinstance(row, UnreadableRow) else row
+        found = UnreadableRow("row", value, "it must be UTF-8") if lines.not_utf8 >= line else row
+        found.line = line
+        yield found
+
+
+def row_writer(file: BinaryIO, format: Format, names: Sequence[str]) -> Callable[[object], object]:
+    """Return what writes an object as a row, by the attributes ``names``; a CSV file begins with these names."""
+    if format is Format.JSONL:
+        return lambda thing: file.write(_json_line({name: getattr(thing, name) for name in names}))
+    writer = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
+    writer.writerow(names)
+    return lambda thing: writer.writerow([getattr(thing, name) for name in names])
+
+
+class _Lines:
+    """The lines of a text, counted."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        # surrogateescape: what is not UTF-8 makes one bad row, and does not end the reading
+        self._text = io.TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline="")
+        self.number = 0
+        """How many were read."""
+        self.not_utf8 = 0
+        """Which was the last one that is not UTF-8."""
+
+    def __iter__(self) -> Iterator[str]:
+        while line := self._text.readline(MAX_LINE):
+            self.number += 1
+            if len(line) == MAX_LINE:
+                raise typer.TyperException(f"Line {self.number} has {MAX_LINE:,} characters or more: is this a text?")
+            if not line.isascii() and any("\ud800" <= sign <= "\udfff" for sign in line):
+                self.not_utf8 = self.number
+            yield line
+
+
+def _csv_rows(lines: _Lines, columns: Columns, required: set[str]) -> Iterator[tuple[int, Row | UnreadableRow]]:
+    reader = csv.reader(lines, strict=True)
+    names = _header(reader, columns, required)
+    converters = [columns[name] for name in names]
+    line = lines.number + 1
+    while True:
+        try:
+            for values in reader:
+                if len(values) == len(names):
+                    cells = zip(names, converters, values, strict=True)
+                    yield line, Row({name: convert(text) for name, convert, text in cells if text})
+                elif values:
+                    yield (
+                        line,
+                        UnreadableRow("row", values, f"it must have {len(names)} values, one for each name in line 1"),
+                    )
+                line = lines.number + 1
+        except csv.Error as error:  # the reader begins anew after it
+            yield line, UnreadableRow("row", f"in lines {line} to {lines.number}", f"it must be CSV ({error})")
+            line = lines.number + 1
+        else:
+            return
+
+
+def _header(reader: Iterator[list[str]], columns: Columns, required: set[str]) -> list[str]:
+    try:
+        names = [name.strip().lower() for name in next(reader, [])]
+    except csv.Error as error:
+        names = [str(error)]
+    if len(set(names)) < len(names) or not required <= set(names) <= columns.keys():
+        raise typer.TyperException(
+            f"Line 1 must name the columns, separated by commas, in UTF-8: {', '.join(sorted(required))} and perhaps"
+            f" {', '.join(sorted(columns.keys() - required))}. It says: {','.join(names)[:100]!r}"
+        )
+    return names
+
+
+def _jsonl_rows(lines: _Lines, columns: Columns) -> Iterator[tuple[int, Row | UnreadableRow]]:
+    for text in lines:
+        try:
+            values = json.loads(text)
+        except (ValueError, RecursionError):
+            values = None
+        if isinstance(values, dict):
+            texts = {name: columns[name](values[name]) for name in columns if isinstance(values.get(name), str)}
+            yield lines.number, Row(values | texts)
+        elif text.strip():
+            yield lines.number, UnreadableRow("row", text.strip(), "it must be a JSON object")
+
+
+def _json_line(values: Mapping[str, object]) -> bytes:
+    return json.dumps(values, default=str, ensure_ascii=False).encode() + b"\n"

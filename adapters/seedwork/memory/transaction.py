@@ -1,0 +1,46 @@
+"""A transaction on a store in memory: how a block begins, flushes, commits and closes. The port has the rules."""
+
+from adapters.seedwork.memory.session import InMemorySession, InMemoryStore
+from service_layer.seedwork.transaction import Transaction, checked_level
+
+
+class InMemoryTransaction(Transaction):
+    """A unit of work on a store in memory, for tests.
+
+    Args:
+        store: what units share, as connections share a database; None for one of its own.
+        isolation_level: nothing but "SERIALIZABLE".
+    Raises: UnitOfWorkMisuse (another level).
+    """
+
+    def __init__(self, store: InMemoryStore | None = None, isolation_level: str | None = None) -> None:
+        super().__init__(checked_level(isolation_level, "SERIALIZABLE"))
+        self._store = store or InMemoryStore()
+        self._session = InMemorySession(self._store, self)
+
+    @property
+    def working_session(self) -> InMemorySession:
+        """The session, for repositories: refused where no work is possible."""
+        self.working_block("Using a repository")
+        return self._session
+
+    def _begin(self) -> None:
+        self._session = InMemorySession(self._store, self)
+
+    def _nest(self) -> None:
+        self._session.savepoint()
+
+    def _flush(self) -> None:
+        self._session.flush()
+
+    def _is_dirty(self) -> bool:
+        return self._session.is_dirty()
+
+    def _commit(self) -> None:
+        self._session.commit()
+
+    def _rollback(self) -> None:
+        self._session.rollback()
+
+    def _close(self) -> None:
+        self._session.close()

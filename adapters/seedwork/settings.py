@@ -1,0 +1,106 @@
+"""The settings of a database, read from the environment and from ``.env`` in the project's folder."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+_DRIVERS = {
+    "sqlite": "sqlite",
+    "sqlite+pysqlite": "sqlite",
+    "postgresql": "postgresql+psycopg",
+    "postgresql+psycopg": "postgresql+psycopg",
+    "postgres": "postgresql+psycopg",
+}
+
+# at least a millisecond: PostgreSQL takes less for no limit at all
+Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
+
+
+class DatabaseSettings(BaseSettings):
+    """What differs between installations. Each field is an environment variable in capitals: ``DATABASE_URL``.
+
+    Raises: pydantic.ValidationError (a value is not allowed); its text holds no secret.
+    """
+
+    model_config = SettingsConfigDict(
+        env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    database_url: SecretStr = Field(default=SecretStr("sqlite:///app.db"), validate_default=True)
+    """Where the data lives; a relative SQLite path starts in the project's folder."""
+    migration_database_url: SecretStr | None = None
+    """The same database for ``alembic``, where another role owns the schema."""
+    migration_wait_s: Seconds = 300.0
+    """How long ``alembic`` waits for another process that migrates the same database."""
+    database_check_schema: bool = True
+    """Whether ``bootstrap()`` refuses a database that is not at the newest revision."""
+    database_echo: bool = False
+    """Whether each statement is logged, without its parameters."""
+    database_pool_size: int = Field(default=10, ge=1)
+    """How many connections one process opens at the most."""
+    database_pool_timeout_s: Seconds = 5.0
+    """How long to wait for a free connection."""
+    database_lock_timeout_s: Seconds = 5.0
+    """How long to wait for a lock that another transaction holds."""
+    database_statement_timeout_s: Seconds = 30.0
+    """How long one statement may take, on PostgreSQL."""
+    database_idle_timeout_s: Seconds = 60.0
+    """How long a block may do nothing before PostgreSQL ends it, for an idle block keeps locks and old rows."""
+
+    database_pooler: bool = False
+    """Whether a pooler of transactions such as pgbouncer stands between. It would give prepared statements to the wrong
+    client, and refuses timeouts: set them by ALTER ROLE."""
+
+    @field_validator("database_url", "migration_database_url")
+    @classmethod
+    def _normalise(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        return SecretStr(_url(value.get_secret_value()).render_as_string(hide_password=False))
+
+    @property
+    def url(self) -> URL:
+        """The database as the application opens it."""
+        return make_url(self.database_url.get_secret_value())
+
+    @property
+    def migration_url(self) -> URL:
+        """The database as ``alembic`` opens it."""
+        return make_url((self.migration_database_url or self.database_url).get_secret_value())
+
+
+def explain(error: ValidationError) -> str:
+    """Say which settings are not allowed, and why, in one line without a secret."""
+    return "; ".join(
+        f"{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg'].removeprefix('Value error, ')}"
+        for problem in error.errors()
+    )
+
+
+def _url(text: str) -> URL:
+    try:
+        url = make_url(text)
+        url = url.set(drivername=_DRIVERS[url.drivername])
+    except (ArgumentError, KeyError, ValueError):
+        raise ValueError("write it like sqlite:///app.db or postgresql://user:password@host/database") from None
+    if "@" in (url.host or ""):  # a part of the password, which the driver would tell
+        raise ValueError("write an @ of the password as %40")
+    if url.drivername != "sqlite":
+        if find_spec("psycopg") is None:
+            raise ValueError('PostgreSQL\'s driver is missing. Install it: python -m pip install -e ".[postgresql]"')
+        return url
+    if not url.database or url.database.startswith((":memory:", "file:")):
+        raise ValueError("a database in memory would be empty for every connection: name a file, like sqlite:///app.db")
+    file = PROJECT / url.database
+    if file.is_dir():
+        raise ValueError(f"{file} is a folder: name a file")
+    if not file.parent.is_dir():
+        raise ValueError(f"the folder {file.parent} does not exist: make it, or name a file in another one")
+    return url.set(database=str(file))

@@ -1,0 +1,44 @@
+"""Service functions for asynchronous callers: the same ones, awaited on the database's asynchronous driver.
+
+It needs the extra ``async``. Nothing is written twice: SQLAlchemy's bridge lets synchronous code wait without
+holding up the event loop, in a greenlet.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy import Engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+
+from adapters.seedwork.settings import DatabaseSettings
+from adapters.seedwork.sqlalchemy.engine import engine_options, equip
+from service_layer.seedwork.transaction import Transaction
+
+P = ParamSpec("P")
+U = TypeVar("U", bound=Transaction)
+T = TypeVar("T")
+
+
+async def run(function: Callable[Concatenate[U, P], T], uow: U, /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Await a service function, or one of your own that makes several of them one transaction.
+
+    ::
+
+        john = await run(users.register_user, container.unit_of_work(), name="John Doe", age=30)
+
+    The function must not wait for anything but the database. Cancelled, its block is rolled back and its connection
+    given back; while COMMIT is on its way, it may be saved all the same. A unit of work belongs to one task.
+    """
+    return await in_bridge(partial(function, uow, *args, **kwargs))
+
+
+async def in_bridge(work: Callable[[], T]) -> T:
+    """Call what uses an asynchronous driver in a synchronous way."""
+    return await AsyncSession().run_sync(lambda _: work())  # this session is never used: it is the public way in
+
+
+def create_engine(settings: DatabaseSettings) -> Engine:
+    """Return an engine like that of ``adapters.seedwork.sqlalchemy.engine``, on the asynchronous driver."""
+    driver = "sqlite+aiosqlite" if settings.url.drivername == "sqlite" else "postgresql+psycopg"
+    return equip(create_async_engine(settings.url.set(drivername=driver), **engine_options(settings)).sync_engine)

@@ -1,0 +1,141 @@
+"""Which error of a driver means what. They are told apart by code: SQLSTATE, or SQLite's name of a result code.
+
+Source: PostgreSQL, appendix A (error codes); SQLite, "Result and Error Codes".
+"""
+
+import re
+from collections.abc import Iterator
+from typing import cast
+
+from sqlalchemy import Constraint, Dialect, Index, PrimaryKeyConstraint, Table, UniqueConstraint
+
+from adapters.seedwork.sqlalchemy.mapping import mapper_registry
+from domain.seedwork.errors import DomainError
+from service_layer.seedwork.block import Block, State
+from service_layer.seedwork.errors import (
+    LOCKED,
+    OVERTAKEN,
+    WRITE_IN_READING_BLOCK,
+    CommitOutcomeUnknown,
+    ConcurrencyConflict,
+    ConstraintViolated,
+    DatabaseUnavailable,
+    ReferenceViolated,
+    SchemaOutdated,
+    StatementTimeout,
+    StorageFailure,
+    TransactionError,
+    UnitOfWorkMisuse,
+)
+
+_OUTDATED = "The database lacks a table or a column that this code needs. Run: alembic upgrade head"
+_LOST = "The database can't be reached, or the connection to it was lost. Nothing of the block is saved."
+_FULL = "The database's disk is full: nothing can be written until space is freed."
+_DAMAGED = "The database is damaged: restore it from a backup."
+_DISK = "The database can't read or write its files: look at its disk."
+_SLOW = "A statement took longer than the database allows, or was cancelled. Nothing of the block is saved."
+
+# By code, or by what the code begins with; the longest entry that fits counts.
+_MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
+    "08": (DatabaseUnavailable, _LOST),
+    "25006": (DatabaseUnavailable, "The database is a stand-by and takes no writes. Nothing of the block is saved."),
+    "25P03": (DatabaseUnavailable, "The block was idle for longer than the database allows. Nothing of it is saved."),
+    "25P04": (StatementTimeout, "The block took longer than the database allows. Nothing of it is saved."),
+    "40": (ConcurrencyConflict, OVERTAKEN),
+    "42703": (SchemaOutdated, _OUTDATED),
+    "42P01": (SchemaOutdated, _OUTDATED),
+    "53": (DatabaseUnavailable, "The database has run out of memory or connections. Nothing of the block is saved."),
+    "53100": (StorageFailure, _FULL),
+    "55P03": (ConcurrencyConflict, LOCKED),
+    "57014": (StatementTimeout, _SLOW),
+    "57P": (DatabaseUnavailable, _LOST),
+    "58": (StorageFailure, _DISK),
+    "XX001": (StorageFailure, _DAMAGED),
+    "XX002": (StorageFailure, _DAMAGED),
+    "SQLITE_BUSY": (ConcurrencyConflict, LOCKED),
+    "SQLITE_BUSY_SNAPSHOT": (ConcurrencyConflict, OVERTAKEN),
+    "SQLITE_CANTOPEN": (
+        StorageFailure,
+        "The database file can't be opened. Is its folder there, and may it be written to?",
+    ),
+    "SQLITE_CORRUPT": (StorageFailure, _DAMAGED),
+    "SQLITE_FULL": (StorageFailure, _FULL),
+    "SQLITE_INTERRUPT": (StatementTimeout, _SLOW),
+    "SQLITE_IOERR": (StorageFailure, _DISK),
+    "SQLITE_LOCKED": (ConcurrencyConflict, LOCKED),
+    "SQLITE_NOTADB": (StorageFailure, "The file is not an SQLite database: name another one in DATABASE_URL."),
+    "SQLITE_PERM": (StorageFailure, "The database file can't be used: look at its permissions."),
+    "SQLITE_PROTOCOL": (ConcurrencyConflict, LOCKED),
+    "SQLITE_READONLY": (StorageFailure, "The database file can't be written to: look at its permissions."),
+}
+_UNKNOWN_AT_COMMIT = ("08", "40003", "57P", "XX", "SQLITE_IOERR")
+"""After these a COMMIT may have been carried out: the answer to it was lost, or the disk failed under it."""
+
+
+def meaning_of(error: BaseException, block: Block | None, dialect: Dialect, *, lost: bool) -> Exception | None:
+    """Return what a driver's error means; None where it is of no special kind, such as a mistake in a statement.
+
+    Args:
+        error: the driver's error; what it tells of rows and values is taken out of it.
+        block: the unit of work's block in which it happened, if any.
+        dialect: that of the database, which shortens long names.
+        lost: whether the connection was lost.
+    """
+    code: str = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None) or ""
+    _remove_contents(error, code)
+    if code.startswith(("23", "SQLITE_CONSTRAINT")):
+        return _broken_constraint(error, code, dialect)
+    if code in {"25006", "SQLITE_READONLY"} and block and block.read_only:
+        return UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
+    if code == "SQLITE_ERROR" and str(error).startswith(("no such table", "no such column", "table ")):
+        return SchemaOutdated(_OUTDATED)
+    unknown = code.startswith(_UNKNOWN_AT_COMMIT) or (lost and not code.startswith("25P"))
+    if unknown and block and block.state is State.COMMITTING and not block.outer:
+        return CommitOutcomeUnknown("The connection was lost during COMMIT. Find out whether the changes are saved.")
+    for length in range(len(code), 1, -1):
+        if code[:length] in _MEANINGS:
+            kind, text = _MEANINGS[code[:length]]
+            return kind(text)
+    return DatabaseUnavailable(f"{_LOST} The driver says: {' '.join(str(error).split())}") if lost else None
+
+
+def _remove_contents(error: BaseException, code: str) -> None:
+    """Leave of PostgreSQL's error its first line: DETAIL and CONTEXT show rows, and class 22 quotes values in it."""
+    if primary := getattr(getattr(error, "diag", None), "message_primary", None):
+        error.args = (re.sub('".*"', "...", primary, flags=re.DOTALL) if code.startswith("22") else primary,)
+
+
+def _broken_constraint(error: BaseException, code: str, dialect: Dialect) -> Exception:
+    if code in {"23001", "23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}:
+        return ReferenceViolated(
+            "A row would point to one that does not exist, or be removed while others point to it."
+        )
+    if diagnosis := getattr(error, "diag", None):
+        broken = diagnosis.constraint_name or diagnosis.column_name
+    else:
+        # SQLite names a CHECK or an index of expressions, and of the others the columns: "...: users.email"
+        broken = str(error).partition(": ")[2].removeprefix("index ").strip("'")
+    for constraint in _constraints() if broken else ():
+        if "error" in constraint.info and broken in {_name(constraint, dialect), _columns(constraint)}:
+            return cast("type[DomainError]", constraint.info["error"])()
+    return ConstraintViolated(f"The database refused the data: {f'{broken} does not allow it' if broken else error}.")
+
+
+def _constraints() -> Iterator[Constraint | Index]:
+    mapped = (mapper.local_table for mapper in mapper_registry.mappers)
+    for metadata in {table.metadata for table in mapped if isinstance(table, Table)}:
+        for table in metadata.tables.values():
+            yield from table.constraints | table.indexes
+
+
+def _name(constraint: Constraint | Index, dialect: Dialect) -> str | None:
+    name = dialect.identifier_preparer.format_constraint(constraint)
+    return name and name.strip('"')
+
+
+def _columns(constraint: Constraint | Index) -> str | None:
+    if isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint) or (
+        isinstance(constraint, Index) and constraint.unique
+    ):
+        return ", ".join(str(column) for column in constraint.columns)
+    return None

@@ -1,0 +1,101 @@
+"""A transaction on SQLAlchemy's session: how a block begins, flushes, commits and closes. The port has the rules."""
+
+import asyncio
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.util import await_
+from sqlalchemy.util.concurrency import in_greenlet
+
+from adapters.seedwork.sqlalchemy.engine import SESSION
+from adapters.seedwork.sqlalchemy.session import UnitSession
+from service_layer.seedwork.errors import DatabaseUnavailable, UnitOfWorkMisuse
+from service_layer.seedwork.transaction import Transaction, checked_level
+
+
+class SqlAlchemyTransaction(Transaction):
+    """A unit of work on SQLAlchemy's session.
+
+    Args:
+        session_factory: what ``adapters.seedwork.sqlalchemy.engine.session_factory`` returns.
+        isolation_level: on PostgreSQL one of its levels; on SQLite nothing but "SERIALIZABLE".
+    Raises: UnitOfWorkMisuse (the database has no such level).
+    """
+
+    def __init__(self, session_factory: sessionmaker[UnitSession], isolation_level: str | None = None) -> None:
+        serial = session_factory.kw["bind"].dialect.name == "sqlite"
+        super().__init__(
+            checked_level(isolation_level, "SERIALIZABLE", *(() if serial else ("REPEATABLE READ", "READ COMMITTED")))
+        )
+        self._session_factory = session_factory
+        self._session: UnitSession | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session of the open block, for a query that no repository has."""
+        self.working_block("uow.session")
+        return self._open_session
+
+    def pause(self, seconds: float) -> None:
+        if self._session_factory.kw["bind"].dialect.is_async:
+            await_(asyncio.sleep(seconds))  # while the thread sleeps no other task would run
+        else:
+            super().pause(seconds)
+
+    @property
+    def working_session(self) -> UnitSession:
+        """The session, for repositories: refused where no work is possible."""
+        self.working_block("Using a repository")
+        return self._open_session
+
+    @property
+    def _open_session(self) -> UnitSession:
+        assert self._session, "the port calls this inside a block"
+        return self._session
+
+    def _begin(self) -> None:
+        session = self._session_factory()
+        engine = session.get_bind()
+        if engine.dialect.is_async and not in_greenlet():
+            raise UnitOfWorkMisuse(
+                "This unit of work must be awaited. Write: await run(function, uow), from adapters.seedwork.sqlalchemy.asynchronous."
+            )
+        try:
+            session.bind = connection = engine.engine.connect()
+        except PoolTimeout as error:
+            raise DatabaseUnavailable(
+                "All connections of the pool are in use. Close blocks sooner, or raise DATABASE_POOL_SIZE."
+            ) from error
+        connection.info[SESSION] = session
+        session.unit = self
+        session.begin_block()
+        self._session = session
+
+    def _nest(self) -> None:
+        self._open_session.begin_block()
+
+    def _flush(self) -> None:
+        self._open_session.flush()
+
+    def _is_dirty(self) -> bool:
+        return self._open_session.is_changed
+
+    def _commit(self) -> None:
+        self._open_session.commit_block()
+
+    def _rollback(self) -> None:
+        self._open_session.rollback_block()
+
+    def _close(self) -> None:
+        session, self._session = self._session, None
+        if session is None:
+            return
+        connection = session.bind
+        assert isinstance(connection, Connection)
+        try:
+            session.close()
+        finally:
+            if not connection.invalidated:
+                connection.info.pop(SESSION, None)
+            connection.close()

@@ -1,0 +1,89 @@
+"""The repository port: a collection of entities, spoken to in the same words for every aggregate."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import ClassVar, Generic, TypeVar
+from uuid import UUID
+
+from domain.seedwork.entity import Entity, Id, checked_id
+from domain.seedwork.errors import InvalidValue, NotFound
+
+E = TypeVar("E", bound=Entity)
+T = TypeVar("T")
+
+MAX_PAGE = 1_000
+"""The most entities that one page may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[T]):
+    """A part of a longer list, in order of id."""
+
+    items: tuple[T, ...]
+    next: UUID | None
+    """To be handed back as ``after`` for the page that follows; None on the last one."""
+
+
+class Repository(ABC, Generic[E, Id]):
+    """The entities of one aggregate, as if all of them were in memory.
+
+    It belongs to one block of a unit of work and never commits. The database checks its constraints when the unit of
+    work flushes: before each query, at ``uow.flush()`` and at ``uow.commit()``.
+    """
+
+    not_found: ClassVar[type[NotFound]]
+    """What ``get`` raises."""
+
+    @abstractmethod
+    def add(self, entity: E) -> None:
+        """Put a new entity into the collection."""
+
+    @abstractmethod
+    def remove(self, entity: E) -> None:
+        """Take an entity out of the collection.
+
+        Raises: the aggregate's NotFound (it was never put in, or was taken out already).
+        """
+
+    @abstractmethod
+    def count(self) -> int:
+        """Return how many entities there are."""
+
+    def get(self, id: Id, *, for_update: bool = False) -> E:
+        """Return the entity with this id.
+
+        Args:
+            id: the entity's id.
+            for_update: read it afresh, and lock it against other writers until the block ends.
+        Raises: the aggregate's NotFound; InvalidValue (``id`` is not a UUID).
+        """
+        if (entity := self._load(checked_id(id), for_update=for_update)) is None:
+            raise self.not_found(id)
+        return entity
+
+    def find(self, id: Id) -> E | None:
+        """Return the entity with this id, or None.
+
+        Raises: InvalidValue (``id`` is not a UUID).
+        """
+        return self._load(checked_id(id))
+
+    def page(self, *, after: UUID | None = None, limit: int = 50) -> Page[E]:
+        """Return the entities that follow ``after`` in order of id; a late page takes no longer than the first.
+
+        Args:
+            after: the ``next`` of the page before; None for the first page.
+            limit: how many entities at the most, 1 to 1000.
+        Raises: InvalidValue (``after`` is not a UUID, or ``limit`` is out of range).
+        Source: keyset pagination, also known as the seek method (Winand, SQL Performance Explained, chapter 7).
+        """
+        if type(limit) is not int or not 1 <= limit <= MAX_PAGE:
+            raise InvalidValue("limit", limit, f"ask for 1 to {MAX_PAGE} at a time")
+        found = self._load_after(None if after is None else checked_id(after), limit + 1)
+        return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+    @abstractmethod
+    def _load(self, id: Id, *, for_update: bool = False) -> E | None: ...
+
+    @abstractmethod
+    def _load_after(self, id: UUID | None, limit: int) -> list[E]: ...

@@ -1,0 +1,1 @@
+"""How the schema is made: the revisions, and what runs them."""

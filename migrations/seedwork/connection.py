@@ -1,0 +1,109 @@
+"""The connection that migrates: one process at a time, and all of a revision or nothing."""
+
+import logging
+import sqlite3
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any, cast
+
+from alembic.util import CommandError
+from sqlalchemy import Connection, NullPool, create_engine, event, func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from adapters.seedwork.settings import DatabaseSettings
+
+log = logging.getLogger("alembic.env")
+
+LOCK = 7_316_911_042  # any bigint, of this application alone
+HOLDER = text("""
+    SELECT concat_ws(', ', 'pid ' || pid, application_name, 'user ' || usename, host(client_addr),
+                     'connected since ' || date_trunc('second', backend_start))
+    FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND (classid::bigint << 32) + objid::bigint = :lock AND objsubid = 1 AND granted
+""").bindparams(lock=LOCK)
+
+
+@contextmanager
+def connect(settings: DatabaseSettings) -> Generator[Connection]:
+    """Connect, and wait until no other process migrates the database; the lock ends with the connection."""
+    url, wait_s = settings.migration_url, settings.migration_wait_s
+    sqlite = url.drivername == "sqlite"
+    options = {"timeout": wait_s} if sqlite else {"connect_timeout": 5, "fallback_application_name": "alembic"}
+    options = {name: value for name, value in options.items() if name not in url.query}
+    try:
+        connection = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options).connect()
+    except DBAPIError as error:
+        raise _unusable(error) from None
+    with connection:
+        if not sqlite:  # there BEGIN IMMEDIATE waits
+            _lock(connection, wait_s)
+        yield connection
+
+
+def _lock(connection: Connection, wait_s: float) -> None:
+    deadline, told = time.monotonic() + wait_s, False
+    while not connection.scalar(select(func.pg_try_advisory_lock(LOCK))):
+        holder = connection.scalar(HOLDER) or "it has just ended"
+        connection.rollback()  # hold no snapshot while waiting: CREATE INDEX CONCURRENTLY would wait for it
+        if time.monotonic() > deadline:
+            raise CommandError(
+                f"Another process is still migrating this database after {wait_s:g} s: {holder}."
+                " Wait for it, for longer with MIGRATION_WAIT_S; or end it: SELECT pg_terminate_backend(pid)"
+            )
+        if not told:
+            log.info("Waiting for another process that migrates this database: %s", holder)
+            told = True
+        time.sleep(0.2)
+    connection.commit()  # else Alembic takes the transaction for its caller's, and never commits
+
+
+def begin_for_all_or_nothing(connection: Connection) -> None:
+    """See to it that every transaction begins as its engine needs it, a caller's own on SQLite too."""
+    if connection.dialect.name != "sqlite":
+        event.listen(connection, "begin", _limit_lock_waits)
+        return
+    if _sqlite(connection).execute("PRAGMA foreign_keys").fetchone() == (1,):
+        raise CommandError("With PRAGMA foreign_keys=ON, rebuilding a table deletes what refers to it: set it OFF.")
+    event.listen(connection, "begin", _begin_immediate)
+    if connection.in_transaction():
+        _begin_immediate(connection)
+
+
+def _limit_lock_waits(connection: Connection) -> None:
+    # everybody else queues behind a statement that waits for its lock; LOCAL: not in an autocommit_block,
+    # where CREATE INDEX CONCURRENTLY waits for other transactions, and would leave an invalid index
+    connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+
+
+def _begin_immediate(connection: Connection) -> None:
+    # the driver alone would begin at the first INSERT, and leave the tables of a revision that fails
+    if _sqlite(connection).in_transaction:
+        return
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlite_errorname", "") != "SQLITE_BUSY":
+            raise _unusable(error) from None
+        raise CommandError(
+            "Another process has been writing to this database for too long: it migrates, or a block of it is open."
+            " Wait for it, for longer with MIGRATION_WAIT_S; or end it: SQLite can't say who it is, but `fuser` can."
+        ) from None
+
+
+def check_foreign_keys(ctx: Any, step: Any, **_: object) -> None:  # Any: as Alembic calls it
+    """Refuse a revision after which a row of SQLite refers to nothing; the whole upgrade is undone."""
+    if broken := ctx.connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+        raise CommandError(
+            f"Nothing was migrated: after {step.up_revision_id} a row of {broken.table} would refer to a row of"
+            f" {broken.parent} that does not exist."
+        )
+
+
+def _sqlite(connection: Connection) -> sqlite3.Connection:
+    return cast("sqlite3.Connection", connection.connection.driver_connection)
+
+
+def _unusable(error: DBAPIError) -> CommandError:
+    return CommandError(f"The database can't be used: {' '.join(str(error.orig).split())}")

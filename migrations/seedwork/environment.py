@@ -1,0 +1,80 @@
+"""How ``alembic`` runs: on which database, in which transactions, and which tables it compares.
+
+A caller in Python may pass ``config.attributes["url"]`` or ``["connection"]``; a connection that is in a transaction
+already is committed or rolled back by its caller.
+"""
+
+import logging
+from contextlib import nullcontext
+from typing import Any
+
+from alembic import context
+from alembic.util import CommandError
+from pydantic import ValidationError
+from sqlalchemy import Connection, MetaData, make_url
+
+from adapters.seedwork.settings import DatabaseSettings, explain
+from migrations.seedwork.connection import begin_for_all_or_nothing, check_foreign_keys, connect
+from migrations.seedwork.rendering import render_item
+
+
+def migrate(metadata: MetaData, settings: type[DatabaseSettings]) -> None:
+    """Run what the ``alembic`` command asks for.
+
+    Args:
+        metadata: every table of the application.
+        settings: the class of its settings.
+    """
+    _log_to_the_console()
+    if context.is_offline_mode():
+        url = _given(settings).migration_url
+        _run(metadata, url.get_backend_name(), url=url, literal_binds=True, dialect_opts={"paramstyle": "named"})
+    elif given := context.config.attributes.get("connection"):
+        _migrate(metadata, given)
+    else:
+        with connect(_given(settings)) as connection:
+            _migrate(metadata, connection)
+
+
+def _given(settings: type[DatabaseSettings]) -> DatabaseSettings:
+    given = context.config.attributes.get("url")
+    url = given and make_url(given).render_as_string(hide_password=False)
+    try:
+        return settings(database_url=url, migration_database_url=url) if url else settings()
+    except ValidationError as error:
+        raise CommandError(explain(error)) from None
+
+
+def _migrate(metadata: MetaData, connection: Connection) -> None:
+    begin_for_all_or_nothing(connection)
+    checks = {"on_version_apply": check_foreign_keys} if connection.dialect.name == "sqlite" else {}
+    _run(metadata, connection.dialect.name, connection=connection, **checks)
+
+
+def _run(metadata: MetaData, dialect: str, **options: Any) -> None:  # Any: they are configure's own
+    context.configure(
+        target_metadata=metadata,
+        render_as_batch=True,  # on PostgreSQL too: else what is generated there fails on SQLite
+        render_item=render_item,
+        compare_type=True,
+        compare_server_default=True,
+        autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
+        transactional_ddl=True,
+        transaction_per_migration=dialect != "sqlite",
+        **options,
+    )
+    if dialect == "sqlite":
+        # nothing that a revision does has to run outside its transaction here, and leaving it lets another process in
+        context.get_context().autocommit_block = nullcontext  # type: ignore[assignment]  # called without arguments
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def _log_to_the_console() -> None:
+    if (
+        context.config.cmd_opts is not None and not logging.getLogger().handlers
+    ):  # the command line, not a caller in Python
+        logging.basicConfig(format="%(levelname)-5.5s [%(name)s] %(message)s")
+        logging.getLogger("alembic").setLevel(logging.INFO)
+        logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
+        logging.getLogger("alembic.util.messaging").setLevel(logging.CRITICAL)  # an error is printed already

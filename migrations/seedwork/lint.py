@@ -1,0 +1,94 @@
+"""Refuse revisions that would block or break a running application: squawk, on the SQL that PostgreSQL would get.
+
+``make check`` runs it as ``python -m migrations.seedwork.lint``. The only way past is a line in the revision, with a reason:
+
+    # squawk: allow ban-drop-column: no release since 7 reads or writes it
+"""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from adapters.seedwork.settings import PROJECT
+
+EXCLUDED = (
+    "prefer-bigint-over-int",
+    "prefer-identity",
+    "prefer-text-field",
+    "prefer-robust-stmts",  # a revision is all or nothing, and IF NOT EXISTS takes a broken index for a good one
+    "require-lock-timeout",  # env.py sets it
+    "require-statement-timeout",  # a migration may take its time where it keeps nobody waiting
+)
+STEP = re.compile(r"^-- Running upgrade .*?-> (\w+)$", re.MULTILINE)
+MARKER = re.compile(r"^\s*# squawk: allow ([\w-]+)(?:: *(\S.*))?$", re.MULTILINE)
+
+
+def refusals(config: Config) -> Iterator[str]:
+    """Say what is wrong with which revision."""
+    script = ScriptDirectory.from_config(config)
+    steps, error = render(config)
+    for revision, findings in squawk(steps).items():
+        path = Path(script.get_revision(revision).path)
+        markers: dict[str, str] = dict(MARKER.findall(path.read_text()))
+        for rule in markers.keys() - {rule for rule, _ in findings}:
+            yield f"{path.name}: nothing to allow for {rule}. Remove the marker."
+        for rule, text in findings:
+            if not markers.get(rule):
+                yield f"{path.name}: {text}\n  If it is safe here, say why in that file: # squawk: allow {rule}: ..."
+    if error:
+        yield f"No SQL can be shown of what follows {', '.join(steps) or 'base'}: {error}"
+
+
+def render(config: Config) -> tuple[dict[str, str], Exception | None]:
+    """Return the SQL of each revision, and the error of the one of which there is none."""
+    config.attributes["url"] = "postgresql://"
+    config.output_buffer = output = StringIO()
+    error = None
+    try:
+        command.upgrade(config, "heads", sql=True)
+    except Exception as failure:  # whatever comes of a revision that reads rows
+        error = failure
+    _, *parts = STEP.split(output.getvalue())
+    ended = {revision: sql.rpartition("COMMIT;") for revision, sql in zip(parts[::2], parts[1::2], strict=True)}
+    return {revision: f"BEGIN;{sql}{commit}" for revision, (sql, commit, _) in ended.items() if commit}, error
+
+
+def squawk(steps: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
+    """Return what squawk finds in each: the rule, and the statement with the advice."""
+    program = shutil.which("squawk", path=str(Path(sys.executable).parent))
+    assert program, "it comes with the development install"
+    with TemporaryDirectory() as folder:
+        for revision, sql in steps.items():
+            # squawk-ignore: a comment in a statement would be another way past
+            Path(folder, f"{revision}.sql").write_text(sql.replace("squawk-ignore", ""))
+        run = [
+            program,
+            "--reporter=json",
+            f"--exclude={','.join(EXCLUDED)}",
+            "--no-error-on-unmatched-pattern",
+            "*.sql",
+        ]
+        said = subprocess.run(run, cwd=folder, check=False, capture_output=True, text=True)  # noqa: S603  # all ours
+    if said.stderr:
+        raise RuntimeError(said.stderr)
+    found: dict[str, list[tuple[str, str]]] = {revision: [] for revision in steps}
+    for finding in json.loads(said.stdout):
+        revision, rule = Path(finding["file"]).stem, finding["rule_name"]
+        statement = " ".join("\n".join(steps[revision].splitlines()[finding["line"] : finding["line_end"] + 1]).split())
+        advice = " ".join(filter(None, (finding["message"], finding["help"])))
+        found[revision].append((rule, f"{rule}: {statement}\n  {advice}"))
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit("\n".join(refusals(Config(toml_file=PROJECT / "pyproject.toml"))) or None)

@@ -1,0 +1,225 @@
+"""The unit of work: one block is one transaction. Its rules stand here, once, for every implementation.
+
+Source: Unit of Work, in Fowler, Patterns of Enterprise Application Architecture (2002).
+"""
+
+import time
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from contextlib import contextmanager
+from threading import Lock
+from types import TracebackType
+from typing import Self
+
+from service_layer.seedwork.block import Block, State, running_caller
+from service_layer.seedwork.errors import (
+    WRITE_IN_READING_BLOCK,
+    FailedTransaction,
+    UncommittedChanges,
+    UnitOfWorkMisuse,
+)
+
+
+class Transaction(ABC):
+    """Begins, commits, rolls back and closes; nothing else does.
+
+    ::
+
+        with uow:                        # a fresh session, and a transaction of its own
+            user = uow.users.get(user_id)
+            user.change_age(31)
+            uow.commit()                 # without this line nothing happened
+
+    A block that is left without ``commit()``, or by an exception, is rolled back. ``with uow:`` inside an open block is
+    a savepoint: what it commits lives if every block around it commits, and its failure undoes its own changes alone.
+    ``with uow.reading():`` is a transaction that can't write. Once left, the same object can be entered again; while it
+    is open it belongs to the thread or asyncio task that entered it. Leaving ends the innermost block, so a generator
+    must not yield inside an inner one.
+
+    Entities stay readable after their block, unsaved values included, but for one exception: get them again after a
+    failed flush. What an inner block that was rolled back has changed in them is undone with it.
+
+    Inside a block errors are the domain's and those of ``service_layer.seedwork.errors``, not the driver's.
+
+    Args:
+        isolation_level: where the database has several, such as "SERIALIZABLE"; None for its usual one.
+    """
+
+    def __init__(self, isolation_level: str | None = None) -> None:
+        self.isolation_level = isolation_level
+        self.block: Block | None = None
+        """The innermost open block, for implementations."""
+        self._entered = Lock()
+        self._owner: object = None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether a block is open."""
+        return self.block is not None
+
+    def __enter__(self) -> Self:
+        self._enter(read_only=False)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self._leave(error)
+
+    @contextmanager
+    def reading(self) -> Generator[Self]:
+        """Open a read-only transaction: writes fail, an entity changed in it fails at its end, no commit is needed.
+
+        It never waits for a writer. Inside a writing block it is a part of that block, and refuses only ``commit()``.
+        """
+        joins = self.is_open
+        block, error = self._enter(read_only=True), None
+        try:
+            yield self
+        except BaseException as raised:
+            error = raised
+            raise
+        finally:
+            if joins:
+                block.readers -= 1
+            elif self.block is block:  # a generator may be left when its block is long over
+                self._leave(error)
+
+    def flush(self) -> None:
+        """Send the changes to the database now: what breaks a constraint is told here, not at the commit."""
+        self.working_block("uow.flush()")
+        self._flush()
+
+    def commit(self) -> None:
+        """Save the block's changes, if the blocks around it commit too, and end its work.
+
+        Raises: FailedTransaction (a failure was swallowed before), and whatever the changes break.
+        """
+        block = self.working_block("uow.commit()")
+        if block.read_only or block.readers:
+            raise UnitOfWorkMisuse("uow.commit() in a reading block. To write, open it by: with uow:")
+        self._flush()
+        block.state = State.COMMITTING
+        try:
+            self._commit()
+        except BaseException as error:
+            block.fail(error, lost=True)  # what is left of it nobody knows, so the blocks around can't be saved either
+            raise
+        block.state = State.COMMITTED
+        if block.outer:
+            block.outer.changed |= block.changed
+        block.changed = False
+
+    def rollback(self) -> None:
+        """Undo the block's changes, and end its work."""
+        block = self.working_block("uow.rollback()", failed=True)
+        block.state = State.ROLLED_BACK
+        self._undo(block)
+
+    def pause(self, seconds: float) -> None:
+        """Wait before a new try."""
+        time.sleep(seconds)
+
+    def working_block(self, action: str, *, failed: bool = False) -> Block:
+        """Return the innermost block if work is possible in it; otherwise raise UnitOfWorkMisuse or FailedTransaction.
+
+        Args:
+            action: what the caller wrote, for the message.
+            failed: whether a block in which something has failed will do.
+        """
+        block = self.block
+        if block is None:
+            raise UnitOfWorkMisuse(f"{action} outside a block. Write it inside: with uow:")
+        if block.state is not State.OPEN:
+            raise UnitOfWorkMisuse(
+                f"{action} in a block that was {block.state.value}. Write it in a new one: with uow:"
+            )
+        if block.failure and not failed:
+            raise FailedTransaction(action, block.failure) from block.failure
+        return block
+
+    def _enter(self, *, read_only: bool) -> Block:
+        caller = running_caller()
+        if self._entered.acquire(blocking=False):
+            self._owner, self.block = caller, Block(None, read_only)
+            try:
+                self._begin()
+            except BaseException:
+                self._release()
+                raise
+            return self.block
+        if self._owner != caller:
+            raise UnitOfWorkMisuse("This unit of work is open in another thread or task. Make one for each of them.")
+        outer = self.working_block("with uow:")
+        if read_only:
+            outer.readers += 1
+            return outer
+        if outer.read_only:
+            raise UnitOfWorkMisuse("with uow: inside a reading block. To write, open that one by: with uow:")
+        self._nest()
+        self.block = Block(outer, read_only)
+        return self.block
+
+    def _leave(self, error: BaseException | None) -> None:
+        block = self.block
+        if block is None:
+            raise UnitOfWorkMisuse("Left a block that is closed already. Write: with uow:")
+        unfinished, lost_changes = block.state is State.OPEN, False
+        try:
+            try:
+                if error is block.failure is None and block.can_lose_changes:
+                    lost_changes = block.changed or self._is_dirty()
+            finally:
+                if unfinished or not block.outer:
+                    self._undo(block)
+        except Exception as closing:
+            if error is not None:
+                error.add_note(f"Closing the unit of work failed as well: {closing!r}")
+            elif block.state is State.COMMITTED:
+                warnings.warn(f"The block is saved, but closing it failed: {closing!r}", ResourceWarning, stacklevel=3)
+            else:
+                raise
+        finally:
+            self.block = block.outer
+            if not block.outer:
+                self._release()
+        if lost_changes and block.read_only:
+            raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
+        if lost_changes:
+            warnings.warn(UncommittedChanges(), stacklevel=3)
+
+    def _undo(self, block: Block) -> None:
+        if not block.outer:
+            self._close()
+            return
+        try:
+            self._rollback()
+        except BaseException as error:
+            block.outer.fail(error, lost=True)  # what should be undone may still be there
+            raise
+
+    def _release(self) -> None:
+        self._owner = self.block = None
+        self._entered.release()
+
+    # How, which an implementation says. Each is called only where the rules above allow it.
+    @abstractmethod
+    def _begin(self) -> None: ...  # a transaction for the block
+    @abstractmethod
+    def _nest(self) -> None: ...  # flush, and set a savepoint
+    @abstractmethod
+    def _flush(self) -> None: ...  # send pending changes; note a failure in the block
+    @abstractmethod
+    def _is_dirty(self) -> bool: ...  # are changes pending?
+    @abstractmethod
+    def _commit(self) -> None: ...  # release the innermost savepoint, or else commit the transaction
+    @abstractmethod
+    def _rollback(self) -> None: ...  # roll back to the innermost savepoint, and release it
+    @abstractmethod
+    def _close(self) -> None: ...  # roll back what is not committed, and free everything; a second call does nothing
+
+
+def checked_level(level: str | None, *levels: str) -> str | None:
+    """Return an isolation level if the database has it. Raises: UnitOfWorkMisuse (it has not)."""
+    if level not in {None, *levels}:
+        raise UnitOfWorkMisuse(f"Isolation level {level!r} is not one of this database's. Use {' or '.join(levels)}.")
+    return level

@@ -1,0 +1,25 @@
+"""Bulk work on a database keeps a batch or two of things in memory, however many there are."""
+
+import pytest
+
+from adapters.seedwork.sqlalchemy.repository import BATCH
+from tests.seedwork.ordering import Order, OrderingUnitOfWork
+from tests.seedwork.watch import Watch
+
+pytestmark = pytest.mark.parametrize("open_backend", ["sqlite", "postgresql"], indirect=True)
+
+MANY = 4 * BATCH
+
+
+def test_what_is_inserted_or_streamed_is_let_go(uow: OrderingUnitOfWork) -> None:
+    inserted, streamed = Watch(), Watch()
+
+    with uow:
+        uow.orders.insert_many(inserted(Order(number=f"A-{n}") for n in range(MANY)))
+        uow.commit()
+    with uow.reading():
+        numbers = sum(1 for _ in streamed(uow.orders.stream()))
+
+    assert numbers == MANY
+    assert 0 < inserted.most <= 2 * BATCH
+    assert 0 < streamed.most <= 2 * BATCH

@@ -1,0 +1,520 @@
+"""Which error a driver's error becomes: every class of the drivers has a decided place, and the databases are asked."""
+
+import logging
+import resource
+import sqlite3
+import traceback
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import psycopg
+import pytest
+import sqlalchemy.exc
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+    insert,
+    select,
+    text,
+)
+from sqlalchemy.dialects import sqlite
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm.exc import DetachedInstanceError, FlushError, ObjectDereferencedError, StaleDataError
+
+from adapters.container import Container, bootstrap
+from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
+from adapters.seedwork.sqlalchemy.mapping import map_once
+from adapters.seedwork.sqlalchemy.mapping import metadata as application_metadata
+from adapters.seedwork.sqlalchemy.types import IdType
+from adapters.settings import Settings
+from adapters.unit_of_work import SqlAlchemyUnitOfWork
+from domain.seedwork.entity import Entity, new_id
+from domain.seedwork.errors import DomainError
+from service_layer.seedwork.errors import (
+    CommitOutcomeUnknown,
+    ConcurrencyConflict,
+    ConstraintViolated,
+    DatabaseUnavailable,
+    FailedTransaction,
+    ReferenceViolated,
+    SchemaOutdated,
+    StatementTimeout,
+    StorageFailure,
+    TransactionError,
+)
+from tests.seedwork.ordering import Order, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork, map_orders
+
+Kind = type[TransactionError] | None
+
+# ---- what was decided: by what a code begins with, and the longest entry that fits counts -------------------------
+
+MISTAKE = None
+"""The code or the database is set up wrongly: the driver's own error says it best."""
+
+SQLSTATES: dict[Kind, str] = {
+    ConcurrencyConflict: "40 55P03",
+    ConstraintViolated: "23",
+    ReferenceViolated: "23001 23503",
+    DatabaseUnavailable: "08 25006 25P03 53 57P",
+    SchemaOutdated: "42703 42P01",
+    StatementTimeout: "25P04 57014",
+    StorageFailure: "53100 58 XX001 XX002",
+    MISTAKE: "02 03 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 24 25 26 27 28 2B 2D 2F 34 38 39 3B 3D 3F 42 44 54 55 57 72 F0 HV"
+    " P0 XX",
+}
+UNKNOWN_AT_COMMIT: dict[Kind, str] = SQLSTATES | {CommitOutcomeUnknown: "08 40003 57P XX XX001 XX002"}
+
+RESULT_CODES: dict[Kind, str] = {
+    ConcurrencyConflict: "BUSY LOCKED PROTOCOL",
+    ConstraintViolated: "CONSTRAINT",
+    ReferenceViolated: "CONSTRAINT_FOREIGNKEY",
+    StatementTimeout: "INTERRUPT",
+    StorageFailure: "CANTOPEN CORRUPT FULL IOERR NOTADB PERM READONLY",
+    MISTAKE: "ABORT AUTH EMPTY ERROR FORMAT INTERNAL MISMATCH MISUSE NOLFS NOMEM NOTFOUND NOTICE RANGE SCHEMA TOOBIG"
+    " WARNING",
+}
+NO_ERRORS = (
+    "ALTER_TABLE ANALYZE ATTACH CREATE_ DBCONFIG_ DELETE DENY DETACH DONE DROP_ FUNCTION IGNORE INSERT LIMIT_ OK PRAGMA"
+    " READ RECURSIVE REINDEX ROW SAVEPOINT SELECT TRANSACTION UPDATE"
+)
+
+SQLALCHEMY_CLASSES = (
+    sqlalchemy.exc.DBAPIError,  # by the code of the driver's error in it
+    sqlalchemy.exc.TimeoutError,  # DatabaseUnavailable: the pool is full
+    StaleDataError,  # ConcurrencyConflict: a race was lost
+    # mistakes
+    sqlalchemy.exc.ArgumentError,
+    sqlalchemy.exc.CircularDependencyError,
+    sqlalchemy.exc.CompileError,
+    sqlalchemy.exc.DisconnectionError,
+    sqlalchemy.exc.IdentifierError,
+    sqlalchemy.exc.InvalidRequestError,
+    sqlalchemy.exc.StatementError,
+    DetachedInstanceError,
+    FlushError,
+    ObjectDereferencedError,
+)
+
+
+def decided(table: dict[Kind, str], code: str) -> Kind:
+    places = {prefix: kind for kind, prefixes in table.items() for prefix in prefixes.split()}
+    fitting = [prefix for prefix in places if code.startswith(prefix)]
+    assert fitting, f"{code} has no place yet: decide what it means"
+    return places[max(fitting, key=len)]
+
+
+def classes(parent: type[Exception]) -> Iterator[type[Exception]]:
+    for child in parent.__subclasses__():
+        yield child
+        yield from classes(child)
+
+
+ALL_SQLSTATES = sorted({code for kind in classes(psycopg.Error) if (code := getattr(kind, "sqlstate", None))})
+
+# ---- an aggregate of the tests' own, with all that a user has no use for -----------------------------------------
+
+
+class SeatTaken(DomainError):
+    pass
+
+
+class TicketUsed(DomainError):
+    pass
+
+
+class ColourTaken(DomainError):
+    pass
+
+
+class RowTaken(DomainError):
+    pass
+
+
+class NoSuchClass(DomainError):
+    pass
+
+
+class AlreadyNeighbours(DomainError):
+    pass
+
+
+@dataclass(eq=False, kw_only=True)
+class Seat(Entity):
+    number: int = 0
+    alarm: str | None = None
+    """The code of an error that PostgreSQL is to raise when the seat is inserted."""
+    late_alarm: str | None = None
+    """The same for COMMIT."""
+
+
+metadata = MetaData(naming_convention=application_metadata.naming_convention)
+seats = Table(
+    "seats_in_the_carriages_of_a_train",
+    metadata,
+    Column("id", IdType(), primary_key=True),
+    Column("number", Integer),
+    Column("ticket", String),
+    Column("colour", String),
+    Column("row_in_the_carriage", Integer),
+    Column("travel_class", Integer),
+    Column("beside", ForeignKey("seats_in_the_carriages_of_a_train.id", deferrable=True, initially="DEFERRED")),
+    Column("alarm", String),
+    Column("late_alarm", String),
+    Column("version", Integer),
+    UniqueConstraint("number", deferrable=True, initially="DEFERRED", info={"error": SeatTaken}).ddl_if("postgresql"),
+    # its name is longer than PostgreSQL allows
+    UniqueConstraint("row_in_the_carriage", "travel_class", info={"error": RowTaken}),
+    CheckConstraint("travel_class IN (1, 2)", name="travel_class", info={"error": NoSuchClass}),
+)
+Index(None, seats.c.ticket, unique=True, info={"error": TicketUsed})
+Index("uq_seats_colour", func.lower(seats.c.colour), unique=True, info={"error": ColourTaken})
+neighbours = Table(  # to which no entity is mapped
+    "neighbours",
+    metadata,
+    Column("one", ForeignKey(seats.c.id), nullable=False),
+    Column("other", ForeignKey(seats.c.id), nullable=False),
+    UniqueConstraint("one", "other", info={"error": AlreadyNeighbours}),
+)
+ALARMS = """
+CREATE FUNCTION raise_alarm() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    RAISE EXCEPTION USING ERRCODE = COALESCE(NEW.alarm, NEW.late_alarm);
+END $$;
+CREATE TRIGGER alarm BEFORE INSERT ON seats_in_the_carriages_of_a_train
+    FOR EACH ROW WHEN (NEW.alarm IS NOT NULL) EXECUTE FUNCTION raise_alarm();
+CREATE CONSTRAINT TRIGGER late_alarm AFTER INSERT ON seats_in_the_carriages_of_a_train DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (NEW.late_alarm IS NOT NULL) EXECUTE FUNCTION raise_alarm();
+"""
+
+
+@pytest.fixture
+def container(request: pytest.FixtureRequest) -> Iterator[Container]:
+    url = request.getfixturevalue(f"{request.param}_url")
+    with bootstrap(settings=Settings(database_url=url)) as container:
+        map_orders()
+        map_once(Seat, seats, version_id_col=seats.c.version)
+        metadata.create_all(container.engine())
+        yield container
+
+
+@pytest.fixture
+def uow(container: Container) -> SqlAlchemyOrderingUnitOfWork:
+    return SqlAlchemyOrderingUnitOfWork(container.session_factory())
+
+
+on_sqlite = pytest.mark.parametrize("container", ["sqlite"], indirect=True)
+on_postgresql = pytest.mark.parametrize("container", ["postgresql"], indirect=True)
+on_both = pytest.mark.parametrize("container", ["sqlite", "postgresql"], indirect=True)
+
+# ---- every class has a place -------------------------------------------------------------------------------------
+
+
+def at_a_statement(uow: SqlAlchemyUnitOfWork, code: str) -> None:
+    uow.session.execute(text(f"DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$"))
+
+
+def at_a_flush(uow: SqlAlchemyUnitOfWork, code: str) -> None:
+    uow.session.add(Seat(alarm=code))
+    uow.flush()
+
+
+def at_an_autoflush(uow: SqlAlchemyUnitOfWork, code: str) -> None:
+    uow.session.add(Seat(alarm=code))
+    uow.session.scalars(select(Seat)).all()
+
+
+def at_commit(uow: SqlAlchemyUnitOfWork, code: str) -> None:
+    uow.session.add(Seat(late_alarm=code))
+    uow.commit()
+
+
+@pytest.mark.parametrize(
+    ("provoke", "table"),
+    [
+        (at_a_statement, SQLSTATES),
+        (at_a_flush, SQLSTATES),
+        (at_an_autoflush, SQLSTATES),
+        (at_commit, UNKNOWN_AT_COMMIT),
+    ],
+)
+@on_postgresql
+def test_every_error_of_postgresql_means_what_was_decided(
+    container: Container,
+    uow: SqlAlchemyUnitOfWork,
+    provoke: Callable[[SqlAlchemyUnitOfWork, str], None],
+    table: dict[Kind, str],
+) -> None:
+    with container.engine().begin() as connection:
+        connection.execute(text(ALARMS))
+
+    def meaning(code: str) -> Kind:
+        with pytest.raises((TransactionError, DBAPIError)) as caught, uow:
+            provoke(uow, code)
+        return caught.type if issubclass(caught.type, TransactionError) else MISTAKE
+
+    meanings = {code: meaning(code) for code in ALL_SQLSTATES}
+
+    assert meanings == {code: decided(table, code) for code in ALL_SQLSTATES}
+
+
+def test_every_error_of_sqlite_means_what_was_decided() -> None:
+    def meaning(code: str) -> Kind:
+        error = sqlite3.Error("it is so")
+        error.sqlite_errorname = code
+        found = meaning_of(error, None, sqlite.dialect(), lost=False)
+        assert found is None or isinstance(found, TransactionError)
+        return type(found) if found else None
+
+    table = RESULT_CODES | {TransactionError: NO_ERRORS}
+    names = [name for name in dir(sqlite3) if name.startswith("SQLITE_")]
+    places = {name: decided(table, name.removeprefix("SQLITE_")) for name in names}
+    errors = {name: kind for name, kind in places.items() if kind is not TransactionError}
+
+    assert {name: meaning(name) for name in errors} == errors
+
+
+def test_an_error_without_a_code_means_a_lost_connection_or_a_mistake() -> None:
+    kinds = [kind for kind in classes(psycopg.Error) if getattr(kind, "sqlstate", None) is None]
+
+    for kind in kinds:
+        assert isinstance(meaning_of(kind("gone"), None, sqlite.dialect(), lost=True), DatabaseUnavailable)
+        assert meaning_of(kind("wrong"), None, sqlite.dialect(), lost=False) is MISTAKE
+
+
+def test_every_class_of_sqlalchemy_has_a_decided_place() -> None:
+    kinds = [kind for kind in classes(sqlalchemy.exc.SQLAlchemyError) if kind.__module__.startswith("sqlalchemy.")]
+
+    assert [kind for kind in kinds if not issubclass(kind, SQLALCHEMY_CLASSES)] == []
+
+
+# ---- constraints -------------------------------------------------------------------------------------------------
+
+FIRST = {"id": new_id(), "ticket": "A", "colour": "red", "row_in_the_carriage": 1, "travel_class": 2, "version": 1}
+
+
+@pytest.mark.parametrize(
+    ("values", "error"),
+    [
+        ({"ticket": "A"}, TicketUsed),
+        ({"colour": "RED"}, ColourTaken),
+        ({"row_in_the_carriage": 1, "travel_class": 2}, RowTaken),
+        ({"travel_class": 3}, NoSuchClass),
+        ({"id": FIRST["id"]}, ConstraintViolated),
+    ],
+    ids=["index", "index of an expression", "several columns and a long name", "check", "nothing is declared"],
+)
+@on_both
+def test_a_broken_constraint_is_the_error_declared_beside_it(
+    uow: SqlAlchemyUnitOfWork, values: dict[str, object], error: type[Exception]
+) -> None:
+    with pytest.raises(error), uow:
+        uow.session.execute(insert(seats), FIRST)
+        uow.session.execute(insert(seats), {"id": new_id()} | values)
+
+
+@on_both
+def test_a_constraint_of_a_table_without_an_entity_has_a_declared_error_too(uow: SqlAlchemyUnitOfWork) -> None:
+    with pytest.raises(AlreadyNeighbours), uow:
+        uow.session.execute(insert(seats), FIRST)
+        uow.session.execute(insert(neighbours), {"one": FIRST["id"], "other": FIRST["id"]})
+        uow.session.execute(insert(neighbours), {"one": FIRST["id"], "other": FIRST["id"]})
+
+
+@on_postgresql
+def test_a_deferred_constraint_that_fails_at_commit_is_the_error_declared_beside_it(uow: SqlAlchemyUnitOfWork) -> None:
+    with uow:
+        uow.session.add_all([Seat(number=1), Seat(number=1)])
+        uow.flush()
+        with pytest.raises(SeatTaken):
+            uow.commit()
+
+    with uow.reading():
+        assert uow.session.execute(seats.select()).all() == []
+
+
+@on_both
+def test_a_deferred_foreign_key_that_fails_at_commit_is_a_broken_reference(uow: SqlAlchemyUnitOfWork) -> None:
+    with uow:
+        uow.session.execute(insert(seats), FIRST | {"beside": new_id()})
+        with pytest.raises(ReferenceViolated):
+            uow.commit()
+
+    with uow.reading():
+        assert uow.session.execute(seats.select()).all() == []
+
+
+@on_both
+def test_removing_what_others_point_to_is_a_broken_reference(uow: SqlAlchemyUnitOfWork) -> None:
+    with pytest.raises(ReferenceViolated), uow:
+        uow.session.execute(insert(seats), FIRST)
+        uow.session.execute(insert(neighbours), {"one": FIRST["id"], "other": FIRST["id"]})
+        uow.session.execute(seats.delete())
+
+
+@on_sqlite
+def test_the_words_of_a_trigger_are_handed_on(uow: SqlAlchemyUnitOfWork) -> None:
+    with pytest.raises(ConstraintViolated, match=r"refused the data: the train has left\.$"), uow:
+        uow.session.execute(
+            text(
+                f"CREATE TRIGGER closed BEFORE INSERT ON {seats.name}"
+                " BEGIN SELECT RAISE(ABORT, 'the train has left'); END"
+            )
+        )
+        uow.session.execute(insert(seats), FIRST)
+
+
+@on_postgresql
+def test_a_race_that_postgresql_notices_at_commit_is_a_conflict(container: Container) -> None:
+    first, second = (SqlAlchemyOrderingUnitOfWork(container.session_factory(), "SERIALIZABLE") for _ in range(2))
+
+    with first, second:
+        first.orders.add(Order(number=f"{first.orders.count()} before the first"))
+        first.flush()
+        second.orders.add(Order(number=f"{second.orders.count()} before the second"))
+        second.flush()
+        first.commit()
+        with pytest.raises(ConcurrencyConflict):
+            second.commit()
+
+    with first.reading():
+        assert [order.number for order in first.orders.page().items] == ["0 before the first"]
+
+
+# ---- what is in a row stays in the database ----------------------------------------------------------------------
+
+SECRET = "4111-1111"
+
+
+def repeat(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    uow.orders.add(Order(number=SECRET))
+    uow.commit()
+
+
+def defer(uow: SqlAlchemyUnitOfWork) -> None:
+    uow.session.add_all([Seat(number=int(SECRET.replace("-", ""))) for _ in range(2)])
+    uow.commit()
+
+
+def execute(sql: str) -> Callable[[SqlAlchemyUnitOfWork], None]:
+    def provoke(uow: SqlAlchemyUnitOfWork) -> None:
+        uow.session.execute(text(sql), {"value": SECRET} if ":value" in sql else {})
+
+    return provoke
+
+
+@pytest.mark.parametrize(
+    ("provoke", "error"),
+    [
+        (repeat, OrderNumberTaken),
+        (defer, SeatTaken),
+        (execute("UPDATE orders SET deposit_cents = -1"), ConstraintViolated),
+        (execute("UPDATE orders SET status = NULL"), ConstraintViolated),
+        (execute("SELECT CAST(:value AS integer)"), DBAPIError),
+        (execute("SELECT CAST('{' || :value AS json)"), DBAPIError),
+    ],
+    ids=["flush", "commit", "check", "not null", "not a number", "not json"],
+)
+@on_postgresql
+def test_no_error_and_no_log_shows_what_is_in_a_row(
+    container: Container,
+    uow: SqlAlchemyOrderingUnitOfWork,
+    caplog: pytest.LogCaptureFixture,
+    provoke: Callable[[SqlAlchemyOrderingUnitOfWork], None],
+    error: type[Exception],
+) -> None:
+    with uow:
+        repeat(uow)
+
+    with caplog.at_level(logging.INFO, "sqlalchemy"), pytest.raises(error) as caught, uow:
+        provoke(uow)
+
+    told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    assert "sqlalchemy.engine" in caplog.text
+    assert SECRET not in told
+    assert SECRET.replace("-", "") not in told
+
+
+# ---- a statement that fails in any other way ---------------------------------------------------------------------
+
+
+@on_both
+def test_a_value_that_the_driver_refuses_fails_the_block(uow: SqlAlchemyUnitOfWork) -> None:
+    with uow:
+        uow.session.execute(insert(seats), FIRST)
+        with pytest.raises((OverflowError, DBAPIError)):
+            uow.session.execute(insert(seats), FIRST | {"number": 2**70})
+        with pytest.raises(FailedTransaction):
+            uow.commit()
+
+
+# ---- SQLite ends a transaction by itself when it can't write -----------------------------------------------------
+
+
+@pytest.fixture
+def full_disk(uow: SqlAlchemyUnitOfWork) -> Callable[[], None]:
+    """Fills SQLite's file up to the pages that it may have."""
+
+    def fill() -> None:
+        uow.session.execute(text("PRAGMA max_page_count = 1"))  # as few as there are
+        for number in range(1000):
+            uow.session.execute(insert(seats), {"id": new_id(), "ticket": f"{number:0500}"})
+
+    return fill
+
+
+@on_sqlite
+def test_a_full_disk_is_told_as_such_and_saves_nothing(
+    uow: SqlAlchemyUnitOfWork, full_disk: Callable[[], None]
+) -> None:
+    with uow:
+        session = uow.session
+        with pytest.raises(StorageFailure, match="disk is full"):
+            full_disk()
+        with pytest.raises(sqlalchemy.exc.PendingRollbackError):
+            session.execute(insert(seats), FIRST)
+        with pytest.raises(FailedTransaction, match="disk is full"):
+            uow.commit()
+
+    with uow.reading():
+        assert uow.session.execute(seats.select()).all() == []
+
+
+@on_sqlite
+def test_a_disk_that_gets_full_in_an_inner_block_fails_the_blocks_around_it(
+    uow: SqlAlchemyUnitOfWork, full_disk: Callable[[], None]
+) -> None:
+    with uow:
+        uow.session.execute(insert(seats), FIRST)
+        with pytest.raises(StorageFailure), uow:
+            full_disk()
+        with pytest.raises(FailedTransaction, match="disk is full"):
+            uow.commit()
+
+    with uow.reading():
+        assert uow.session.execute(seats.select()).all() == []
+
+
+@on_sqlite
+def test_a_disk_that_fails_during_commit_leaves_the_outcome_unknown(
+    uow: SqlAlchemyUnitOfWork,
+) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    with uow:
+        uow.session.execute(insert(seats), FIRST)
+        with pytest.raises(CommitOutcomeUnknown) as caught:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+            try:
+                uow.commit()
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+    assert caught.value.__cause__.sqlite_errorname == "SQLITE_IOERR_WRITE"

@@ -1,0 +1,317 @@
+"""A connection that breaks, at any moment, in any way: what is saved is known, or said to be unknown."""
+
+import re
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from sqlalchemy import event, make_url, text
+
+from adapters.container import Container, bootstrap
+from adapters.settings import Settings
+from adapters.unit_of_work import SqlAlchemyUnitOfWork
+from domain.seedwork.entity import new_id
+from domain.user import User, UserId
+from service_layer import users
+from service_layer.seedwork.errors import CommitOutcomeUnknown, DatabaseUnavailable, FailedTransaction
+from tests.seedwork.postgresql_server import PostgresServer
+from tests.seedwork.tcp_proxy import TcpProxy
+
+
+class Interrupted(Exception):
+    """What a caller's own code raises."""
+
+
+@pytest.fixture
+def container(database_url: str, proxy: TcpProxy) -> Iterator[Container]:
+    """An application that reaches its database through the proxy, with one connection in its pool."""
+    patience = {"connect_timeout": "2", "tcp_user_timeout": "1000"}
+    url = make_url(database_url).set(port=proxy.port).update_query_dict(patience)
+    settings = Settings(database_url=url.render_as_string(hide_password=False), database_pool_size=1)
+    with bootstrap(settings=settings) as container:
+        yield container
+
+
+@pytest.fixture
+def uow(container: Container) -> SqlAlchemyUnitOfWork:
+    """A unit of work whose connection lies in the pool."""
+    uow = SqlAlchemyUnitOfWork(container.session_factory())
+    assert users.list_users(uow).items == ()
+    return uow
+
+
+@pytest.fixture
+def direct(database_url: str) -> Iterator[SqlAlchemyUnitOfWork]:
+    """A unit of work without the proxy, whose connection lies in the pool."""
+    with bootstrap(settings=Settings(database_url=database_url)) as container:
+        uow = SqlAlchemyUnitOfWork(container.session_factory())
+        assert users.list_users(uow).items == ()
+        yield uow
+
+
+@pytest.fixture
+def administrator(database_url: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def names(administrator: psycopg.Connection) -> Callable[[], list[str]]:
+    """Whoever is saved, as another client sees it."""
+    return lambda: [name for (name,) in administrator.execute("SELECT name FROM users ORDER BY name")]
+
+
+def terminate_all(administrator: psycopg.Connection) -> None:
+    administrator.execute(
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+        " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+    )
+
+
+# ---- during COMMIT nobody knows ----------------------------------------------------------------------------------
+
+
+def test_cut_before_commit_arrives_the_outcome_is_unknown_and_nothing_is_saved(
+    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, names: Callable[[], list[str]]
+) -> None:
+    proxy.cut_before(b"COMMIT")
+
+    with pytest.raises(CommitOutcomeUnknown, match="lost during COMMIT"):
+        users.register_user(uow, name="John Doe", age=30)
+
+    assert names() == []
+
+
+def test_cut_after_the_commit_the_outcome_is_unknown_and_the_work_is_saved_once(
+    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, names: Callable[[], list[str]]
+) -> None:
+    proxy.cut_after(b"COMMIT")
+
+    with pytest.raises(CommitOutcomeUnknown, match="lost during COMMIT"):
+        users.register_user(uow, name="John Doe", age=30)
+
+    assert names() == ["John Doe"]
+
+
+@pytest.mark.parametrize("cut", [TcpProxy.cut_before, TcpProxy.cut_after], ids=["before", "after"])
+def test_a_registration_of_unknown_outcome_can_be_repeated_by_its_id(
+    uow: SqlAlchemyUnitOfWork,
+    proxy: TcpProxy,
+    names: Callable[[], list[str]],
+    cut: Callable[[TcpProxy, bytes], None],
+) -> None:
+    user_id = UserId(new_id())
+    cut(proxy, b"COMMIT")
+    with pytest.raises(CommitOutcomeUnknown):
+        users.register_user(uow, name="John Doe", age=30, email="john@example.com", user_id=user_id)
+
+    john = users.register_user(uow, name="John Doe", age=30, email="john@example.com", user_id=user_id)
+
+    assert (john.id, john.version) == (user_id, 1)
+    assert names() == ["John Doe"]
+
+
+def test_a_backend_that_was_terminated_before_commit_leaves_the_outcome_unknown(
+    uow: SqlAlchemyUnitOfWork, administrator: psycopg.Connection, names: Callable[[], list[str]]
+) -> None:
+    with pytest.raises(CommitOutcomeUnknown), uow:
+        uow.users.add(User(name="John Doe", age=30))
+        uow.flush()
+        terminate_all(administrator)
+        uow.commit()
+
+    assert names() == []
+
+
+# ---- before COMMIT nothing is saved, and the function is run again -----------------------------------------------
+
+
+@pytest.mark.parametrize("word", [b"BEGIN", b"SELECT", b"UPDATE"])
+@pytest.mark.parametrize("cut", [TcpProxy.cut_before, TcpProxy.cut_after], ids=["before", "after"])
+def test_a_service_function_goes_on_if_the_connection_is_cut_before_its_commit(
+    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, cut: Callable[[TcpProxy, bytes], None], word: bytes
+) -> None:
+    john = users.register_user(uow, name="John Doe", age=30)
+    cut(proxy, word)
+
+    changed = users.change_user_age(uow, john.id, 31)
+
+    assert (changed.age, changed.version) == (31, 2)
+    assert users.get_user(uow, john.id) == changed
+
+
+def test_a_lost_connection_fails_its_block_and_those_around_it(
+    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, names: Callable[[], list[str]]
+) -> None:
+    with uow:
+        uow.users.add(User(name="John Doe", age=30))
+        with pytest.raises(DatabaseUnavailable), uow:
+            proxy.cut_before(b"SELECT")
+            uow.users.count()
+        with pytest.raises(FailedTransaction, match="DatabaseUnavailable"):
+            uow.commit()
+
+    assert names() == []
+
+
+def test_a_lost_connection_fails_its_block_though_it_was_lost_inside_a_savepoint_of_the_callers_own(
+    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, names: Callable[[], list[str]]
+) -> None:
+    with uow:
+        uow.users.add(User(name="John Doe", age=30))
+        with pytest.raises(DatabaseUnavailable), uow.session.begin_nested():
+            proxy.cut_before(b"SELECT 1")
+            uow.session.execute(text("SELECT 1"))
+        with pytest.raises(FailedTransaction, match="DatabaseUnavailable"):
+            uow.commit()
+
+    assert names() == []
+
+
+def test_a_connection_lost_in_an_inner_commit_is_no_unknown_outcome(
+    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, names: Callable[[], list[str]]
+) -> None:
+    with pytest.raises(DatabaseUnavailable), uow:
+        with uow:
+            uow.users.add(User(name="John Doe", age=30))
+            proxy.cut_before(b"RELEASE SAVEPOINT")
+            uow.commit()
+        uow.commit()
+
+    assert names() == []
+
+
+def test_an_error_of_the_callers_own_is_not_replaced_by_a_lost_connection(
+    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy
+) -> None:
+    mine = Interrupted("mine")
+
+    with pytest.raises(Interrupted) as caught, uow:
+        uow.users.count()
+        proxy.cut_before(b"ROLLBACK")
+        raise mine
+
+    assert caught.value is mine
+    assert "Closing the unit of work failed as well: DatabaseUnavailable" in caught.value.__notes__[0]
+
+
+def test_a_backend_that_was_terminated_during_a_block_fails_it(
+    uow: SqlAlchemyUnitOfWork, administrator: psycopg.Connection, names: Callable[[], list[str]]
+) -> None:
+    with pytest.raises(DatabaseUnavailable, match="connection to it was lost"), uow:
+        uow.users.add(User(name="John Doe", age=30))
+        uow.flush()
+        terminate_all(administrator)
+        uow.users.count()
+
+    assert names() == []
+
+
+# ---- between calls -----------------------------------------------------------------------------------------------
+
+
+def test_a_backend_that_was_terminated_between_two_blocks_costs_no_failed_block(
+    direct: SqlAlchemyUnitOfWork, administrator: psycopg.Connection, names: Callable[[], list[str]]
+) -> None:
+    terminate_all(administrator)
+
+    with direct:
+        direct.users.add(User(name="John Doe", age=30))
+        direct.commit()
+
+    assert names() == ["John Doe"]
+
+
+@pytest.mark.parametrize("end", [PostgresServer.restart, PostgresServer.kill], ids=["stopped", "killed"])
+def test_a_server_that_was_restarted_between_two_blocks_costs_no_failed_block(
+    direct: SqlAlchemyUnitOfWork, server: PostgresServer, end: Callable[[PostgresServer], None]
+) -> None:
+    users.register_user(direct, name="John Doe", age=30)
+    end(server)
+    server.restart()
+
+    with direct:
+        assert direct.users.count() == 1
+
+
+def test_a_healthy_connection_is_not_asked_whether_it_lives(uow: SqlAlchemyUnitOfWork, proxy: TcpProxy) -> None:
+    john = users.register_user(uow, name="John Doe", age=30)
+    proxy.sent.clear()
+
+    users.change_user_age(uow, john.id, 31)
+
+    assert [re.findall(b"BEGIN|SELECT|UPDATE|COMMIT", request)[0] for request in proxy.sent] == [
+        b"BEGIN",
+        b"SELECT",
+        b"UPDATE",
+        b"COMMIT",
+    ]
+
+
+# ---- no connection at all ----------------------------------------------------------------------------------------
+
+
+def test_a_server_that_hangs_up_for_a_while_costs_no_failed_call(
+    container: Container, uow: SqlAlchemyUnitOfWork, proxy: TcpProxy
+) -> None:
+    container.engine().dispose()
+    proxy.refuse(times=3)
+
+    assert users.list_users(uow).items == ()
+
+
+def test_a_server_that_closes_each_new_connection_is_told_as_such(
+    container: Container, uow: SqlAlchemyUnitOfWork, administrator: psycopg.Connection
+) -> None:
+    terminate_all(administrator)
+    event.listen(container.engine(), "connect", lambda *_: terminate_all(administrator))
+
+    with pytest.raises(DatabaseUnavailable, match="connection to it was lost"), uow:
+        uow.users.count()
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"port": 1}, "Connection refused"),
+        ({"password": "hunter2"}, "password authentication failed"),
+        ({"database": "elsewhere"}, 'database "elsewhere" does not exist'),
+    ],
+    ids=["no server", "wrong password", "no database"],
+)
+def test_who_cannot_connect_is_told_in_the_words_of_the_driver_and_without_the_password(
+    database_url: str, wrong: dict[str, Any], words: str
+) -> None:
+    url = make_url(database_url).set(**wrong)
+
+    with (
+        bootstrap(settings=Settings(database_url=url.render_as_string(hide_password=False))) as container,
+        pytest.raises(DatabaseUnavailable, match=words) as caught,
+        container.unit_of_work(),
+    ):
+        pytest.fail("entered")
+
+    assert str(url.password) not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+# ---- silence -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives up on what a peer does not take")
+def test_a_server_that_takes_nothing_any_more_is_given_up(uow: SqlAlchemyUnitOfWork, proxy: TcpProxy) -> None:
+    with pytest.raises(DatabaseUnavailable, match="connection to it was lost"), uow:
+        uow.users.count()
+        proxy.fall_silent()
+        uow.session.execute(text("SELECT length(:long)"), {"long": "x" * 2**24})
+
+
+def test_a_server_that_does_not_answer_a_new_connection_is_given_up(
+    container: Container, uow: SqlAlchemyUnitOfWork, proxy: TcpProxy
+) -> None:
+    container.engine().dispose()
+    proxy.fall_silent()
+
+    with pytest.raises(DatabaseUnavailable, match="timeout expired"), uow:
+        pytest.fail("entered")

@@ -1,0 +1,127 @@
+"""A server that dies under load: nothing acknowledged is lost, and the service goes on when there is a server again."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from threading import Condition
+
+import psycopg
+import pytest
+from sqlalchemy import make_url
+
+from adapters.container import bootstrap
+from adapters.settings import Settings
+from domain.seedwork.entity import new_id
+from domain.user import UserId
+from service_layer import users
+from service_layer.seedwork.errors import CommitOutcomeUnknown
+from service_layer.unit_of_work import UnitOfWork
+from tests.seedwork.backends import migrate
+from tests.seedwork.fixtures import start_postgresql
+from tests.seedwork.postgresql_server import PostgresServer
+
+WRITERS, ENOUGH = 4, 100
+
+
+@pytest.fixture
+def primary() -> Iterator[PostgresServer]:
+    with start_postgresql(tcp=True) as server:
+        server.create_database("app")
+        migrate(server.url("app"))
+        yield server
+
+
+@pytest.fixture
+def standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """A server that has all that the primary acknowledges."""
+    with PostgresServer.start(standby_of=primary) as server:
+        ask(primary, "ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+        ask(primary, "SELECT pg_reload_conf()")
+        while not ask(primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"):
+            pass
+        yield server
+
+
+def ask(server: PostgresServer, statement: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(server.url("app").replace("+psycopg", ""), autocommit=True) as connection:
+        cursor = connection.execute(statement.encode())
+        return cursor.fetchall() if cursor.description else []
+
+
+def registered(server: PostgresServer) -> list[object]:
+    return sorted(user_id for (user_id,) in ask(server, "SELECT id FROM users"))  # type: ignore[type-var]  # UUIDs
+
+
+class Writers:
+    """Threads that register users, each by its id until the outcome is known."""
+
+    def __init__(self, new_unit: Callable[[], UnitOfWork]) -> None:
+        self.acknowledged: list[UserId] = []
+        self._new_unit = new_unit
+        self._stopped = False
+        self._news = Condition()
+
+    def work(self) -> None:
+        uow = self._new_unit()
+        while not self._stopped:
+            user_id = UserId(new_id())
+            while not self._is_registered(uow, user_id):
+                pass
+            with self._news:
+                self.acknowledged.append(user_id)
+                self._news.notify()
+
+    def _is_registered(self, uow: UnitOfWork, user_id: UserId) -> bool:
+        try:
+            users.register_user(uow, name="John Doe", age=30, user_id=user_id)
+        except CommitOutcomeUnknown:
+            return False
+        return True
+
+    def wait_for_more(self) -> None:
+        with self._news:
+            target = len(self.acknowledged) + ENOUGH
+            assert self._news.wait_for(lambda: len(self.acknowledged) >= target, timeout=30)
+
+    def stop(self) -> None:
+        self._stopped = True
+
+
+@contextmanager
+def writing_to(url: str) -> Iterator[Writers]:
+    with bootstrap(settings=Settings(database_url=url)) as container, ThreadPoolExecutor(WRITERS) as pool:
+        writers = Writers(container.unit_of_work)
+        works = [pool.submit(writers.work) for _ in range(WRITERS)]
+        try:
+            yield writers
+        finally:
+            writers.stop()
+        for work in works:
+            work.result()
+
+
+def test_nothing_acknowledged_is_lost_when_a_server_is_killed_and_started_again(primary: PostgresServer) -> None:
+    with writing_to(primary.url("app")) as writers:
+        for _ in range(3):
+            writers.wait_for_more()
+            primary.kill()
+            primary.restart()
+        writers.wait_for_more()
+
+    assert registered(primary) == sorted(writers.acknowledged)
+
+
+def test_nothing_acknowledged_is_lost_when_a_stand_by_takes_over(
+    primary: PostgresServer, standby: PostgresServer
+) -> None:
+    servers = [make_url(server.url("app")) for server in (primary, standby)]
+    hosts = {"host": [f"{url.host}:{url.port}" for url in servers], "target_session_attrs": "read-write"}
+    both = servers[0].set(host="", port=None).update_query_dict(hosts)
+
+    with writing_to(both.render_as_string(hide_password=False)) as writers:
+        writers.wait_for_more()
+        primary.kill()
+        ask(standby, "SELECT pg_promote()")
+        writers.wait_for_more()
+
+    assert registered(standby) == sorted(writers.acknowledged)

@@ -1,0 +1,269 @@
+"""What ``alembic`` promises here, whatever the revisions are: all or nothing, one at a time, and no silent success."""
+
+import logging
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+from alembic import command
+from alembic.util import CommandError
+from sqlalchemy import Connection, make_url, text
+
+from tests.seedwork.revisions import History
+
+FIRST = """op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(9)))"""
+HALF_A_REVISION = """
+    op.create_table("halves", sa.Column("id", sa.Integer, primary_key=True))
+    op.execute("INSERT INTO halves VALUES (1)")
+    """
+
+
+def revisions(history: History) -> list[str]:
+    with history.engine.connect() as connection:
+        return list(connection.scalars(text("SELECT version_num FROM alembic_version")))
+
+
+# ---- all or nothing -----------------------------------------------------------------------------------------------
+
+
+def test_a_revision_that_fails_half_way_leaves_nothing_of_its_own_and_the_next_run_succeeds(planted: History) -> None:
+    planted.plant("first", FIRST)
+    planted.plant("second", f"{HALF_A_REVISION}\n    raise RuntimeError('half-way')", down="first")
+
+    with pytest.raises(RuntimeError, match="half-way"):
+        planted.upgrade()
+    assert "halves" not in planted.tables()
+
+    planted.plant("second", HALF_A_REVISION, down="first")
+    planted.upgrade()
+    assert planted.tables() == {"parents", "halves", "alembic_version"}
+    assert revisions(planted) == ["second"]
+
+
+def test_on_postgresql_the_revisions_before_the_failing_one_stay(on_postgresql: History) -> None:
+    on_postgresql.plant("first", FIRST)
+    on_postgresql.plant("second", "raise RuntimeError", down="first")
+
+    with pytest.raises(RuntimeError):
+        on_postgresql.upgrade()
+
+    assert revisions(on_postgresql) == ["first"]
+
+
+def test_on_sqlite_a_failing_upgrade_leaves_no_trace(on_sqlite: History) -> None:
+    on_sqlite.plant("first", FIRST)
+    on_sqlite.plant("second", "with op.get_context().autocommit_block(): raise RuntimeError", down="first")
+
+    with pytest.raises(RuntimeError):
+        on_sqlite.upgrade()
+
+    assert on_sqlite.tables() == set()
+
+
+def test_what_a_killed_upgrade_has_begun_is_undone_and_done_by_the_next_one(planted: History, tmp_path: Path) -> None:
+    flag = tmp_path / "flag"
+    flag.touch()
+    stop = f"import os, time; os.path.exists({str(flag)!r}) and (print('half-way', flush=True), time.sleep(60))"
+    planted.plant("first", FIRST)
+    planted.plant("second", f"{HALF_A_REVISION}\n    {stop}", down="first")
+
+    with planted.start("upgrade", "head") as killed:
+        assert killed.stdout
+        next(line for line in killed.stdout if line == "half-way\n")
+        killed.kill()
+    flag.unlink()
+    planted.upgrade()
+
+    assert planted.tables() == {"parents", "halves", "alembic_version"}
+    assert revisions(planted) == ["second"]
+
+
+# ---- one at a time ------------------------------------------------------------------------------------------------
+
+
+def test_of_eight_that_upgrade_at_once_one_migrates_and_all_succeed_and_a_new_process_sees_it(
+    planted: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MIGRATION_WAIT_S", "60")  # else a waiting one that blocks the index would do so for long
+    planted.plant("first", FIRST)
+    planted.plant(
+        "second",
+        """
+        with op.get_context().autocommit_block():
+            op.drop_index("ix_parents_name", table_name="parents", if_exists=True, postgresql_concurrently=True)
+            op.create_index("ix_parents_name", "parents", ["name"], postgresql_concurrently=True)
+        """,
+        down="first",
+    )
+
+    upgrades = [planted.start("upgrade", "head") for _ in range(8)]
+    said = [upgrade.communicate()[0] for upgrade in upgrades]
+    current = planted.start("current", "--check-heads")
+
+    assert [upgrade.returncode for upgrade in upgrades] == [0] * 8, said
+    assert "".join(said).count("Running upgrade first -> second") == 1
+    assert "second (head)" in current.communicate()[0]
+    assert current.returncode == 0
+
+
+def test_on_postgresql_who_waits_too_long_is_told_who_migrates(
+    on_postgresql: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_postgresql.plant("first", "op.execute('SELECT 1')")
+    on_postgresql.upgrade()
+    monkeypatch.setenv("MIGRATION_WAIT_S", "0.001")
+    url = make_url(on_postgresql.url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    with psycopg.connect(url, application_name="a stuck deploy") as other:
+        other.execute("SELECT pg_advisory_lock(7316911042)")
+
+        holder = rf"after 0.001 s: pid {other.info.backend_pid}, a stuck deploy, user .*, connected since 20\d\d-"
+        with pytest.raises(CommandError, match=holder):
+            on_postgresql.upgrade()
+
+
+def test_on_sqlite_who_waits_too_long_is_told_why(on_sqlite: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    on_sqlite.plant("first", FIRST)
+    monkeypatch.setenv("MIGRATION_WAIT_S", "0.001")
+
+    with closing(sqlite3.connect(make_url(on_sqlite.url).database or "")) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(CommandError, match=r"Another process has been writing .* MIGRATION_WAIT_S"):
+            on_sqlite.upgrade()
+
+
+def test_on_postgresql_a_statement_waits_5_s_for_its_lock_unless_it_is_one_to_run_concurrently(
+    on_postgresql: History,
+) -> None:
+    seen = "op.execute(\"CREATE TABLE {} AS SELECT current_setting('lock_timeout')\")"
+    on_postgresql.plant(
+        "first", f"{seen.format('inside')}\nwith op.get_context().autocommit_block():\n    {seen.format('outside')}"
+    )
+
+    on_postgresql.upgrade()
+
+    with on_postgresql.engine.connect() as connection:
+        assert connection.execute(text("SELECT * FROM inside, outside")).one() == ("5s", "0")
+
+
+# ---- foreign keys on SQLite -----------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def family(on_sqlite: History) -> History:
+    """A parent with a child that would go with it."""
+    on_sqlite.plant(
+        "first",
+        f"""
+    {FIRST}
+    parent = sa.Column("parent_id", sa.Integer, sa.ForeignKey("parents.id", name="fk", ondelete="CASCADE"))
+    op.create_table("children", parent)
+    op.execute("INSERT INTO parents VALUES (1, 'Ann')")
+    op.execute("INSERT INTO children VALUES (1)")
+    """,
+    )
+    on_sqlite.upgrade()
+    return on_sqlite
+
+
+def children(history: History) -> list[int]:
+    with history.engine.connect() as connection:
+        return list(connection.scalars(text("SELECT parent_id FROM children")))
+
+
+def test_a_rebuilt_table_keeps_the_rows_that_refer_to_it(family: History) -> None:
+    family.plant(
+        "second",
+        """
+        with op.batch_alter_table("parents") as batch:
+            batch.alter_column("name", nullable=False, existing_type=sa.String(9))
+        """,
+        down="first",
+    )
+
+    family.upgrade()
+
+    assert children(family) == [1]
+
+
+def test_a_revision_that_breaks_a_foreign_key_is_undone(family: History) -> None:
+    family.plant("second", "op.execute('DELETE FROM parents')", down="first")
+
+    with pytest.raises(CommandError, match="after second a row of children would refer to a row of parents that does"):
+        family.upgrade()
+
+    assert revisions(family) == ["first"]
+
+
+def test_a_connection_that_would_delete_referring_rows_is_refused(family: History) -> None:
+    with family.engine.connect() as connection:
+        connection.connection.cursor().execute("PRAGMA foreign_keys=ON")
+
+        with pytest.raises(CommandError, match="set it OFF"):
+            command.upgrade(family.config(connection=connection), "head")
+
+
+# ---- called from Python ---------------------------------------------------------------------------------------------
+
+
+def test_a_given_connection_is_used_and_committed(planted: History) -> None:
+    planted.plant("first", HALF_A_REVISION)
+
+    with planted.engine.connect() as connection:
+        command.upgrade(planted.config(connection=connection), "head")
+
+    assert revisions(planted) == ["first"]
+
+
+def test_a_given_connection_in_a_transaction_is_left_to_its_owner(planted: History) -> None:
+    planted.plant("first", HALF_A_REVISION)
+
+    with planted.engine.connect() as connection, connection.begin() as transaction:
+        command.upgrade(planted.config(connection=connection), "head")
+        transaction.rollback()
+
+    assert planted.tables() == set()
+
+
+def test_a_given_connection_loses_nothing_of_the_half_that_succeeded(planted: History) -> None:
+    planted.plant("first", f"{HALF_A_REVISION}\n    raise RuntimeError")
+
+    with planted.engine.connect() as connection, pytest.raises(RuntimeError):
+        command.upgrade(planted.config(connection=connection), "head")
+
+    assert "halves" not in planted.tables()
+
+
+def test_logging_of_the_caller_is_left_alone(on_sqlite: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+    on_sqlite.plant("first", FIRST)
+
+    on_sqlite.upgrade()
+
+    assert logging.getLogger().handlers == []
+    assert logging.getLogger("alembic").level == logging.NOTSET
+
+
+# ---- offline --------------------------------------------------------------------------------------------------------
+
+
+def run(script: str, connection: Connection) -> None:
+    dbapi_connection = connection.connection.driver_connection
+    assert isinstance(dbapi_connection, sqlite3.Connection | psycopg.Connection)
+    getattr(dbapi_connection, "executescript", dbapi_connection.execute)(script)
+
+
+def test_offline_sql_does_the_same_in_transactions_too(planted: History) -> None:
+    planted.plant("first", HALF_A_REVISION)
+    planted.plant("second", FIRST, down="first")
+
+    script = planted.offline()
+    with planted.engine.connect() as connection:
+        run(script, connection)
+
+    assert script.lstrip().startswith("BEGIN;")
+    assert script.rstrip().endswith("COMMIT;")
+    assert revisions(planted) == ["second"]
+    assert planted.tables() == {"parents", "halves", "alembic_version"}

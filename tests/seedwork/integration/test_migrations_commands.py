@@ -1,0 +1,126 @@
+"""``alembic`` from the command line: what it says, and the revisions that it writes."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import pytest
+from alembic import command
+from alembic.config import main
+from sqlalchemy import Boolean, Column, DateTime, Table, false, func
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+
+from adapters.mappers import metadata
+from adapters.seedwork.settings import PROJECT
+from tests.seedwork.revisions import History, ruff
+
+FIRST = 'op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True))'
+
+
+# ---- from the command line ------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_tells_what_it_does_and_an_error_once(on_sqlite: History) -> None:
+    on_sqlite.plant("first", FIRST)
+    on_sqlite.upgrade()
+
+    said, _ = on_sqlite.start("check").communicate()
+
+    assert "INFO  [alembic.runtime.migration] Context impl SQLiteImpl." in said
+    assert "INFO  [alembic.autogenerate.compare.tables] Detected removed table 'parents'" in said
+    assert "plugin" not in said
+    assert said.count("New upgrade operations detected") == 1
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        (
+            "mysql://localhost",
+            "DATABASE_URL: write it like sqlite:///app.db or postgresql://user:password@host/database",
+        ),
+        (f"sqlite:///{__file__}", "The database can't be used: file is not a database"),
+        ("postgresql://u:secret@127.0.0.1:1/db", "The database can't be used: connection failed: "),
+    ],
+    ids=["scheme", "file", "port"],
+)
+def test_a_wrong_url_is_told_in_one_sentence(
+    url: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url)
+
+    with pytest.raises(SystemExit):
+        main(["-c", str(PROJECT / "pyproject.toml"), "current"])
+
+    (said,) = " ".join(capsys.readouterr().out.split()).split("FAILED: ")[1:]
+    assert said.startswith(message)
+    assert "secret" not in said
+
+
+def test_a_missing_driver_is_told_in_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/db")
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(SystemExit):
+        main(["-c", str(PROJECT / "pyproject.toml"), "current"])
+
+    assert (
+        'PostgreSQL\'s driver is missing. Install it: python -m pip install -e ".[postgresql]"'
+        in capsys.readouterr().out
+    )
+
+
+# ---- writing revisions ----------------------------------------------------------------------------------------------
+
+
+class Document(TypeDecorator[object]):
+    """A column type of the application's own, on a type of PostgreSQL's own."""
+
+    impl = JSONB
+    cache_ok = True
+
+
+@contextmanager
+def mapped(*columns: Column[Any]) -> Iterator[None]:
+    """Let the application have one more table for a while."""
+    table = Table("documents", metadata, *columns)
+    yield
+    metadata.remove(table)
+
+
+def test_a_written_revision_is_formatted_and_needs_no_code_of_the_application(on_postgresql: History) -> None:
+    with mapped(Column("body", Document())):
+        command.revision(on_postgresql.config(), "make it all", autogenerate=True)
+        on_postgresql.upgrade()
+        command.check(on_postgresql.config())
+
+    (revision,) = on_postgresql.folder.glob("*.py")
+    assert "adapters" not in revision.read_text()
+    assert ruff("format --diff", revision.read_text()) == ""
+    assert ruff("check --quiet", revision.read_text()) == ""
+
+
+def test_a_revision_that_was_written_on_sqlite_makes_the_mapped_schema_on_postgresql_too(
+    on_sqlite: History, on_postgresql: History
+) -> None:
+    flag: Column[bool] = Column("flag", Boolean, nullable=False, server_default=false())
+    moment: Column[datetime] = Column("moment", DateTime(timezone=True), server_default=func.now())
+
+    with mapped(flag, moment):
+        command.revision(on_sqlite.config(), "make it all", autogenerate=True)
+        for history in (on_sqlite, on_postgresql):
+            history.upgrade()
+            command.check(history.config())
+
+
+def test_an_empty_revision_is_formatted_by_the_template_alone(on_sqlite: History) -> None:
+    on_sqlite.start("revision", "--message", "do nothing").communicate()
+
+    (revision,) = on_sqlite.folder.glob("*.py")
+    assert ruff("format --diff", revision.read_text()) == ""
+    assert ruff("check --quiet", revision.read_text()) == ""

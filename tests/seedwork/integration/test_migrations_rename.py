@@ -1,0 +1,210 @@
+"""The column that ``docs/migrations.md`` renames in three deploys, while services of two releases are at work."""
+
+import re
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event, Semaphore
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Column, Integer, MetaData, String, Table, event, text
+from sqlalchemy.orm import Session, registry
+from sqlalchemy.orm.attributes import set_attribute
+
+from adapters.seedwork.settings import PROJECT
+from adapters.seedwork.sqlalchemy.engine import create_engine, session_factory
+from adapters.seedwork.sqlalchemy.types import IdType
+from adapters.settings import Settings
+from adapters.unit_of_work import SqlAlchemyUnitOfWork
+from domain.seedwork.entity import Entity
+from migrations.seedwork.lint import refusals
+from service_layer.seedwork.retry import retry_transient
+from service_layer.unit_of_work import UnitOfWork
+from tests.seedwork.reversal import assert_reversible
+from tests.seedwork.revisions import History, ruff
+
+PAGE = (PROJECT / "docs" / "migrations.md").read_text()
+ADD, FILL, REQUIRE, DROP = re.findall(r'^```python\n(""".*?)^```', PAGE, re.DOTALL | re.MULTILINE)[:4]
+
+BASE, *_ = re.findall(r'down_revision: str \| None = "(\w+)"', ADD)
+CREATE = """
+    op.create_table(
+        "users",
+        sa.Column("id", sa.Uuid(), nullable=False),
+        sa.Column("name", sa.String(length=100), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.CheckConstraint("name = trim(name) AND length(name) BETWEEN 1 AND 100", name=op.f("ck_users_name")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+    )
+    """
+
+OLD = 2_500
+"""How many users are there before: more than a batch."""
+
+
+@dataclass(eq=False, kw_only=True)
+class User(Entity):
+    name: str
+
+
+class Release:
+    """The code of one deploy: how it maps a user, and its services."""
+
+    def __init__(self, url: str, name: str, *, copy: str | None = None, unmapped: str | None = None) -> None:
+        columns = [Column(column, String(100)) for column in (name, copy, unmapped) if column]
+        id: Column[UUID] = Column("id", IdType[UUID](), primary_key=True)
+        table = Table("users", MetaData(), id, Column("version", Integer), *columns)
+        self.user: type[User] = type("User", (User,), {})
+        registry().map_imperatively(
+            self.user,
+            table,
+            version_id_col=table.c.version,
+            properties={"name": table.c[name]} | ({"_copy": table.c[copy]} if copy else {}),
+            exclude_properties=[table.c[unmapped]] if unmapped else [],
+        )
+        if copy:
+            event.listen(vars(self.user)["name"], "set", lambda user, value, *_: set_attribute(user, "_copy", value))
+        self.engine = create_engine(Settings(database_url=url))
+
+    def new_unit(self) -> SqlAlchemyUnitOfWork:
+        return SqlAlchemyUnitOfWork(session_factory(self.engine))
+
+    def register(self, name: str) -> UUID:
+        return register(self.new_unit(), self.user(name=name))
+
+    def rename(self, id: UUID, name: str) -> None:
+        rename(self.new_unit(), self.user, id, name)
+
+    def name_of(self, id: UUID) -> str:
+        return name_of(self.new_unit(), self.user, id)
+
+
+@retry_transient
+def register(uow: UnitOfWork, user: User) -> UUID:
+    with uow:
+        session_of(uow).add(user)
+        uow.commit()
+    return user.id
+
+
+@retry_transient
+def rename(uow: UnitOfWork, kind: type[User], id: UUID, name: str) -> None:
+    with uow:
+        session_of(uow).get_one(kind, id).name = name
+        uow.commit()
+
+
+@retry_transient
+def name_of(uow: UnitOfWork, kind: type[User], id: UUID) -> str:
+    with uow.reading():
+        return session_of(uow).get_one(kind, id).name
+
+
+def session_of(uow: UnitOfWork) -> Session:
+    assert isinstance(uow, SqlAlchemyUnitOfWork)
+    return uow.session
+
+
+def assert_that_they_agree(one: Release, other: Release) -> None:
+    """See that each reads what the other wrote, and what the other changed of its own."""
+    for writer, reader in ((one, other), (other, one)):
+        ann = writer.register("Ann")
+        assert reader.name_of(ann) == "Ann"
+        reader.rename(ann, "Bea")
+        assert writer.name_of(ann) == "Bea"
+
+
+@contextmanager
+def at_work(*releases: Release) -> Iterator[None]:
+    """Keep services busy while a migration runs; in the end see that none has failed."""
+    finished, served = Event(), Semaphore(0)
+
+    def serve(release: Release) -> None:
+        while not finished.wait(0.01):
+            assert_that_they_agree(release, release)
+            served.release()
+
+    with ThreadPoolExecutor() as pool:
+        serving = [pool.submit(serve, release) for release in releases]
+        try:
+            assert served.acquire(timeout=10)
+            yield
+        finally:
+            finished.set()
+        for service in serving:
+            service.result()
+
+
+@pytest.fixture
+def history(empty_url: str, tmp_path: Path) -> History:
+    """The revisions of the page, after the one from which it starts."""
+    history = History(tmp_path / "revisions", empty_url)
+    history.plant(BASE, CREATE, 'op.drop_table("users")')
+    for name, revision in {"add": ADD, "fill": FILL, "require": REQUIRE, "drop": DROP}.items():
+        (history.folder / f"{name}.py").write_text(revision)
+    return history
+
+
+@pytest.fixture
+def releases(history: History) -> Iterator[list[Release]]:
+    """The code before, that of the three deploys, and that of a later one."""
+    releases = [
+        Release(history.url, "name"),
+        Release(history.url, "name", copy="full_name"),
+        Release(history.url, "full_name", copy="name"),
+        Release(history.url, "full_name", unmapped="name"),
+        Release(history.url, "full_name"),
+    ]
+    yield releases
+    for release in releases:
+        release.engine.dispose()
+
+
+def test_services_of_every_two_releases_go_on_while_the_column_is_renamed(
+    history: History, releases: list[Release]
+) -> None:
+    before, first, second, third, later = releases
+    history.upgrade(BASE)
+    with before.new_unit() as uow:
+        session_of(uow).add_all([before.user(name=f"John {number}") for number in range(OLD)])
+        uow.commit()
+
+    with at_work(before):
+        history.upgrade(id_of(ADD))
+    assert_that_they_agree(before, first)
+
+    with at_work(first):
+        history.upgrade(id_of(REQUIRE))
+    assert_that_they_agree(first, second)
+
+    assert_that_they_agree(second, third)
+
+    with at_work(third):
+        history.upgrade(id_of(DROP))
+    assert_that_they_agree(third, later)
+
+    with history.engine.connect() as connection:
+        names = set(connection.scalars(text("SELECT full_name FROM users")))
+    assert names == {f"John {number}" for number in range(OLD)} | {"Bea"}, "an older name has come back"
+
+
+def id_of(revision: str) -> str:
+    [id] = re.findall('^revision: str = "(.+)"$', revision, re.MULTILINE)
+    return str(id)
+
+
+def test_each_of_its_revisions_can_be_undone(history: History) -> None:
+    assert_reversible(history)
+
+
+def test_none_of_its_revisions_is_refused(history: History) -> None:
+    assert [*refusals(history.config())] == []
+
+
+@pytest.mark.parametrize("revision", [ADD, FILL, REQUIRE, DROP], ids=["add", "fill", "require", "drop"])
+def test_its_revisions_are_as_ruff_wants_them(revision: str) -> None:
+    assert ruff("format --diff", revision) == ""
+    assert ruff("check --quiet", revision) == ""

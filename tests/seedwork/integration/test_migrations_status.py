@@ -1,0 +1,176 @@
+"""The application on a schema that is not the one it needs, and ``groundwork db status``."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.script import ScriptDirectory
+from dependency_injector import providers
+from sqlalchemy import create_engine, make_url, text
+from typer.testing import CliRunner
+
+from adapters.container import bootstrap
+from adapters.seedwork.cli.db import app
+from adapters.seedwork.settings import PROJECT
+from adapters.seedwork.sqlalchemy import schema
+from adapters.settings import Settings
+from adapters.unit_of_work import InMemoryUnitOfWork
+from service_layer.seedwork.errors import DatabaseUnavailable, SchemaOutdated
+from tests.seedwork.backends import migrate
+from tests.seedwork.revisions import History
+
+HEAD, *_ = ScriptDirectory(str(PROJECT / "migrations")).get_heads()
+
+PLANTED = """op.create_table("planted", sa.Column("id", sa.Integer, primary_key=True))"""
+
+
+@pytest.fixture
+def migrated_url(empty_url: str) -> str:
+    migrate(empty_url)
+    return empty_url
+
+
+@pytest.fixture
+def newer(tmp_path: Path, migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
+    """A release with a revision that the database does not have."""
+    shutil.copytree(PROJECT / "migrations", tmp_path / "migrations")
+    history = History(tmp_path / "migrations" / "versions", migrated_url)
+    history.plant("newer", PLANTED, down=HEAD)
+    monkeypatch.setattr(schema, "PROJECT", tmp_path)
+    schema._revisions.cache_clear()
+    yield history
+    schema._revisions.cache_clear()
+
+
+def start(url: str, *, check: bool = True) -> None:
+    with bootstrap(settings=Settings(database_url=url, database_check_schema=check)):
+        pass
+
+
+def status(url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+    monkeypatch.setenv("DATABASE_URL", url)
+    result = CliRunner().invoke(app, ["status", *arguments], catch_exceptions=False)
+    assert result.exit_code == 0
+    return result.output
+
+
+# ---- bootstrap() ----------------------------------------------------------------------------------------------------
+
+
+def test_the_application_starts_on_a_migrated_database(migrated_url: str) -> None:
+    start(migrated_url)
+
+
+def test_a_database_that_is_not_migrated_is_refused_with_the_command_to_run(empty_url: str) -> None:
+    with pytest.raises(SchemaOutdated, match=f"not migrated, and this code needs {HEAD}. Run: alembic upgrade head"):
+        start(empty_url)
+
+
+def test_a_database_that_is_behind_is_refused_with_the_command_to_run(newer: History) -> None:
+    with pytest.raises(SchemaOutdated, match=f"at revision {HEAD}, and this code needs newer. Run: alembic upgrade"):
+        start(newer.url)
+
+    newer.upgrade()
+    start(newer.url)
+
+
+def test_a_database_that_is_ahead_is_refused_with_the_way_out(migrated_url: str) -> None:
+    engine = create_engine(migrated_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
+    engine.dispose()
+
+    with pytest.raises(SchemaOutdated, match="at revision newer, which this code does not know: a newer release"):
+        start(migrated_url)
+    start(migrated_url, check=False)
+
+
+def test_an_application_in_memory_asks_no_database(empty_sqlite_url: str) -> None:
+    parts = {"settings": Settings(database_url=empty_sqlite_url), "unit_of_work": providers.Factory(InMemoryUnitOfWork)}
+
+    with bootstrap(**parts) as container, container.unit_of_work() as uow:
+        uow.commit()
+
+
+def test_a_database_that_is_away_is_told_by_the_first_block_and_not_by_the_check() -> None:
+    with bootstrap(settings=Settings(database_url="postgresql://127.0.0.1:1/nowhere")) as container:
+        uow = container.unit_of_work()
+
+        with pytest.raises(DatabaseUnavailable), uow.reading():
+            pytest.fail("entered")
+
+
+# ---- groundwork db status -------------------------------------------------------------------------------------------
+
+
+def test_status_of_a_migrated_database_has_nothing_pending(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = status(migrated_url, monkeypatch)
+
+    assert f"Revision  {HEAD}" in shown
+    assert "Pending   nothing" in shown
+
+
+def test_status_shows_what_is_pending_and_its_sql(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = status(newer.url, monkeypatch)
+
+    assert f"Revision  {HEAD}\nHead      newer\nPending   newer newer\n" in shown
+    assert f"-- Running upgrade {HEAD} -> newer\n\nCREATE TABLE planted (" in shown
+    assert "Running upgrade  ->" not in shown
+
+
+def test_status_of_an_empty_database_shows_all_of_it(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = status(empty_url, monkeypatch)
+
+    assert "Revision  none: it is not migrated" in shown
+    assert "-- Running upgrade  -> " in shown
+
+
+def test_status_says_where_the_sql_depends_on_the_database(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    newer.plant("newest", """op.get_bind().execute(sa.text("SELECT 1")).scalar()""", down="newer")
+
+    shown = status(newer.url, monkeypatch)
+
+    assert "CREATE TABLE planted" in shown
+    assert "-- What follows depends on what the database holds by then: AttributeError: " in shown
+
+
+def test_status_of_a_database_that_a_newer_release_has_migrated_says_so(
+    newer: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer.upgrade()
+    (newer.folder / "newer.py").unlink()
+    schema._revisions.cache_clear()
+
+    shown = status(newer.url, monkeypatch)
+
+    assert "Revision  newer\n" in shown
+    assert "Pending   unknown: a newer release has migrated this database" in shown
+
+
+def test_status_can_be_read_by_a_program(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = json.loads(status(newer.url, monkeypatch, "--json"))
+
+    assert shown["current"] == [HEAD]
+    assert shown["pending"] == [{"id": "newer", "message": "newer"}]
+    assert "CREATE TABLE planted" in shown["sql"]
+
+
+def test_status_shows_no_password(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = make_url(postgresql_url)
+    password = url.password or "p@ssword"
+
+    shown = status(url.set(password=password).render_as_string(hide_password=False), monkeypatch)
+
+    assert f"Database  postgresql+psycopg://{url.username}:***@" in shown
+    assert password not in shown
+
+
+def test_status_of_a_wrong_setting_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "mysql://localhost")
+
+    result = CliRunner().invoke(app, ["status"])
+
+    assert result.exit_code == 1
+    assert str(result.exception).startswith("DATABASE_URL: write it like sqlite:///app.db")

@@ -1,0 +1,117 @@
+"""Histories of the tests' own: planted revisions, which the house's env.py runs on a database of their own."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import cached_property
+from io import StringIO
+from pathlib import Path
+from textwrap import dedent, indent
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Engine, NullPool, create_engine, inspect
+
+from adapters.seedwork.settings import PROJECT
+from tests.seedwork.schema import Schema, schema_of
+
+CONFIGURATION = """\
+[tool.alembic]
+script_location = "{project}/migrations"
+version_locations = ["%(here)s"]
+prepend_sys_path = ["{project}"]
+"""
+
+REVISION = '''\
+"""{id}"""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "{id}"
+down_revision = {down!r}
+
+
+def upgrade() -> None:
+{upgrade}
+
+
+def downgrade() -> None:
+{downgrade}
+'''
+
+
+@dataclass(frozen=True)
+class History:
+    """Revisions in a folder, and the database that they are run on."""
+
+    folder: Path
+    url: str
+
+    def plant(
+        self, id: str, upgrade: str, downgrade: str = "pass", *, down: str | tuple[str, ...] | None = None
+    ) -> None:
+        """Write a revision, or write it anew."""
+        bodies = {"upgrade": upgrade, "downgrade": downgrade}
+        bodies = {name: indent(dedent(body).strip(), "    ") for name, body in bodies.items()}
+        self.folder.mkdir(exist_ok=True)
+        (self.folder / f"{id}.py").write_text(REVISION.format(id=id, down=down, **bodies))
+
+    def config(self, **attributes: object) -> Config:
+        """Configure alembic for a call in this process."""
+        config = Config(toml_file=PROJECT / "pyproject.toml")
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", str(self.folder))
+        config.attributes.update(attributes or {"url": self.url})
+        return config
+
+    def upgrade(self, revision: str = "head") -> None:
+        """Migrate in this process."""
+        command.upgrade(self.config(), revision)
+
+    def start(self, *arguments: str) -> subprocess.Popen[str]:
+        """Start ``alembic`` in a process of its own."""
+        self.folder.mkdir(exist_ok=True)
+        file = self.folder / "pyproject.toml"
+        file.write_text(CONFIGURATION.format(project=PROJECT.as_posix()))
+        return subprocess.Popen(
+            [sys.executable, "-m", "alembic", "-c", str(file), *arguments],
+            env={**os.environ, "DATABASE_URL": self.url, "MIGRATION_DATABASE_URL": self.url},
+            cwd=PROJECT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def downgrade(self, revision: str) -> None:
+        """Go back in this process."""
+        command.downgrade(self.config(), revision)
+
+    def offline(self) -> str:
+        """Return the SQL of the whole history."""
+        config = self.config()
+        config.output_buffer = output = StringIO()
+        command.upgrade(config, "heads", sql=True)
+        return output.getvalue()
+
+    def schema(self) -> Schema:
+        """Return what the database's schema is."""
+        with self.engine.connect() as connection:
+            return schema_of(connection)
+
+    def tables(self) -> set[str]:
+        """Return the names of all tables."""
+        return set(inspect(self.engine).get_table_names())
+
+    @cached_property
+    def engine(self) -> Engine:
+        """A plain engine on the database, without the application's pragmas."""
+        return create_engine(self.url, poolclass=NullPool)
+
+
+def ruff(command: str, revision: str) -> str:
+    """Return what ruff has to say about the text of a revision."""
+    name = PROJECT / "migrations" / "versions" / "revision.py"
+    run = [sys.executable, "-m", "ruff", *command.split(), "--stdin-filename", str(name), "-"]
+    return subprocess.run(run, input=revision, capture_output=True, text=True, check=False).stdout

@@ -1,0 +1,125 @@
+"""Running a service function again."""
+
+from collections.abc import Callable
+
+import pytest
+
+from adapters.unit_of_work import InMemoryUnitOfWork
+from domain.seedwork.entity import new_id
+from domain.seedwork.errors import DomainError, VersionMismatch
+from service_layer.seedwork.errors import (
+    CommitOutcomeUnknown,
+    ConcurrencyConflict,
+    DatabaseUnavailable,
+    StatementTimeout,
+    UnitOfWorkMisuse,
+)
+from service_layer.seedwork.retry import TRIES, retry_transient
+from service_layer.unit_of_work import UnitOfWork
+
+
+@pytest.fixture(autouse=True)
+def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The seconds between the tries, which nobody waits for."""
+    waits: list[float] = []
+    monkeypatch.setattr(UnitOfWork, "pause", lambda _, seconds: waits.append(seconds))
+    return waits
+
+
+class Attempts:
+    """Errors that a function raises one after the other; then it succeeds."""
+
+    def __init__(self, *errors: Exception) -> None:
+        self.errors = list(errors)
+        self.made = 0
+
+    @property
+    def function(self) -> Callable[[UnitOfWork, str], str]:
+        @retry_transient
+        def attempt(uow: UnitOfWork, word: str) -> str:
+            """Say a word."""
+            with uow:
+                self.made += 1
+                if self.errors:
+                    raise self.errors.pop(0)
+            return word
+
+        return attempt
+
+
+@pytest.mark.parametrize(
+    "error", [ConcurrencyConflict("lost"), DatabaseUnavailable("away")], ids=lambda e: type(e).__name__
+)
+def test_a_transient_error_is_answered_by_running_the_whole_function_again(error: Exception) -> None:
+    attempts = Attempts(error, error)
+
+    assert attempts.function(InMemoryUnitOfWork(), "done") == "done"
+    assert attempts.made == 3
+
+
+def test_after_ten_tries_the_error_is_raised() -> None:
+    attempts = Attempts(*(ConcurrencyConflict(f"lost {n}") for n in range(20)))
+
+    with pytest.raises(ConcurrencyConflict, match="lost 9"):
+        attempts.function(InMemoryUnitOfWork(), "done")
+
+    assert attempts.made == TRIES == 10
+
+
+def test_the_second_try_comes_at_once_and_the_others_span_the_seconds_of_a_fail_over(waits: list[float]) -> None:
+    attempts = Attempts(*(DatabaseUnavailable("away") for _ in range(TRIES - 1)))
+
+    attempts.function(InMemoryUnitOfWork(), "done")
+
+    assert len(waits) == TRIES - 2
+    assert waits[:5] == sorted(waits[:5])
+    assert 5 < sum(waits) < 11
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        CommitOutcomeUnknown("?"),
+        StatementTimeout("slow"),
+        UnitOfWorkMisuse("wrong"),
+        DomainError("no"),
+        VersionMismatch("User", new_id(), 1, 2),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_any_other_error_is_raised_at_once(error: Exception) -> None:
+    attempts = Attempts(error)
+
+    with pytest.raises(type(error)) as caught:
+        attempts.function(InMemoryUnitOfWork(), "done")
+
+    assert caught.value is error
+    assert attempts.made == 1
+
+
+def test_a_step_inside_an_open_block_is_not_retried_by_itself() -> None:
+    attempts = Attempts(ConcurrencyConflict("lost"))
+    uow = InMemoryUnitOfWork()
+
+    with uow, pytest.raises(ConcurrencyConflict):
+        attempts.function(uow, "done")
+
+    assert attempts.made == 1
+
+
+def test_the_outermost_function_decides() -> None:
+    attempts = Attempts(ConcurrencyConflict("lost"))
+
+    @retry_transient
+    def outermost(uow: UnitOfWork) -> str:
+        with uow:
+            return attempts.function(uow, "done")
+
+    assert outermost(InMemoryUnitOfWork()) == "done"
+    assert attempts.made == 2
+
+
+def test_a_retried_function_keeps_its_name_and_its_words() -> None:
+    function = Attempts().function
+
+    assert (function.__name__, function.__doc__) == ("attempt", "Say a word.")

@@ -1,0 +1,119 @@
+"""What the environment may say."""
+
+import sys
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from pydantic import ValidationError
+
+from adapters.seedwork.settings import PROJECT
+from adapters.settings import Settings
+
+
+def test_without_a_word_the_data_lives_in_app_db_in_the_projects_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    assert Settings(_env_file=None).url.database == str(PROJECT / "app.db")
+
+
+def test_the_environment_names_the_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app@db/app")
+
+    assert str(Settings().url) == "postgresql+psycopg://app@db/app"
+
+
+def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", "")
+    monkeypatch.setenv("MIGRATION_DATABASE_URL", "")
+
+    assert Settings(_env_file=None).migration_url.database == str(PROJECT / "app.db")
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+psycopg"])
+def test_every_name_of_postgresql_means_the_same_driver(scheme: str) -> None:
+    assert Settings(database_url=f"{scheme}://app@db/app").url.drivername == "postgresql+psycopg"
+
+
+@pytest.mark.parametrize("password", ["p@ss%w:rd/#", "plain", "?&=+ ", "%41", "ü€"])
+def test_any_password_works(password: str) -> None:
+    settings = Settings(database_url=f"postgresql://app:{quote(password, safe='')}@db:5432/app")
+
+    assert settings.url.password == password
+    assert settings.url.host == "db"
+
+
+def test_no_password_shows() -> None:
+    settings = Settings(
+        database_url="postgresql://app:hunter2@db/app", migration_database_url="postgresql://owner:hunter2@db/app"
+    )
+
+    assert (
+        "hunter2"
+        not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {settings.url!r}"
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "app.db",
+        "",
+        "mysql://app:hunter2@db/app",
+        "postgresql+asyncpg://app:hunter2@db",
+        "postgresql://app:hunter2@db:port/",
+    ],
+)
+def test_a_wrong_url_is_refused_with_an_example_and_without_the_secret(url: str) -> None:
+    with pytest.raises(ValidationError, match=r"write it like sqlite:///app\.db or postgresql://") as caught:
+        Settings(database_url=url)
+
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_password_with_a_bare_at_sign_is_refused_before_its_end_is_taken_for_a_host() -> None:
+    with pytest.raises(ValidationError, match="write an @ of the password as %40") as caught:
+        Settings(database_url="postgresql://app:hun@ter2@db/app")
+
+    assert "ter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true"])
+def test_sqlite_in_memory_is_refused_with_the_reason(url: str) -> None:
+    with pytest.raises(ValidationError, match="would be empty for every connection"):
+        Settings(database_url=url)
+
+
+def test_a_folder_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=f"the folder {tmp_path}/none does not exist"):
+        Settings(database_url=f"sqlite:///{tmp_path}/none/app.db")
+
+
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match=f"{tmp_path} is a folder: name a file"):
+        Settings(database_url=f"sqlite:///{tmp_path}")
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "0.0004", "inf", "nan", "1e9", "soon"])
+def test_a_limit_that_would_be_none_is_refused(monkeypatch: pytest.MonkeyPatch, seconds: str) -> None:
+    monkeypatch.setenv("DATABASE_LOCK_TIMEOUT_S", seconds)
+
+    with pytest.raises(ValidationError, match="database_lock_timeout_s"):
+        Settings()
+
+
+def test_a_missing_driver_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psycopg", None)
+
+    with pytest.raises(ValidationError, match="driver is missing. Install it: python -m pip install"):
+        Settings(database_url="postgresql://app@db/app")
+
+
+def test_migrations_use_the_same_database_unless_another_url_is_given() -> None:
+    one = Settings(database_url="postgresql://app@db/app")
+    two = Settings(database_url="postgresql://app@db/app", migration_database_url="postgresql://owner@db/app")
+
+    assert (one.migration_url.username, two.migration_url.username) == ("app", "owner")
