@@ -17,10 +17,10 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeDecorator
 
+from adapters.seedwork.mapping import map_once, metadata
 from adapters.seedwork.memory.repository import InMemoryRepository
-from adapters.seedwork.sqlalchemy.mapping import map_once, metadata
 from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
-from adapters.seedwork.sqlalchemy.types import IdType
+from adapters.seedwork.types import IdType
 from domain.user import (
     AGE_MAX,
     NAME_MAX_LENGTH,
@@ -73,9 +73,6 @@ def map_users() -> None:
 class SqlAlchemyUserRepository(SqlAlchemyRepository[User, UserId], UserRepository):
     entity = User
 
-    def by_email(self, email: EmailAddress) -> User | None:
-        return self._session.scalars(select(User).where(users.c.email == email)).one_or_none()
-
     def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
         ids, emails = [user.id for user in candidates], [user.email for user in candidates if user.email]
         return list(self._session.scalars(select(User).where(users.c.id.in_(ids) | users.c.email.in_(emails))))
@@ -83,10 +80,6 @@ class SqlAlchemyUserRepository(SqlAlchemyRepository[User, UserId], UserRepositor
 
 class InMemoryUserRepository(InMemoryRepository[User, UserId], UserRepository):
     entity = User
-    unique = {"id": UserIdAlreadyUsed, "email": EmailAlreadyTaken}
-
-    def by_email(self, email: EmailAddress) -> User | None:
-        return next(iter(self._where("email", email)), None)
 
     def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
         keys = {key for user in candidates for key in (user.id, user.email) if key}

@@ -2,7 +2,7 @@
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar, NewType, Protocol, Self
 from uuid import UUID
@@ -117,23 +117,14 @@ class UserRepository(Repository[User, UserId]):
 
     not_found = UserNotFound
 
-    @abstractmethod
     def by_email(self, email: EmailAddress) -> User | None:
         """Return the user with this e-mail address, or None."""
+        return self._one(email=email)
 
     @abstractmethod
     def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
         """Return the users who have the id or the e-mail address of one of the candidates."""
 
     @abstractmethod
-    def stream(self) -> Iterator[User]:
-        """Give out all users in order of id, in constant memory. They are for reading: to change one, get it anew."""
-
-    @abstractmethod
-    def insert_many(self, users: Iterable[UserValues]) -> None:
-        """Insert new users at once, in constant memory: much cheaper than to ``add`` them one by one.
-
-        The objects are only read. They are not tracked afterwards, so that no later change of one is saved, and keep
-        version 0, though the users in the database have version 1; to work with one of them, get it. Where one breaks a
-        constraint, or ``users`` raises, nothing of the block can be saved.
-        """
+    def insert_many(self, entities: Iterable[UserValues]) -> None:
+        """Insert new users, or other values that have passed the rules of a user. Otherwise as in every repository."""

@@ -33,29 +33,47 @@ def checked_id(id: Id) -> Id:
     return id
 
 
-@dataclass(eq=False, kw_only=True)
-class Entity:
-    """Equal by type and id, and hashable by them; the id is set once.
-
-    A subclass is a plain dataclass (``eq=False, kw_only=True``) that narrows ``id`` to a type of its own and lists in
-    ``rules`` the check of each field: it takes the value and returns the one to keep, or raises InvalidValue.
-    Construction, methods and plain assignment run the rules; loading from a database does not.
-    """
-
+class _Ruled:
     rules: ClassVar[Mapping[str, Callable[[Any], object]]] = {}  # Any: a rule judges whatever a caller hands in
-
-    id: UUID = field(default_factory=new_id)
-    # default_factory: mapping the class would lose the plain default of a field that __init__ does not take
-    version: int = field(default_factory=int, init=False)
-    """How often the entity was saved, counted by the unit of work; 0 before the first time."""
 
     if not TYPE_CHECKING:  # a type checker that saw it would accept every misspelt attribute
 
         def __setattr__(self, name, value):
             if rule := self.rules.get(name):
                 value = rule(value)
+            object.__setattr__(self, name, value)
+
+
+class Part(_Ruled):
+    """A part of an aggregate: it is saved, loaded and removed with its root, and has no repository.
+
+    A subclass is a plain dataclass (``eq=False, kw_only=True``) that lists in ``rules`` the check of each field: it
+    takes the value and returns the one to keep, or raises InvalidValue. Construction, methods and plain assignment run
+    the rules; nothing else does, so what is stored can be loaded, shown, copied and pickled whatever a rule says now.
+    """
+
+
+@dataclass(eq=False, kw_only=True)
+class Entity(_Ruled):
+    """The root of an aggregate: equal by type and id, and hashable by them; the id is set once.
+
+    A subclass narrows ``id`` to a type of its own, and lists its ``rules`` as a part does.
+    """
+
+    id: UUID = field(default_factory=new_id)
+    # default_factory: mapping the class would lose the plain default of a field that __init__ does not take
+    version: int = field(default_factory=int, init=False)
+    """How often the entity was saved, counted by the unit of work alone; 0 before the first time."""
+
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name, value):
+            if rule := self.rules.get(name):
+                value = rule(value)
             elif name == "id" and checked_id(value) != self.__dict__.get("id", value):
                 raise InvalidValue("id", value, f"it is {self.id} for good")
+            elif name == "version" and value != self.__dict__.get("version", 0):
+                raise InvalidValue("version", value, "the unit of work alone counts it")
             object.__setattr__(self, name, value)
 
     def __eq__(self, other: object) -> bool:

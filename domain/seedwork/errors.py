@@ -9,8 +9,9 @@ DomainError
 Each keeps its constructor's arguments as ``args``, so that errors survive pickling between processes.
 """
 
+import pickle
 from reprlib import Repr
-from typing import ClassVar
+from typing import ClassVar, Self
 from uuid import UUID
 
 _short = Repr()
@@ -41,6 +42,13 @@ class InvalidValue(DomainError, ValueError):
         self.rule = rule
         """What is allowed, as a clause: 'it must be ...'."""
 
+    def __reduce__(self) -> tuple[type[Self], tuple[str, object, str]]:
+        try:
+            pickle.dumps(self.value)
+        except Exception:  # whatever a foreign object raises: the error must get through all the same
+            return type(self), (self.field, shown(self.value), self.rule)
+        return type(self), (self.field, self.value, self.rule)
+
     def __str__(self) -> str:
         return f"{self.field} {shown(self.value)} is not allowed: {self.rule}."
 
@@ -60,12 +68,20 @@ class NotFound(DomainError, LookupError):
 class AlreadyExists(DomainError):
     """A value that must be unique is in use.
 
-    A subclass is declared beside the unique constraint that it speaks for, and raised without arguments.
+    A subclass is declared beside the unique constraint that it speaks for.
     """
 
-    message: ClassVar[str] = "This value is in use already: choose another one."
+    message: ClassVar[str] = "is in use already: choose another one."
+    """What to say; a subclass says it as a whole sentence."""
+
+    def __init__(self, *fields: str) -> None:
+        super().__init__(*fields)
+        self.fields = fields
+        """The columns whose values, taken together, must be unique."""
 
     def __str__(self) -> str:
+        if self.message is AlreadyExists.message:
+            return f"This {' and '.join(self.fields) or 'value'} {self.message}"
         return self.message
 
 
@@ -74,11 +90,16 @@ class VersionMismatch(DomainError):
 
     def __init__(self, entity: str, id: UUID, expected: int, found: int) -> None:
         super().__init__(entity, id, expected, found)
+        self.entity = entity
+        """The name of its class."""
+        self.id = id
+        """The entity that was asked for."""
         self.expected = expected
         """The version that the caller had read."""
         self.found = found
         """The version that is stored."""
 
     def __str__(self) -> str:
-        entity, id, expected, found = self.args
-        return f"{entity} {id} has version {found}, not {shown(expected)}: read it again, then decide anew."
+        return (
+            f"{self.entity} {self.id} has version {self.found}, not {shown(self.expected)}: read it again, then decide."
+        )

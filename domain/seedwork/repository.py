@@ -1,6 +1,7 @@
 """The repository port: a collection of entities, spoken to in the same words for every aggregate."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
@@ -10,6 +11,12 @@ from domain.seedwork.errors import InvalidValue, NotFound
 
 E = TypeVar("E", bound=Entity)
 T = TypeVar("T")
+
+BATCH = 200
+"""How many entities are sent or fetched at once, where there may be too many for the memory.
+
+Small batches are freed before Python's garbage collector promotes them to an older generation.
+"""
 
 MAX_PAGE = 1_000
 """The most entities that one page may hold."""
@@ -81,6 +88,47 @@ class Repository(ABC, Generic[E, Id]):
             raise InvalidValue("limit", limit, f"ask for 1 to {MAX_PAGE} at a time")
         found = self._load_after(None if after is None else checked_id(after), limit + 1)
         return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
+
+    @abstractmethod
+    def stream(self) -> Iterator[E]:
+        """Yield all entities in order of id, in constant memory.
+
+        They are for reading: to change one, get it by its id.
+        """
+
+    @abstractmethod
+    def insert_many(self, entities: Iterable[E]) -> None:
+        """Insert new entities at once, in constant memory: much cheaper than to ``add`` them one by one.
+
+        The objects are only read. They are not tracked afterwards, so that no later change of one is saved, and keep
+        version 0, though the stored entities have version 1; to work with one of them, get it. Where one breaks a
+        constraint, or ``entities`` raises, nothing of the block can be saved.
+
+        Args:
+            entities: new entities, or other objects with the same attributes (those of the class, without version).
+        Raises: UnitOfWorkMisuse (an attribute is missing, or the entity has no such one), and the constraint's error.
+        """
+
+    def _one(self, **values: object) -> E | None:
+        """Return the entity whose attributes have these values, or None: the lookup by a unique key.
+
+        Args:
+            values: attributes by name; None finds those without a value.
+        Raises: LookupError (several entities have them).
+        """
+        found = self._load_with(values)
+        if len(found) > 1:
+            raise LookupError(
+                f"{len(found)} entities have {', '.join(values)} of these values. Look them up by _all()."
+            )
+        return found[0] if found else None
+
+    def _all(self, **values: object) -> list[E]:
+        """Return the entities whose attributes have these values, in order of id; with none given, all of them."""
+        return self._load_with(values)
+
+    @abstractmethod
+    def _load_with(self, values: Mapping[str, object]) -> list[E]: ...
 
     @abstractmethod
     def _load(self, id: Id, *, for_update: bool = False) -> E | None: ...

@@ -1,6 +1,6 @@
 """Refuse revisions that would block or break a running application: squawk, on the SQL that PostgreSQL would get.
 
-``make check`` runs it as ``python -m migrations.seedwork.lint``. The only way past is a line in the revision, with a reason:
+``make check`` runs it as ``python -m migrations.seedwork.lint``. The only way past is a line in the revision:
 
     # squawk: allow ban-drop-column: no release since 7 reads or writes it
 """

@@ -1,9 +1,9 @@
 """One ``with`` block of a unit of work: what has become of it, and whom it belongs to."""
 
-import asyncio
+from asyncio import _get_running_loop, current_task  # asked first, for current_task() raises where no loop runs
 from dataclasses import dataclass
 from enum import Enum
-from threading import current_thread
+from threading import get_ident
 from typing import Self
 
 
@@ -28,11 +28,16 @@ class Block:
     read_only: bool
     state: State = State.OPEN
     changed: bool = False
-    """Whether a statement wrote something; whoever sends the statements says so."""
+    """Whether a statement wrote something; the implementation that sends the statements sets it."""
     failure: BaseException | None = None
     """What went wrong first; from then on nothing but a rollback is possible."""
     readers: int = 0
     """How many ``reading()`` blocks have joined."""
+
+    @property
+    def only_reads(self) -> bool:
+        """Whether this is a reading block, or one has joined it and is still open."""
+        return self.read_only or self.readers > 0
 
     @property
     def can_lose_changes(self) -> bool:
@@ -50,7 +55,4 @@ class Block:
 
 def running_caller() -> object:
     """Return whom a block belongs to that is opened now: the running asyncio task, or else the thread."""
-    try:
-        return asyncio.current_task() or current_thread()
-    except RuntimeError:
-        return current_thread()
+    return (_get_running_loop() and current_task()) or get_ident()

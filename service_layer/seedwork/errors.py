@@ -2,6 +2,7 @@
 
 TransactionError
 ├── UnitOfWorkMisuse       the code is wrong: it asked for what this block can't do
+├── UncommittedChanges     a block ended with changes that were neither committed nor rolled back
 ├── FailedTransaction      an earlier failure was swallowed, so nothing of the block can be saved
 ├── ConcurrencyConflict    a race was lost, or a lock was held for too long; a new try may win
 ├── DatabaseUnavailable    the database can't be reached, or was lost before COMMIT; nothing was saved
@@ -11,7 +12,6 @@ TransactionError
 ├── SchemaOutdated         the database's schema is not the one that this code needs
 └── ConstraintViolated     a constraint refused the data, and no rule of the domain speaks for it
     └── ReferenceViolated  that constraint is a foreign key
-UncommittedChanges         a warning: changes were neither committed nor rolled back
 """
 
 # What more than one place has to say.
@@ -21,6 +21,12 @@ LOCKED = (
     " the waiting code's own, hand its unit of work on instead of opening a second one."
 )
 NOT_NEW = "add() of an entity that this block has removed or another block got. Get it again in this one."
+COPIED = (
+    "add() of what copy.copy() made: it shares the state of its mapping with the original. Write copy.deepcopy(), or"
+    " make a new entity."
+)
+REFERENCE = "A row would point to one that does not exist, or be removed while others point to it."
+SHARED_PART = "A part belongs to two. Take it out of the one before the other gets it, or make a new one for each."
 WRITE_IN_READING_BLOCK = "A write in a reading block, which saves nothing. To write, open it by: with uow:"
 
 
@@ -30,6 +36,24 @@ class TransactionError(Exception):
 
 class UnitOfWorkMisuse(TransactionError):
     """The code asked a unit of work for what it can't do here; the message says what to write instead."""
+
+
+class UncommittedChanges(TransactionError):
+    """A block was left with changes that were neither committed nor rolled back; they are lost.
+
+    One in which something failed does not raise it: that failure was reported when it happened.
+    """
+
+    def __init__(self, state: str = "open") -> None:
+        super().__init__(state)
+
+    def __str__(self) -> str:
+        (state,) = self.args
+        if state == "committed":
+            return (
+                "What was changed after uow.commit() is lost; what was committed is saved. Change it before the commit."
+            )
+        return "Changes are lost: neither uow.commit() nor uow.rollback() came after them in their block."
 
 
 class FailedTransaction(TransactionError):
@@ -80,13 +104,3 @@ class ConstraintViolated(TransactionError):
 
 class ReferenceViolated(ConstraintViolated):
     """A row would refer to one that does not exist, or one that others refer to would go."""
-
-
-class UncommittedChanges(UserWarning):
-    """A block was left with changes that were neither committed nor rolled back; they are lost.
-
-    One in which something failed does not warn: that was told when it happened.
-    """
-
-    def __str__(self) -> str:
-        return "Changes are lost: neither uow.commit() nor uow.rollback() came after them in their block."

@@ -1,4 +1,4 @@
-"""The unit of work: one block is one transaction. Its rules stand here, once, for every implementation.
+"""The rules of a transaction. They stand here, once, for every implementation of a unit of work.
 
 Source: Unit of Work, in Fowler, Patterns of Enterprise Application Architecture (2002).
 """
@@ -22,7 +22,7 @@ from service_layer.seedwork.errors import (
 
 
 class Transaction(ABC):
-    """Begins, commits, rolls back and closes; nothing else does.
+    """Begins, commits, rolls back and closes; nothing else does. A unit of work adds its repositories.
 
     ::
 
@@ -31,14 +31,16 @@ class Transaction(ABC):
             user.change_age(31)
             uow.commit()                 # without this line nothing happened
 
-    A block that is left without ``commit()``, or by an exception, is rolled back. ``with uow:`` inside an open block is
-    a savepoint: what it commits lives if every block around it commits, and its failure undoes its own changes alone.
+    A block that is left by an exception is rolled back; so is one that is left with changes that were neither committed
+    nor rolled back, and it raises UncommittedChanges. ``with uow:`` inside an open block is a savepoint: what it
+    commits lives if every block around it commits, and its failure undoes its own changes alone.
     ``with uow.reading():`` is a transaction that can't write. Once left, the same object can be entered again; while it
     is open it belongs to the thread or asyncio task that entered it. Leaving ends the innermost block, so a generator
     must not yield inside an inner one.
 
-    Entities stay readable after their block, unsaved values included, but for one exception: get them again after a
-    failed flush. What an inner block that was rolled back has changed in them is undone with it.
+    Entities end with their block: they stay readable, and to change one it is got again in a new block. Only a new
+    entity whose block was not saved may be added again. An inner block that is rolled back leaves the objects of the
+    blocks around it as they were before it.
 
     Inside a block errors are the domain's and those of ``service_layer.seedwork.errors``, not the driver's.
 
@@ -58,6 +60,16 @@ class Transaction(ABC):
         """Whether a block is open."""
         return self.block is not None
 
+    def require_closed(self, what: str) -> None:
+        """Refuse to go on inside an open block.
+
+        Args:
+            what: who needs transactions of its own, and why, for the message: "import_users() commits each batch".
+        Raises: UnitOfWorkMisuse (a block is open).
+        """
+        if self.block:
+            raise UnitOfWorkMisuse(f"{what}, so it can't be a step of an open block. Call it outside of: with uow:")
+
     def __enter__(self) -> Self:
         self._enter(read_only=False)
         return self
@@ -69,7 +81,8 @@ class Transaction(ABC):
     def reading(self) -> Generator[Self]:
         """Open a read-only transaction: writes fail, an entity changed in it fails at its end, no commit is needed.
 
-        It never waits for a writer. Inside a writing block it is a part of that block, and refuses only ``commit()``.
+        It never waits for a writer. Inside a writing block it is a part of that block, and refuses only ``commit()``
+        and ``with uow:``.
         """
         joins = self.is_open
         block, error = self._enter(read_only=True), None
@@ -81,11 +94,11 @@ class Transaction(ABC):
         finally:
             if joins:
                 block.readers -= 1
-            elif self.block is block:  # a generator may be left when its block is long over
+            elif self.block is block:  # a generator may be closed after its block has ended
                 self._leave(error)
 
     def flush(self) -> None:
-        """Send the changes to the database now: what breaks a constraint is told here, not at the commit."""
+        """Send the changes to the database now: it reports a broken constraint here, not at the commit."""
         self.working_block("uow.flush()")
         self._flush()
 
@@ -95,7 +108,7 @@ class Transaction(ABC):
         Raises: FailedTransaction (a failure was swallowed before), and whatever the changes break.
         """
         block = self.working_block("uow.commit()")
-        if block.read_only or block.readers:
+        if block.only_reads:
             raise UnitOfWorkMisuse("uow.commit() in a reading block. To write, open it by: with uow:")
         self._flush()
         block.state = State.COMMITTING
@@ -120,15 +133,19 @@ class Transaction(ABC):
         time.sleep(seconds)
 
     def working_block(self, action: str, *, failed: bool = False) -> Block:
-        """Return the innermost block if work is possible in it; otherwise raise UnitOfWorkMisuse or FailedTransaction.
+        """Return the innermost block if the caller may work in it.
 
         Args:
             action: what the caller wrote, for the message.
             failed: whether a block in which something has failed will do.
+        Raises: UnitOfWorkMisuse (no block is open, its work has ended, or another thread or task opened it),
+            FailedTransaction (something failed in it before).
         """
         block = self.block
         if block is None:
             raise UnitOfWorkMisuse(f"{action} outside a block. Write it inside: with uow:")
+        if self._owner != running_caller():
+            raise UnitOfWorkMisuse(f"{action} in a block that is open in another thread or task. Make a unit for each.")
         if block.state is not State.OPEN:
             raise UnitOfWorkMisuse(
                 f"{action} in a block that was {block.state.value}. Write it in a new one: with uow:"
@@ -138,22 +155,19 @@ class Transaction(ABC):
         return block
 
     def _enter(self, *, read_only: bool) -> Block:
-        caller = running_caller()
         if self._entered.acquire(blocking=False):
-            self._owner, self.block = caller, Block(None, read_only)
+            self._owner, self.block = running_caller(), Block(None, read_only)
             try:
                 self._begin()
             except BaseException:
                 self._release()
                 raise
             return self.block
-        if self._owner != caller:
-            raise UnitOfWorkMisuse("This unit of work is open in another thread or task. Make one for each of them.")
         outer = self.working_block("with uow:")
         if read_only:
             outer.readers += 1
             return outer
-        if outer.read_only:
+        if outer.only_reads:
             raise UnitOfWorkMisuse("with uow: inside a reading block. To write, open that one by: with uow:")
         self._nest()
         self.block = Block(outer, read_only)
@@ -182,10 +196,8 @@ class Transaction(ABC):
             self.block = block.outer
             if not block.outer:
                 self._release()
-        if lost_changes and block.read_only:
-            raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
         if lost_changes:
-            warnings.warn(UncommittedChanges(), stacklevel=3)
+            raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK) if block.read_only else UncommittedChanges(block.state.value)
 
     def _undo(self, block: Block) -> None:
         if not block.outer:
@@ -219,7 +231,10 @@ class Transaction(ABC):
 
 
 def checked_level(level: str | None, *levels: str) -> str | None:
-    """Return an isolation level if the database has it. Raises: UnitOfWorkMisuse (it has not)."""
+    """Return an isolation level if it is one of the database's.
+
+    Raises: UnitOfWorkMisuse (it is not).
+    """
     if level not in {None, *levels}:
         raise UnitOfWorkMisuse(f"Isolation level {level!r} is not one of this database's. Use {' or '.join(levels)}.")
     return level

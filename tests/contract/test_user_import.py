@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from adapters.seedwork.sqlalchemy.repository import BATCH
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import DomainError, InvalidValue
+from domain.seedwork.repository import BATCH
 from domain.user import EmailAlreadyTaken, UserId, UserIdAlreadyUsed
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork

@@ -24,5 +24,5 @@ def test_its_python_blocks_stand_word_for_word_in_the_tests_own_aggregate() -> N
 def test_the_files_that_it_names_are_there() -> None:
     named = set(re.findall(r"`([\w./-]+(?:\.(?:py|md|toml)|/))`", PAGE))
 
-    assert {"tests/seedwork/ordering.py", "adapters/seedwork/sqlalchemy/mapping.py"} <= named
+    assert {"tests/seedwork/ordering.py", "adapters/seedwork/mapping.py"} <= named
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []

@@ -9,34 +9,34 @@ from alembic import command
 from alembic.config import Config
 
 from adapters.container import bootstrap
-from adapters.seedwork.memory.session import InMemoryStore
+from adapters.seedwork.memory.store import InMemoryStore
 from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
 from service_layer.seedwork.transaction import Transaction
 
-U = TypeVar("U", bound=Transaction, covariant=True)
+U_co = TypeVar("U_co", bound=Transaction, covariant=True)
 
 
-class NewUnit(Protocol[U]):
+class NewUnit(Protocol[U_co]):
     """Makes a unit of work that shares nothing with the others but the data."""
 
-    def __call__(self, isolation_level: str | None = None) -> U: ...
+    def __call__(self, isolation_level: str | None = None) -> U_co: ...
 
 
 @dataclass(frozen=True)
-class Units(Generic[U]):
+class Units(Generic[U_co]):
     """The two classes of a unit of work."""
 
-    in_memory: Callable[..., U]
-    on_database: Callable[..., U]
+    in_memory: Callable[..., U_co]
+    on_database: Callable[..., U_co]
 
 
 @dataclass(frozen=True)
-class Backend(Generic[U]):
+class Backend(Generic[U_co]):
     """A home of data: its name, and how to get a unit of work on it."""
 
     name: str
-    new_unit: NewUnit[U]
+    new_unit: NewUnit[U_co]
 
 
 def migrate(url: str, revision: str = "head") -> None:
@@ -47,14 +47,14 @@ def migrate(url: str, revision: str = "head") -> None:
 
 
 @contextmanager
-def memory(units: Units[U], lock_timeout_s: float = 5.0) -> Generator[Backend[U]]:
+def memory(units: Units[U_co], lock_timeout_s: float = 5.0) -> Generator[Backend[U_co]]:
     """A store of its own."""
     store = InMemoryStore(lock_timeout_s)
     yield Backend("memory", lambda isolation_level=None: units.in_memory(store, isolation_level))
 
 
 @contextmanager
-def database(units: Units[U], url: str, **settings: Any) -> Generator[Backend[U]]:  # Any: Settings checks them
+def database(units: Units[U_co], url: str, **settings: Any) -> Generator[Backend[U_co]]:  # Any: Settings checks them
     """A migrated database."""
     with bootstrap(settings=Settings(database_url=url, **settings)) as container:
         factory = container.session_factory()

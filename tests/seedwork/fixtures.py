@@ -26,13 +26,13 @@ DATABASES = ("sqlite", "postgresql")
 BACKENDS = ("memory", *DATABASES)
 
 
-U = TypeVar("U", bound=Transaction, covariant=True)
+U_co = TypeVar("U_co", bound=Transaction, covariant=True)
 
 
-class OpenBackend(Protocol[U]):
+class OpenBackend(Protocol[U_co]):
     """Opens the back end of the test, with whatever this test needs different."""
 
-    def __call__(self, lock_timeout_s: float = 5.0) -> AbstractContextManager[Backend[U]]: ...
+    def __call__(self, lock_timeout_s: float = 5.0) -> AbstractContextManager[Backend[U_co]]: ...
 
 
 @pytest.fixture(autouse=True)

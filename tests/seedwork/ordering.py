@@ -4,8 +4,6 @@ An order has lines (a child collection), a deposit (a value object of two column
 ``docs/mapping.md`` walks through it.
 """
 
-from abc import abstractmethod
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import Enum
@@ -24,19 +22,18 @@ from sqlalchemy import (
     Table,
     TypedColumns,
     UniqueConstraint,
-    select,
 )
 from sqlalchemy import Enum as EnumType
 from sqlalchemy.orm import composite, relationship
 
+from adapters.seedwork.mapping import map_once, mapping
+from adapters.seedwork.mapping import metadata as application_metadata
 from adapters.seedwork.memory.repository import InMemoryRepository
 from adapters.seedwork.memory.transaction import InMemoryTransaction
 from adapters.seedwork.registration import RepositoryOf
-from adapters.seedwork.sqlalchemy.mapping import map_once
-from adapters.seedwork.sqlalchemy.mapping import metadata as application_metadata
 from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
-from adapters.seedwork.sqlalchemy.types import IdType, UtcDateTime
+from adapters.seedwork.types import IdType, UtcDateTime
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import AlreadyExists, InvalidValue, NotFound
 from domain.seedwork.repository import Repository
@@ -121,12 +118,8 @@ class OrderNumberTaken(AlreadyExists):
 class OrderRepository(Repository[Order, OrderId]):
     not_found = OrderNotFound
 
-    @abstractmethod
-    def by_number(self, number: str) -> Order | None: ...
-    @abstractmethod
-    def stream(self) -> Iterator[Order]: ...
-    @abstractmethod
-    def insert_many(self, orders: Iterable[Order]) -> None: ...
+    def by_number(self, number: str) -> Order | None:
+        return self._one(number=number)
 
 
 class OrderingUnitOfWork(Transaction):
@@ -177,6 +170,11 @@ order_lines = Table("order_lines", metadata, LineColumns)
 
 
 def map_orders() -> None:
+    with mapping():
+        _map_orders()
+
+
+def _map_orders() -> None:
     map_once(Line, order_lines, properties={"_order_id": order_lines.c.order_id})
     map_once(
         Order,
@@ -196,16 +194,9 @@ def map_orders() -> None:
 class SqlAlchemyOrderRepository(SqlAlchemyRepository[Order, OrderId], OrderRepository):
     entity = Order
 
-    def by_number(self, number: str) -> Order | None:
-        return self._session.scalars(select(Order).where(orders.c.number == number)).one_or_none()
-
 
 class InMemoryOrderRepository(InMemoryRepository[Order, OrderId], OrderRepository):
     entity = Order
-    unique = {"id": OrderIdAlreadyUsed, "number": OrderNumberTaken}
-
-    def by_number(self, number: str) -> Order | None:
-        return next(iter(self._where("number", number)), None)
 
 
 class SqlAlchemyOrderingUnitOfWork(SqlAlchemyTransaction, OrderingUnitOfWork):

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 from weakref import ref
 
-from adapters.seedwork.sqlalchemy.repository import BATCH
+from domain.seedwork.repository import BATCH
 
 T = TypeVar("T")
 

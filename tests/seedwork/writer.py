@@ -1,4 +1,4 @@
-"""Writes to a database until it is killed, and again: ``python -m tests.seedwork.writer URL KILLS`` prints what is acknowledged.
+"""Writes until it is killed, and again: ``python -m tests.seedwork.writer URL KILLS`` prints what is acknowledged.
 
 Each unit adds an order, and then a line of the same name; only after its commit is that name written to the standard
 output.

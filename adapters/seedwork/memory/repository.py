@@ -1,29 +1,29 @@
 """What every repository in memory shares."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import ClassVar
+from typing import Any, cast
 from uuid import UUID
 
+from sqlalchemy import inspect
+
+from adapters.seedwork.memory.rows import bound, key_of
 from adapters.seedwork.memory.session import InMemorySession
+from adapters.seedwork.memory.store import Key
 from adapters.seedwork.memory.transaction import InMemoryTransaction
+from adapters.seedwork.shape import Row, shape_of
 from domain.seedwork.entity import Id
-from domain.seedwork.errors import AlreadyExists
 from domain.seedwork.repository import E, Repository
 from service_layer.seedwork.errors import OVERTAKEN, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
 
 
 class InMemoryRepository(Repository[E, Id]):
-    """The entities of a class, in an in-memory session.
-
-    A subclass names the entity, and in ``unique`` each attribute whose value no two of them share, with its error.
-    """
+    """The entities of a mapped class, which a subclass names."""
 
     entity: type[E]
-    unique: ClassVar[Mapping[str, type[AlreadyExists]]] = {}
 
     def __init__(self, transaction: InMemoryTransaction) -> None:
         self._transaction = transaction
-        self._session.unique[self.entity] = {"id": AlreadyExists, **self.unique}
+        self._shape = shape_of(inspect(self.entity))
 
     @property
     def _session(self) -> InMemorySession:
@@ -39,10 +39,20 @@ class InMemoryRepository(Repository[E, Id]):
         elif not entity.version or session.has_removed(entity):
             raise self.not_found(entity.id)
         else:
-            session.remove(_unchanged(session.get(self.entity, entity.id), entity))
+            found = session.get(self._shape, self._key(entity.id))
+            if found is None or found.version != entity.version:
+                raise ConcurrencyConflict(OVERTAKEN)
+            session.remove(found)
 
     def count(self) -> int:
-        return len(self._session.rows(self.entity))
+        return len(self._rows())
+
+    def stream(self) -> Iterator[E]:
+        for key, _ in self._rows():
+            yield self._hold(key)
+
+    def insert_many(self, entities: Iterable[Any]) -> None:
+        self._session.insert_many(self._shape, entities)
 
     def _load(self, id: Id, *, for_update: bool = False) -> E | None:
         session = self._session
@@ -50,28 +60,21 @@ class InMemoryRepository(Repository[E, Id]):
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
         if for_update:
             session.flush()
-        return session.get(self.entity, id)
-
-    def stream(self) -> Iterator[E]:
-        for row in self._session.rows(self.entity):
-            yield self._session.hold(row)
-
-    def insert_many(self, entities: Iterable[object]) -> None:
-        self._session.insert_many(self.entity, entities)
+        return cast("E | None", session.get(self._shape, self._key(id)))
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:
-        session = self._session
-        rows = [row for row in session.rows(self.entity) if id is None or row.id > id]
-        return [session.hold(row) for row in rows[:limit]]
+        keys = [key for key, _ in self._rows() if id is None or key[1] > self._key(id)[1]]
+        return [self._hold(key) for key in keys[:limit]]
 
-    def _where(self, attribute: str, value: object) -> list[E]:
-        """Return the entities whose attribute has this value, in order of id."""
-        session = self._session
-        return [session.hold(row) for row in session.rows(self.entity) if getattr(row, attribute) == value]
+    def _load_with(self, values: Mapping[str, object]) -> list[E]:
+        wanted = bound(self._shape.table, self._shape.criteria(values)).items()
+        return [self._hold(key) for key, row in self._rows() if wanted <= row.items()]
 
+    def _rows(self) -> list[tuple[Key, Row]]:
+        return self._session.roots(self._shape.table)
 
-def _unchanged(found: E | None, entity: E) -> E:
-    """Return what this block found of an entity that another block got, if nobody has saved it since."""
-    if found is None or found.version != entity.version:
-        raise ConcurrencyConflict(OVERTAKEN)
-    return found
+    def _key(self, id: UUID) -> Key:
+        return key_of(self._shape, id)
+
+    def _hold(self, key: Key) -> E:
+        return cast("E", self._session.hold(self._shape, key))

@@ -1,58 +1,53 @@
-"""A database in memory, for tests: with the transactions, the constraints and the refusals of a real one."""
+"""A transaction in memory: what it has handed out and taken in, and what becomes of that."""
 
-from collections.abc import Iterable, Mapping
-from copy import deepcopy
-from dataclasses import fields, is_dataclass
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from functools import cache
-from threading import Lock
-from typing import Any, TypeVar, cast
-from uuid import UUID
+from itertools import chain
+from operator import itemgetter
+from typing import Any
 
+from sqlalchemy import Table, inspect
+
+from adapters.seedwork.mapping import error_of
+from adapters.seedwork.memory.rows import Written, build, key_of, written
+from adapters.seedwork.memory.store import Aggregate, Constraints, InMemoryStore, Key, Rows
+from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
-from domain.seedwork.errors import AlreadyExists
-from service_layer.seedwork.errors import LOCKED, NOT_NEW, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
+from service_layer.seedwork.errors import (
+    COPIED,
+    LOCKED,
+    NOT_NEW,
+    SHARED_PART,
+    WRITE_IN_READING_BLOCK,
+    ConcurrencyConflict,
+    UnitOfWorkMisuse,
+)
 from service_layer.seedwork.transaction import Transaction
-
-E = TypeVar("E", bound=Entity)
-Key = tuple[type[Entity], UUID]
-Rows = Mapping[Key, Entity]
-
-
-class InMemoryStore:
-    """What in-memory units of work share, as connections share a database. One writes at a time, as on SQLite.
-
-    Args:
-        lock_timeout_s: how long a writer waits for another one.
-    """
-
-    def __init__(self, lock_timeout_s: float = 5.0) -> None:
-        self.lock_timeout_s = lock_timeout_s
-        self.writer = Lock()
-        self.rows: Rows = {}
-        """What is committed. Replaced as a whole and never changed, so that whoever holds it has a snapshot."""
 
 
 class InMemorySession:
-    """One transaction: a snapshot of the store, and the one copy of each entity that it has handed out or taken in."""
+    """One transaction: a snapshot of the store, and the one object of each entity that it knows."""
 
     def __init__(self, store: InMemoryStore, unit: Transaction) -> None:
-        self.unique: dict[type[Entity], Mapping[str, type[AlreadyExists]]] = {}
-        """For each type the attributes whose value no two entities share, and the error that says so."""
         self._store = store
         self._unit = unit
         self.is_read_only = bool(unit.block and unit.block.read_only)
         self._is_writing = False
-        self._before: Rows = {}
         self._rows: Rows | None = None
+        self._constraints: Constraints | None = None
         self._new: dict[int, Entity] = {}
         self._held: dict[Key, Entity] = {}
         self._removed: dict[Key, Entity] = {}
+        self._known: dict[Key, Any] = {}  # Any: an entity, or a part
         self._inserted: list[Entity] = []
         self._deleted: list[Entity] = []
         self._savepoints: list[tuple[Rows, int, int]] = []
 
     def add(self, entity: Entity) -> None:
         """Take a new entity in, to be inserted at the next flush; or take a removal back."""
+        if inspect(entity).obj() is not entity:
+            raise UnitOfWorkMisuse(COPIED)
         key = _key(entity)
         if self._removed.get(key) is entity:
             self._held[key] = self._removed.pop(key)
@@ -61,8 +56,6 @@ class InMemorySession:
                 raise UnitOfWorkMisuse(NOT_NEW)
             if key in self._removed:
                 self.flush()
-            if key in self._held:
-                raise self.unique[key[0]]["id"]
             self._new[id(entity)] = entity
 
     def remove(self, entity: Entity) -> None:
@@ -78,79 +71,55 @@ class InMemorySession:
         """Tell whether this very object was removed in the transaction."""
         return any(entity is removed for removed in (*self._removed.values(), *self._deleted))
 
-    def get(self, kind: type[E], id: UUID) -> E | None:
-        """Return the entity with this id: always the same object."""
-        key = kind, id
+    def get(self, shape: Shape, key: Key) -> Entity | None:
+        """Return the entity with this key: always the same object."""
         if key not in self._held and key not in self._removed:
             self.flush()
-            if row := self._begin().get(key):
-                self.hold(row)
-        return cast("E | None", self._held.get(key))
+            if key[1] in self._begin().get(key[0], {}):
+                self.hold(shape, key)
+        return self._held.get(key)
 
-    def hold(self, row: E) -> E:
-        """Return the transaction's own copy of a stored entity."""
-        key = _key(row)
+    def hold(self, shape: Shape, key: Key) -> Entity:
+        """Return the transaction's own object of a stored entity."""
         if key not in self._held:
-            self._held[key] = deepcopy(row)
-        return cast("E", self._held[key])
+            self._held[key] = build(shape, key, self._stored(key), self._known)
+        return self._held[key]
 
-    def rows(self, kind: type[E]) -> list[E]:
-        """Flush, and return all entities of one type in order of id, as they are stored: to be handed out by hold()."""
+    def roots(self, table: Table) -> list[tuple[Key, Row]]:
+        """Flush, and return the rows of all roots of a kind, in order of id."""
         self.flush()
-        rows = [row for (found, _), row in self._begin().items() if found is kind]
-        return cast("list[E]", sorted(rows, key=lambda row: row.id))
+        found = sorted(self._begin().get(table, {}).items(), key=itemgetter(0))
+        return [((table, id), aggregate[table, id]) for id, aggregate in found]
 
     def is_dirty(self) -> bool:
         """Tell whether there is something to flush."""
-        return bool(self._new or self._removed) or any(map(self._is_changed, self._held.values()))
+        return bool(self._new or self._removed) or any(map(self._is_changed, self._held))
 
     def flush(self) -> None:
-        """Update in order of id, insert as added, then delete: SQLAlchemy's order, for unique values depend on it."""
-        if not self.is_dirty():
+        """Update, insert, then delete, in SQLAlchemy's order, which decides when a unique value is free."""
+        changed = sorted(filter(self._is_changed, self._held), key=itemgetter(1))
+        if not (changed or self._new or self._removed):
             return
-        block = self._unit.working_block("flush()")
-        self._inserted += self._new.values()
-        try:
-            if self.is_read_only:
-                raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
-            rows, keys = dict(self._begin()), _UniqueKeys(self._begin(), self.unique)
-            for entity in sorted(filter(self._is_changed, self._held.values()), key=lambda entity: entity.id):
-                keys.take(entity, instead_of=rows[_key(entity)])
-                entity.version += 1
-                rows[_key(entity)] = deepcopy(entity)
-            for entity in self._new.values():
-                keys.take(entity)
-                entity.version = 1
-                rows[_key(entity)] = deepcopy(entity)
-            for key in self._removed:
-                del rows[key]
-        except BaseException as error:
-            block.fail(error)
-            raise
-        self._rows = rows
-        self._held |= {_key(entity): entity for entity in self._new.values()}
-        self._deleted += self._removed.values()
-        self._new, self._removed = {}, {}
-        block.changed = True
+        with self._noting_failures():
+            stored = {key: row for key in (*changed, *self._removed) for key, row in self._stored(key).items()}
+            self._refuse_shared_parts()
+            groups = [self._rows_of(self._held[key], self._stored(key), 1) for key in changed]
+            groups += [self._rows_of(entity, {}, 1) for entity in self._new.values()]
+            self._write(groups, stored)
+            for row in chain(*groups):
+                row.show()
+                self._known[row.key] = row.thing
+            self._inserted += self._new.values()
+            self._held |= {_key(entity): entity for entity in self._new.values()}
+            self._deleted += self._removed.values()
+            self._new, self._removed = {}, {}
 
-    def insert_many(self, kind: type[E], entities: Iterable[object]) -> None:
-        """Insert copies of new entities of one type, or of what has their values, and hold none of them."""
+    def insert_many(self, shape: Shape, things: Iterable[object]) -> None:
+        """Insert new entities of one kind, or what has their attributes, and hold none of them."""
         self.flush()
-        block = self._unit.working_block("insert_many()")
-        try:
-            new = [deepcopy(entity) if isinstance(entity, kind) else kind(**vars(entity)) for entity in entities]
-            if new and self.is_read_only:
-                raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
-            rows, keys = dict(self._begin()), _UniqueKeys(self._begin(), self.unique)
-            for entity in new:
-                keys.take(entity)
-                entity.version = 1
-                rows[_key(entity)] = entity
-            self._rows = rows
-        except BaseException as failure:
-            block.fail(failure)
-            raise
-        block.changed |= bool(new)
+        with self._noting_failures():
+            if groups := [self._rows_of(thing, {}, 1, shape) for thing in things]:
+                self._write(groups, {})
 
     def savepoint(self) -> None:
         """Flush, and remember the state of everything."""
@@ -163,29 +132,26 @@ class InMemorySession:
             self._savepoints.pop()
             return
         if self._rows is not None:
-            self._store.rows = self._before = self._rows
+            self._store.rows = self._rows
         self._inserted.clear()
-        self._deleted.clear()
         self.close()
 
     def rollback(self) -> None:
         """Go back to the innermost savepoint, entities included."""
         self._rows, inserted, deleted = self._savepoints.pop()
+        self._constraints = None
         touched = (*self._held.values(), *self._removed.values(), *self._deleted[deleted:])
         self._new, self._held, self._removed = {}, {}, {}
         self._unsave(inserted)
         del self._deleted[deleted:]
         for entity in touched:
-            if entity.version and (row := self._rows.get(_key(entity))):
-                vars(entity).update(_state(deepcopy(row)))
-                self._held[_key(entity)] = entity
+            if entity.version and (key := _key(entity))[1] in self._begin().get(key[0], {}):
+                self._known[key] = entity
+                self.hold(_shape(entity), key)
 
     def close(self) -> None:
         """Forget what was not committed, and let the next writer in."""
         self._unsave(0)
-        for entity in (*self._held.values(), *self._removed.values(), *self._deleted):
-            if entity.version and (row := self._before.get(_key(entity))):
-                entity.version = row.version
         if self._is_writing:
             self._store.writer.release()
         self._is_writing = False
@@ -195,61 +161,80 @@ class InMemorySession:
             if not self.is_read_only and not self._store.writer.acquire(timeout=self._store.lock_timeout_s):
                 raise ConcurrencyConflict(LOCKED)
             self._is_writing = not self.is_read_only
-            self._before = self._rows = self._store.rows
+            self._rows = self._store.rows
         return self._rows
 
-    def _is_changed(self, entity: Entity) -> bool:
-        return not _is_same(self._begin()[_key(entity)], entity)
+    def _stored(self, key: Key) -> Aggregate:
+        return self._begin().get(key[0], {}).get(key[1], {})
+
+    def _rows_of(self, thing: object, stored: Aggregate, step: int, shape: Shape | None = None) -> list[Written]:
+        """Return the rows of an aggregate, with its version counted on by ``step``."""
+        shape = shape or _shape(thing)
+        version = {str(shape.version): getattr(thing, "version", 0) + step}
+        return list(written(shape, thing, stored, version, self._store.next_number))
+
+    def _is_changed(self, key: Key) -> bool:
+        rows, stored = self._rows_of(self._held[key], self._stored(key), 0), self._stored(key)
+        return {row.key: row.row for row in rows} != stored
+
+    def _refuse_shared_parts(self) -> None:
+        owners: dict[int, int] = {}
+        for entity in (*self._held.values(), *self._new.values()):
+            for row in self._rows_of(entity, self._stored(_key(entity)), 0):
+                if owners.setdefault(id(row.thing), id(entity)) != id(entity):
+                    raise UnitOfWorkMisuse(SHARED_PART)
+
+    @contextmanager
+    def _noting_failures(self) -> Generator[None]:
+        block = self._unit.working_block("flush()")
+        try:
+            yield
+        except BaseException as error:
+            self._constraints = None  # it has taken some of the rows
+            block.fail(error)
+            raise
+
+    def _write(self, groups: list[list[Written]], stored: Aggregate) -> None:
+        """Put the rows of whole aggregates into the place of those that are stored."""
+        if self.is_read_only:
+            raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
+        self._unit.working_block("flush()").changed = True
+        if self._constraints is None:
+            self._constraints = Constraints(self._begin())
+        rows: dict[Key, Written] = {}
+        for row in chain(*groups):
+            if row.key in rows:
+                raise error_of(row.key[0].primary_key)
+            rows[row.key] = row
+        for key in sorted(rows, key=lambda key: (_rank(key[0]), key not in stored, key[1] if key in stored else ())):
+            (self._constraints.update if key in stored else self._constraints.insert)(key, rows[key].row)
+        deleted = stored.keys() - rows.keys()
+        for key in deleted:
+            self._constraints.delete(key)
+        self._constraints.check_references(rows, deleted)
+        tables = {table: dict(aggregates) for table, aggregates in self._begin().items()}
+        for table, id in deleted:
+            tables.get(table, {}).pop(id, None)
+        for group in groups:
+            root, new = group[0].key, {row.key: row.row for row in group}
+            in_order = [key for key in self._stored(root) if key in new]
+            tables.setdefault(root[0], {})[root[1]] = {key: new[key] for key in dict.fromkeys((*in_order, *new))}
+        self._rows = tables
 
     def _unsave(self, start: int) -> None:
         for entity in self._inserted[start:]:
-            entity.version = 0
+            vars(entity)["version"] = 0
         del self._inserted[start:]
 
 
-class _UniqueKeys:
-    """The values that no two entities may share, in the course of a flush."""
-
-    def __init__(self, rows: Rows, unique: Mapping[type[Entity], Mapping[str, type[AlreadyExists]]]) -> None:
-        self._rows, self._unique = rows, unique
-        self._taken: dict[tuple[type, str], set[object]] = {}
-
-    def take(self, entity: Entity, instead_of: Entity | None = None) -> None:
-        """Give the values of a row back, and take those of an entity; raise the error of one that is taken already."""
-        kind = type(entity)
-        for attribute, error in self._unique[kind].items():
-            if (kind, attribute) not in self._taken:
-                values = {getattr(row, attribute) for row in self._rows.values() if type(row) is kind}
-                self._taken[kind, attribute] = values
-            taken, value = self._taken[kind, attribute], getattr(entity, attribute)
-            if instead_of:
-                taken.discard(getattr(instead_of, attribute))
-            if value is not None and value in taken:
-                raise error
-            taken.add(value)
+def _shape(thing: object) -> Shape:
+    return shape_of(inspect(type(thing)))
 
 
 def _key(entity: Entity) -> Key:
-    return type(entity), entity.id
-
-
-def _state(entity: Entity) -> dict[str, object]:
-    # what SQLAlchemy keeps in a mapped object belongs to that object alone
-    return {name: value for name, value in vars(entity).items() if name != "_sa_instance_state"}
-
-
-def _is_same(one: object, other: object) -> bool:
-    """Compare field by field, all the way down, since entities compare by id alone and their parts by identity."""
-    if one is other:
-        return True
-    kind: Any = type(one)  # Any: to mypy a type is not hashable
-    if names := _field_names(kind):
-        return type(other) is kind and all(_is_same(getattr(one, name), getattr(other, name)) for name in names)
-    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
-        return len(one) == len(other) and all(map(_is_same, one, other))
-    return one == other
+    return key_of(_shape(entity), entity.id)
 
 
 @cache
-def _field_names(kind: type) -> tuple[str, ...]:
-    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else ()
+def _rank(table: Table) -> int:
+    return table.metadata.sorted_tables.index(table)

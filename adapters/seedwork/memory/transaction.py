@@ -1,6 +1,7 @@
 """A transaction on a store in memory: how a block begins, flushes, commits and closes. The port has the rules."""
 
-from adapters.seedwork.memory.session import InMemorySession, InMemoryStore
+from adapters.seedwork.memory.session import InMemorySession
+from adapters.seedwork.memory.store import InMemoryStore
 from service_layer.seedwork.transaction import Transaction, checked_level
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from adapters.seedwork.settings import DatabaseSettings
-from adapters.seedwork.sqlalchemy.engine import engine_options, equip
+from adapters.seedwork.sqlalchemy.dialects import driver_of
+from adapters.seedwork.sqlalchemy.engine import engine_options, prepare
 from service_layer.seedwork.transaction import Transaction
 
 P = ParamSpec("P")
@@ -39,6 +40,6 @@ async def in_bridge(work: Callable[[], T]) -> T:
 
 
 def create_engine(settings: DatabaseSettings) -> Engine:
-    """Return an engine like that of ``adapters.seedwork.sqlalchemy.engine``, on the asynchronous driver."""
-    driver = "sqlite+aiosqlite" if settings.url.drivername == "sqlite" else "postgresql+psycopg"
-    return equip(create_async_engine(settings.url.set(drivername=driver), **engine_options(settings)).sync_engine)
+    """Return an engine like that of ``engine.py``, on the asynchronous driver."""
+    url = settings.url.set(drivername=driver_of(settings.url, is_async=True))
+    return prepare(create_async_engine(url, **engine_options(settings)).sync_engine)

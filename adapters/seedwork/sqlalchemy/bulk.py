@@ -1,44 +1,29 @@
 """Many entities in few statements, past the unit of work's tracking of each."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, cast
+from itertools import groupby
 
-from sqlalchemy import Table, insert
-from sqlalchemy.orm import Mapper, Session
+from sqlalchemy import insert
+from sqlalchemy.orm import Session
+
+from adapters.seedwork.shape import Row, Shape
 
 
-class BulkInsert:
-    """One INSERT for many things of a class, and one after it for the parts that they own."""
+def insert_rows(session: Session, shape: Shape, things: Sequence[object], given: Iterable[Row]) -> None:
+    """Insert new things by one INSERT, and their parts by one after it for each relationship.
 
-    def __init__(self, mapper: Mapper[Any]) -> None:  # Any: of an entity, or of its parts
-        self._insert = insert(cast("Table", mapper.local_table))
-        self._columns = [(str(attribute.columns[0].key), attribute.key) for attribute in mapper.column_attrs]
-        self._parts = [
-            (part.key, str(ours.key), str(theirs.key), BulkInsert(part.mapper))
-            for part in mapper.relationships
-            for ours, theirs in part.local_remote_pairs
-        ]
-
-    def __call__(self, session: Session, things: Sequence[object], given: Iterable[dict[str, Any]]) -> None:
-        """Insert things.
-
-        Args:
-            session: flushed.
-            things: of one class, or of one with the same attributes.
-            given: for each thing the values of those columns that it does not know itself.
-        """
-        if not things:
-            return
-        known = [(column, attribute) for column, attribute in self._columns if attribute in vars(things[0])]
-        rows = [
-            {column: values[attribute] for column, attribute in known} | more
-            for values, more in zip(map(vars, things), given, strict=False)
-        ]
-        session.execute(self._insert, rows)
-        for name, ours, theirs, insert_parts in self._parts:
-            owned = [
-                (part, {theirs: row[ours]})
-                for thing, row in zip(things, rows, strict=True)
-                for part in vars(thing)[name]
-            ]
-            insert_parts(session, [part for part, _ in owned], [owner for _, owner in owned])
+    Args:
+        session: flushed.
+        shape: what the things consist of.
+        things: instances of the mapped class, or other objects with the same attributes.
+        given: for each thing the values of those columns that it does not know itself.
+    Raises: UnitOfWorkMisuse (an attribute is missing, or nothing would save it).
+    """
+    rows = [shape.new_values(thing) | more for thing, more in zip(things, given, strict=False)]
+    # a statement has one set of columns, and what is None may leave its column to a default
+    for _, group in groupby(rows, key=Row.keys):
+        session.execute(insert(shape.table), list(group))
+    for part in shape.parts:
+        owned = [(thing, part.key_to(row)) for owner, row in zip(things, rows, strict=True) for thing in part.of(owner)]
+        if owned:
+            insert_rows(session, part.shape, [thing for thing, _ in owned], [key for _, key in owned])

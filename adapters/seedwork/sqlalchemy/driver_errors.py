@@ -9,7 +9,7 @@ from typing import cast
 
 from sqlalchemy import Constraint, Dialect, Index, PrimaryKeyConstraint, Table, UniqueConstraint
 
-from adapters.seedwork.sqlalchemy.mapping import mapper_registry
+from adapters.seedwork.mapping import mapper_registry
 from domain.seedwork.errors import DomainError
 from service_layer.seedwork.block import Block, State
 from service_layer.seedwork.errors import (

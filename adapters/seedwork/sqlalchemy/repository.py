@@ -1,21 +1,24 @@
 """What every repository on SQLAlchemy's session shares."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing
+from functools import cache
 from itertools import islice, repeat
-from typing import Any, ClassVar, Generic
+from typing import Any, Generic, cast
 from uuid import UUID
 
 from sqlalchemy import bindparam, func, inspect, select
 from sqlalchemy.orm import Mapper
 
-from adapters.seedwork.sqlalchemy.bulk import BulkInsert
-from adapters.seedwork.sqlalchemy.session import UnitSession, parts_of
+from adapters.seedwork.shape import shape_of
+from adapters.seedwork.sqlalchemy.bulk import insert_rows
+from adapters.seedwork.sqlalchemy.flush import parts_of
+from adapters.seedwork.sqlalchemy.session import UnitSession
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from domain.seedwork.entity import Id
-from domain.seedwork.errors import AlreadyExists
-from domain.seedwork.repository import E, Repository
+from domain.seedwork.repository import BATCH, E, Repository
 from service_layer.seedwork.errors import (
+    COPIED,
     NOT_NEW,
     OVERTAKEN,
     WRITE_IN_READING_BLOCK,
@@ -23,40 +26,33 @@ from service_layer.seedwork.errors import (
     UnitOfWorkMisuse,
 )
 
-BATCH = 200
-"""How many entities are sent or fetched at once, where there may be too many for the memory.
-
-So few are gone before the garbage collector looks at them for the second time: by 1,000 they take a fifth longer.
-"""
-
 
 class _Queries(Generic[E]):
     """The statements of one entity, built once: building one takes longer than sending it."""
 
-    def __init__(self, entity: type[E]) -> None:
-        self.mapper: Mapper[E] = inspect(entity)
-        (id,) = self.mapper.primary_key
+    def __init__(self, mapper: Mapper[E]) -> None:
+        entity, (id,) = mapper.class_, mapper.primary_key
+        self.mapper, self.shape = mapper, shape_of(mapper)
         self.by_id = select(entity).where(id == bindparam("id"))
         # populate_existing: an entity read before would keep its old values, even under the lock
         self.locked = self.by_id.with_for_update().execution_options(populate_existing=True)
         self.first = select(entity).order_by(id).limit(bindparam("limit"))
         self.after = self.first.where(id > bindparam("after"))
         self.count = select(func.count()).select_from(entity)
-        self.all = select(entity).order_by(id).execution_options(yield_per=BATCH)
-        self.insert = BulkInsert(self.mapper)
+        self.all = select(entity).order_by(id)
+
+
+_queries_of = cache(_Queries[Any])  # Any: of a different entity each
 
 
 class SqlAlchemyRepository(Repository[E, Id]):
     """The entities of a mapped class, which a subclass names."""
 
     entity: type[E]
-    _built: ClassVar[dict[type, _Queries[Any]]] = {}  # Any: of a different entity each
 
     def __init__(self, transaction: SqlAlchemyTransaction) -> None:
         self._transaction = transaction
-        self._queries: _Queries[E] = self._built.get(self.entity) or self._built.setdefault(
-            self.entity, _Queries(self.entity)
-        )
+        self._queries: _Queries[E] = _queries_of(inspect(self.entity))
 
     @property
     def _session(self) -> UnitSession:
@@ -64,15 +60,14 @@ class SqlAlchemyRepository(Repository[E, Id]):
 
     def add(self, entity: E) -> None:
         session, state = self._session, inspect(entity)
+        if state.obj() is not entity:
+            raise UnitOfWorkMisuse(COPIED)
         if entity in session.deleted:
             session.add_all((entity, *parts_of(entity)))
-        elif state.transient:
-            known = session.identity_map.get(self._key(entity.id))
-            if known is not None and known not in session.deleted:
-                raise state.mapper.local_table.primary_key.info.get("error", AlreadyExists)
-            if known is not None:
+        elif state.transient and not entity.version:
+            if session.identity_map.get(self._key(entity.id)) in session.deleted:
                 session.flush()
-            session.add(entity)
+            session.add_root(entity)
         elif entity not in session:
             raise UnitOfWorkMisuse(NOT_NEW)
 
@@ -82,26 +77,31 @@ class SqlAlchemyRepository(Repository[E, Id]):
             session.expunge(entity)
         elif state.key is None or entity in session.deleted or (state.deleted and state.session is session):
             raise self.not_found(entity.id)
-        else:  # its key, for its id can't be read if its insertion was undone
-            session.delete(entity if entity in session else _unchanged(self._load(state.key[1][0]), entity))
+        elif entity in session:
+            session.delete(entity)
+        else:  # its key, since its id can't be read if its insertion was undone
+            found = self._load(state.key[1][0])
+            if found is None or found.version != entity.version:
+                raise ConcurrencyConflict(OVERTAKEN)
+            session.delete(found)
 
     def count(self) -> int:
         return self._session.scalars(self._queries.count).one()
 
     def stream(self) -> Iterator[E]:
-        with closing(self._session.scalars(self._queries.all)) as found:
+        with closing(self._session.scalars(self._queries.all.execution_options(yield_per=BATCH))) as found:
             while self._session and (batch := found.fetchmany(BATCH)):  # asked anew: the block may have ended
                 yield from batch
 
-    def insert_many(self, entities: Iterable[object]) -> None:
+    def insert_many(self, entities: Iterable[Any]) -> None:
         session, remaining = self._session, iter(entities)
-        foreign = session.is_in_foreign_savepoint
-        session.note_bulk(self.entity)
+        session.info["bulk"] = True
         try:
             while batch := list(islice(remaining, BATCH)):
-                self._queries.insert(session, batch, repeat({"version": 1}))
+                session.flush()
+                insert_rows(session, self._queries.shape, batch, repeat({str(self._queries.shape.version): 1}))
         except BaseException as error:
-            session.fail(error, harmless=foreign)
+            session.fail(error)
             raise
 
     def _load(self, id: Id, *, for_update: bool = False) -> E | None:
@@ -110,7 +110,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
         if for_update:
             return session.scalars(self._queries.locked, {"id": id}).one_or_none()
-        known: E | None = session.identity_map.get(self._key(id))
+        known = cast("E | None", session.identity_map.get(self._key(id)))
         if known is None or inspect(known).expired:
             return session.scalars(self._queries.by_id, {"id": id}).one_or_none()
         return None if known in session.deleted else known
@@ -120,12 +120,11 @@ class SqlAlchemyRepository(Repository[E, Id]):
             return list(self._session.scalars(self._queries.first, {"limit": limit}))
         return list(self._session.scalars(self._queries.after, {"limit": limit, "after": id}))
 
+    def _load_with(self, values: Mapping[str, object]) -> list[E]:
+        columns, criteria = self._queries.shape.table.c, self._queries.shape.criteria(values)
+        return list(
+            self._session.scalars(self._queries.all.where(*(columns[name] == criteria[name] for name in criteria)))
+        )
+
     def _key(self, id: UUID) -> Any:  # Any: an identity key is SQLAlchemy's own affair
         return self._queries.mapper.identity_key_from_primary_key((id,))
-
-
-def _unchanged(found: E | None, entity: E) -> E:
-    """Return what this block found of an entity that another block got, if nobody has saved it since."""
-    if found is None or found.version != entity.version:
-        raise ConcurrencyConflict(OVERTAKEN)
-    return found

@@ -1,18 +1,16 @@
-"""SQLAlchemy's session as a unit of work needs it: a version for a whole aggregate, and a rollback of objects too."""
+"""SQLAlchemy's session as a unit of work needs it: one end, and objects that stay readable."""
 
-from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NoReturn
 
 from sqlalchemy import Connection, Engine, event, inspect
 from sqlalchemy.exc import InvalidRequestError
-from sqlalchemy.orm import Mapper, Session, SessionTransaction, make_transient
-from sqlalchemy.orm.attributes import flag_modified
+from sqlalchemy.orm import Session, SessionTransaction, make_transient
 from sqlalchemy.orm.exc import StaleDataError
-from sqlalchemy.util import IdentitySet
 
+from adapters.seedwork.sqlalchemy.flush import parts_of, prepare_flush
 from domain.seedwork.entity import Entity
-from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict
+from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict, UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction
 
 
@@ -20,16 +18,15 @@ class UnitSession(Session):
     """The session of one block of a unit of work, and of the blocks inside it, on a connection of its own."""
 
     unit: Transaction
-    """Whom it serves, and tells of every failure."""
+    """Whom it serves, and informs of every failure."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # Any: as Session has them
         super().__init__(*args, **options)
         self._blocks: list[tuple[SessionTransaction, int]] = []
-        """The transaction and its savepoints, innermost last, each with the number of steps to be undone before it."""
-        self._steps: list[Callable[[], None]] = []
-        """How to undo in the objects what flushes have done to them."""
-        self._saved: list[object] = []
-        self._deleted_things: list[object] = []
+        """The transaction and its savepoints, innermost last, each with how many entities were added before it."""
+        self._added: list[Entity] = []
+        self._values: list[tuple[object, dict[str, Any]]] = []
+        """What objects showed before a failure made SQLAlchemy forget it."""
 
     @property
     def is_read_only(self) -> bool:
@@ -37,19 +34,20 @@ class UnitSession(Session):
 
     @property
     def is_changed(self) -> bool:
-        """Whether changes are pending, or something was changed after it was committed."""
-        return bool(self.new or self.deleted) or any(map(self.is_modified, (*self.dirty, *self._saved)))
+        """Whether changes are pending, or were made after the commit."""
+        return bool(self._blocks and (self.new or self.deleted)) or any(map(self.is_modified, self.dirty))
 
-    @property
-    def is_in_foreign_savepoint(self) -> bool:
-        """Whether a caller has set a savepoint of its own, inside which a failure is its own affair."""
-        innermost = self.get_nested_transaction() or self.get_transaction()
-        return bool(self._blocks) and self._blocks[-1][0] is not innermost
+    def _refuse(self, *_: object, **__: object) -> NoReturn:
+        raise UnitOfWorkMisuse(
+            "The unit of work alone begins and ends a transaction. Write uow.commit() or uow.rollback(); or, for a"
+            " savepoint, an inner block: with uow:"
+        )
+
+    begin = begin_nested = commit = rollback = close = reset = invalidate = prepare = _refuse
 
     def begin_block(self) -> None:
         """Begin a transaction; inside it, flush and set a savepoint."""
-        transaction = self.begin_nested() if self._blocks else self.begin()
-        self._blocks.append((transaction, len(self._steps)))
+        self._blocks.append((super().begin(nested=bool(self._blocks)), len(self._added)))
 
     def commit_block(self) -> None:
         """Release the innermost savepoint, or commit the transaction."""
@@ -58,107 +56,94 @@ class UnitSession(Session):
         except BaseException:
             if len(self._blocks) == 1:
                 _end_transaction(self.get_bind())
+            self._show_values()
             raise
         self._blocks.pop()
         if not self._blocks:
-            self._saved += self.identity_map.values()
-            self._let_go()
+            self._added.clear()
 
     def rollback_block(self) -> None:
-        """Roll back to the innermost savepoint, objects included."""
+        """Roll back to the innermost savepoint, and show in the objects what the rows hold then."""
         transaction, mark = self._blocks.pop()
         transaction.rollback()
-        self._undo_steps(mark)
+        self._unsave(mark)
+        if self.info.pop("bulk", False):  # what was inserted past the session, and then loaded, is gone
+            self._values = [(thing, dict(vars(thing))) for thing in self.identity_map.values()]
+            self.expire_all()
         for thing in list(self.identity_map.values()):
-            if inspect(thing).expired:  # it may be used on, and must be readable after the block
+            if inspect(thing).expired:
                 self._reload(thing)
+        self._values = [(thing, values) for thing, values in self._values if thing not in self]
+        self._show_values()
 
-    def close(self) -> None:
-        """Roll back what is not committed. Other than by ``rollback()``, objects stay readable."""
+    def end(self) -> None:
+        """Roll back what is not committed, and let the objects go. Other than by a rollback they stay readable."""
         try:
             super().close()
         finally:
-            if self._blocks:
-                self._let_go()
-                self._undo_steps(0)
-                self._blocks.clear()  # they refer to the session: only the garbage collector would free that circle
+            self._unsave(0)
+            self._blocks.clear()  # they refer to the session: only the garbage collector would free that circle
+
+    def add_root(self, entity: Entity) -> None:
+        """Take in a new entity."""
+        self._added.append(entity)
+        self.add(entity)
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # Any: as Session has it
         try:
             super().flush(objects)
         except StaleDataError as error:
             conflict = ConcurrencyConflict(OVERTAKEN)
-            self.fail(conflict, harmless=self.is_in_foreign_savepoint)
+            self.fail(conflict)
             raise conflict from error
         except BaseException as error:
-            self.fail(error, harmless=self.is_in_foreign_savepoint)
+            self.fail(error)
             raise
 
-    def fail(self, error: BaseException, *, harmless: bool, lost: bool = False) -> None:
-        """Tell the unit that a statement failed, unless the caller's own savepoint makes that harmless."""
-        if self.unit.block and (lost or not harmless):
+    def fail(self, error: BaseException, *, lost: bool = False) -> None:
+        """Inform the unit that something failed."""
+        self._show_values()
+        if self.unit.block:
             self.unit.block.fail(error, lost=lost)
 
-    def prepare_flush(self, *_: object) -> None:
-        """Be told that a flush will send something."""
-        new, dirty, deleted = self.new, self.dirty, self.deleted
-        self._steps += [partial(_unsave, thing) for thing in new]
-        for part in [part for root in deleted for part in parts_of(root) if part in new]:
-            self.expunge(part)  # SQLAlchemy would insert it, without its root
-        self._keep_versions(dirty)
-        self._touch_roots(dirty, [part for part in (*new, *dirty, *deleted) if not isinstance(part, Entity)])
+    def keep_values(self, *_: object) -> None:
+        """Remember what objects show: a flush or a commit has failed, and SQLAlchemy expires them next."""
+        innermost = self.get_nested_transaction() or self.get_transaction()
+        if self._blocks and self._blocks[-1][0] is innermost:
+            self._values += [(thing, dict(vars(thing))) for thing in self.identity_map.values()]
 
-    def note_bulk(self, kind: type) -> None:
-        """Be told that entities of a class were inserted past the session: a rollback undoes those that it loaded."""
-        self._steps.append(partial(self._expire_kind, kind))
+    def keep_values_of(self, thing: object) -> None:
+        """Remember what a deleted object shows, in the same case."""
+        self._values.append((thing, dict(vars(thing))))
 
-    def note_deletion(self, thing: object) -> None:
-        """Be told that a flush has deleted something."""
-        self._deleted_things.append(thing)
-
-    def _touch_roots(self, dirty: IdentitySet, parts: list[object]) -> None:
-        """Make a change of a part one of its root too, since one version guards the whole aggregate."""
-        changed = {id(part) for part in parts if part not in dirty or self.is_modified(part)}
-        for entity in list(self.identity_map.values()) if changed else dirty:
-            mapper = inspect(entity).mapper
-            if not isinstance(entity, Entity) or not mapper.relationships:
-                continue
-            owned = mapper.cascade_iterator("save-update", inspect(entity))
-            if self.is_modified(entity) or any(id(part) in changed for part, *_ in owned):
-                self._keep_versions([entity])
-                flag_modified(entity, _any_column(mapper))
-
-    def _keep_versions(self, things: Iterable[object]) -> None:
-        self._steps += [
-            partial(vars(thing).__setitem__, "version", thing.version) for thing in things if isinstance(thing, Entity)
-        ]
-
-    def _expire_kind(self, kind: type) -> None:
-        for thing in list(self.identity_map.values()):
-            if isinstance(thing, kind):
-                self.expire(thing)
-
-    def _undo_steps(self, mark: int) -> None:
-        while len(self._steps) > mark:
-            self._steps.pop()()
+    def _show_values(self) -> None:
+        for thing, values in self._values:
+            vars(thing).update(values)
+        self._values.clear()
 
     def _reload(self, thing: object) -> None:
         try:
             self.refresh(thing)
-        except InvalidRequestError:  # another transaction has deleted its row
+        except InvalidRequestError:  # its row is gone
             self.expunge(thing)
 
-    def _let_go(self) -> None:
-        # a change of what still belongs to the session would try to begin
-        self.expunge_all()
-        for thing in self._deleted_things:
-            if inspect(thing).deleted:
-                self.expunge(thing)
+    def _unsave(self, mark: int) -> None:
+        """Make new again what was added and not saved: SQLAlchemy remembers to have inserted it."""
+        for entity in self._added[mark:]:
+            for thing in (entity, *parts_of(entity)):
+                make_transient(thing)
+                state = inspect(thing)
+                state.committed_state.clear()
+                for relation in state.mapper.relationships:
+                    if relation.key in vars(thing):
+                        setattr(thing, relation.key, vars(thing).pop(relation.key))
+            vars(entity)["version"] = 0
+        del self._added[mark:]
 
 
-# before_flush, and not in flush(): before each query SQLAlchemy flushes, mostly nothing, and asks that first
-event.listen(UnitSession, "before_flush", UnitSession.prepare_flush)
-event.listen(UnitSession, "persistent_to_deleted", UnitSession.note_deletion)
+event.listen(UnitSession, "before_flush", prepare_flush)
+event.listen(UnitSession, "after_rollback", UnitSession.keep_values)
+event.listen(UnitSession, "deleted_to_persistent", UnitSession.keep_values_of)
 
 
 def _end_transaction(connection: Connection | Engine) -> None:
@@ -169,24 +154,3 @@ def _end_transaction(connection: Connection | Engine) -> None:
             connection.connection.rollback()
         except Exception:  # whatever the driver raises
             connection.invalidate()
-
-
-def parts_of(entity: object) -> list[object]:
-    """Return what is removed with an entity."""
-    return [part for part, *_ in inspect(entity).mapper.cascade_iterator("delete", inspect(entity))]
-
-
-def _unsave(thing: object) -> None:
-    """Make something new again: SQLAlchemy remembers to have inserted it, with the values of that time."""
-    make_transient(thing)
-    inspect(thing).committed_state.clear()
-    for relationship in inspect(thing).mapper.relationships:
-        if relationship.key in vars(thing):
-            setattr(thing, relationship.key, vars(thing).pop(relationship.key))
-    if isinstance(thing, Entity):
-        thing.version = 0
-
-
-def _any_column(mapper: Mapper[Any]) -> str:  # Any: of whatever entity
-    special = {*mapper.primary_key, mapper.version_id_col}
-    return next(attribute.key for attribute in mapper.column_attrs if attribute.columns[0] not in special)

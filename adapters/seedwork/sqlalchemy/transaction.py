@@ -1,6 +1,7 @@
 """A transaction on SQLAlchemy's session: how a block begins, flushes, commits and closes. The port has the rules."""
 
 import asyncio
+from weakref import ref
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -8,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.util import await_
 from sqlalchemy.util.concurrency import in_greenlet
 
-from adapters.seedwork.sqlalchemy.engine import SESSION
+from adapters.seedwork.sqlalchemy.dialects import SESSION
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable, UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction, checked_level
@@ -56,21 +57,22 @@ class SqlAlchemyTransaction(Transaction):
 
     def _begin(self) -> None:
         session = self._session_factory()
-        engine = session.get_bind()
+        engine = session.get_bind().engine
         if engine.dialect.is_async and not in_greenlet():
             raise UnitOfWorkMisuse(
-                "This unit of work must be awaited. Write: await run(function, uow), from adapters.seedwork.sqlalchemy.asynchronous."
+                "This unit of work must be awaited. Write: await run(function, uow), from"
+                " adapters.seedwork.sqlalchemy.asynchronous."
             )
         try:
-            session.bind = connection = engine.engine.connect()
+            connection = engine.connect()
         except PoolTimeout as error:
             raise DatabaseUnavailable(
                 "All connections of the pool are in use. Close blocks sooner, or raise DATABASE_POOL_SIZE."
             ) from error
-        connection.info[SESSION] = session
-        session.unit = self
+        session.bind, session.unit, self._session = connection, self, session
+        # weak: the pool keeps this record, and must not keep a block alive that its caller has forgotten
+        connection.info[SESSION] = ref(session)
         session.begin_block()
-        self._session = session
 
     def _nest(self) -> None:
         self._open_session.begin_block()
@@ -94,7 +96,7 @@ class SqlAlchemyTransaction(Transaction):
         connection = session.bind
         assert isinstance(connection, Connection)
         try:
-            session.close()
+            session.end()
         finally:
             if not connection.invalidated:
                 connection.info.pop(SESSION, None)

@@ -26,7 +26,9 @@ T = TypeVar("T")
 
 OF_THREADS = {
     "test_another_task_cannot_enter_an_open_unit",
+    "test_another_thread_can_neither_work_in_an_open_unit_nor_commit_it",
     "test_another_thread_cannot_enter_an_open_unit",
+    "test_another_thread_may_leave_an_open_unit_which_closes_it",
     "test_a_closed_unit_may_go_to_another_thread",
 }
 """These bring threads and an event loop of their own."""

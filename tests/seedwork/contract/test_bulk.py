@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from adapters.seedwork.sqlalchemy.repository import BATCH
+from domain.seedwork.repository import BATCH
 from service_layer.seedwork.errors import ConcurrencyConflict, FailedTransaction, UncommittedChanges, UnitOfWorkMisuse
 from tests.seedwork.backends import NewUnit
 from tests.seedwork.ordering import Money, Order, OrderIdAlreadyUsed, OrderingUnitOfWork, OrderNumberTaken, Status
@@ -165,10 +165,10 @@ def test_what_was_changed_before_is_sent_before(uow: OrderingUnitOfWork, new_uni
     assert numbers(new_unit) == ["A-1", "B-1"]
 
 
-def test_an_insertion_that_is_not_committed_saves_nothing_and_warns(
+def test_an_insertion_that_is_not_committed_saves_nothing_and_raises(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
-    with pytest.warns(UncommittedChanges), uow:
+    with pytest.raises(UncommittedChanges), uow:
         uow.orders.insert_many(orders(2))
 
     assert numbers(new_unit) == []

@@ -1,5 +1,6 @@
 """What every repository promises, on every implementation."""
 
+import gc
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
@@ -197,17 +198,20 @@ def test_an_entity_of_another_block_is_not_added_again(
         uow.orders.add(order)
 
 
-def test_another_entity_with_an_id_that_the_block_holds_is_refused(
-    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+@pytest.mark.parametrize("kept", [1, 0], ids=["held by the caller", "dropped"])
+def test_another_entity_with_an_id_that_the_block_has_loaded_is_refused_at_the_flush(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork], kept: int
 ) -> None:
     order = Order(number="A-1")
     saved(new_unit, order)
 
     with uow:
-        held = uow.orders.get(order.id)
+        held = [uow.orders.get(order.id)] * kept
+        gc.collect()
+        uow.orders.add(Order(id=order.id, number="B-2"))
         with pytest.raises(OrderIdAlreadyUsed):
-            uow.orders.add(Order(id=held.id, number="B-2"))
-        uow.commit()
+            uow.flush()
+        del held
 
 
 def test_two_new_entities_with_one_id_are_told_at_the_flush(uow: OrderingUnitOfWork) -> None:

@@ -59,7 +59,7 @@ class Status(Enum):
     REMOVED = "to be deleted"
     DELETED = "deleted"
     FOREIGN = "of an earlier block"
-    LOST = "unreadable"
+    LOST = "of a block that was not saved: to be read, and no more"
 
 
 @dataclass(eq=False, repr=False)
@@ -116,7 +116,7 @@ class Model:
             self.blocks.append(Block(read_only, None))
         elif read_only:
             self.working_block().readers += 1
-        elif self.working_block().read_only:
+        elif self.working_block().read_only or self.working_block().readers:
             raise Refused(UnitOfWorkMisuse)
         else:
             self.flush()
@@ -167,11 +167,11 @@ class Model:
             elif is_of_block and depth > 1:
                 known.status, known.deleted_in = Status.HELD if known.id in self.view else Status.LOST, 0
                 known.values, known.version = self.view.get(known.id, (known.values, known.version))
-            elif is_of_block:
-                known.status, known.deleted_in = Status.LOST if block.has_failed else Status.FOREIGN, 0
-                _, known.version = self.view.get(known.id, (known.values, known.version))
         if depth == 1:
+            of_block = [known for known in self.known if known.status in {Status.HELD, Status.REMOVED, Status.DELETED}]
             self.end()
+            for known in of_block:
+                known.status, known.deleted_in = Status.LOST, 0
 
     def end(self) -> None:
         """Of the orders in the caller's hands keep those of this last block."""
@@ -263,8 +263,6 @@ class Model:
         if known.status is Status.REMOVED:
             known.status = Status.HELD
         if known.status is Status.UNSAVED:
-            if self.of_block(known.id, Status.HELD):
-                raise Refused(OrderIdAlreadyUsed)
             if self.of_block(known.id, Status.REMOVED):
                 self.flush()
             known.status, known.inserted_in = Status.ADDED, len(self.blocks)
@@ -521,7 +519,8 @@ class UnitOfWorkMachine(RuleBasedStateMachine):
     @knowing_orders
     @rule(known=orders)
     def remove(self, known: Known) -> None:
-        self.both(lambda: self.uow.orders.remove(order_of(known)), lambda: self.model.remove(known))
+        if known.status is not Status.LOST:
+            self.both(lambda: self.uow.orders.remove(order_of(known)), lambda: self.model.remove(known))
 
     @in_block
     @knowing_orders
@@ -612,7 +611,8 @@ class UnitOfWorkMachine(RuleBasedStateMachine):
 
     def look(self, known: Known) -> None:
         order = order_of(known)
-        assert (Values.of(order), order.version) == (known.values, known.version)
+        assert Values.of(order) == known.values
+        assert order.version == known.version or known.status is Status.LOST
 
     def teardown(self) -> None:
         for block in reversed(self.open):

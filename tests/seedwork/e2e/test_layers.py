@@ -41,7 +41,7 @@ def test_the_house_as_it_stands_breaks_no_rule(house: Path) -> None:
         ("domain/user.py", "import service_layer.users", "imports run adapters -> service_layer -> domain only"),
         (
             "service_layer/users.py",
-            "import adapters.seedwork.sqlalchemy.mapping",
+            "import adapters.seedwork.mapping",
             "imports run adapters -> service_layer -> domain only",
         ),
         ("domain/user.py", "import sqlalchemy", "the domain imports the standard library only"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from adapters.seedwork.sqlalchemy.repository import BATCH
+from domain.seedwork.repository import BATCH
 from tests.seedwork.ordering import Order, OrderingUnitOfWork
 from tests.seedwork.watch import Watch
 

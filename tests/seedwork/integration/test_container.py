@@ -8,7 +8,7 @@ from sqlalchemy import QueuePool
 
 from adapters.container import bootstrap
 from adapters.mappers import start_mappers
-from adapters.seedwork.memory.session import InMemoryStore
+from adapters.seedwork.memory.store import InMemoryStore
 from adapters.settings import Settings
 from adapters.unit_of_work import InMemoryUnitOfWork
 from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order, SqlAlchemyOrderingUnitOfWork, map_orders

@@ -30,10 +30,10 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import DetachedInstanceError, FlushError, ObjectDereferencedError, StaleDataError
 
 from adapters.container import Container, bootstrap
+from adapters.seedwork.mapping import map_once
+from adapters.seedwork.mapping import metadata as application_metadata
 from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
-from adapters.seedwork.sqlalchemy.mapping import map_once
-from adapters.seedwork.sqlalchemy.mapping import metadata as application_metadata
-from adapters.seedwork.sqlalchemy.types import IdType
+from adapters.seedwork.types import IdType
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from domain.seedwork.entity import Entity, new_id

@@ -16,8 +16,8 @@ from sqlalchemy.exc import DBAPIError
 
 import domain
 from adapters.mappers import metadata, start_mappers
+from adapters.seedwork.mapping import mapper_registry
 from adapters.seedwork.settings import PROJECT
-from adapters.seedwork.sqlalchemy.mapping import mapper_registry
 from domain.seedwork.entity import Entity
 from tests.seedwork.reversal import assert_reversible
 from tests.seedwork.revisions import History

@@ -16,7 +16,7 @@ from sqlalchemy.orm.attributes import set_attribute
 
 from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy.engine import create_engine, session_factory
-from adapters.seedwork.sqlalchemy.types import IdType
+from adapters.seedwork.types import IdType
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from domain.seedwork.entity import Entity

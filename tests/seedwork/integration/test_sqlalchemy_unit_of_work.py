@@ -67,6 +67,13 @@ def checked_out(engine: Engine) -> int:
     return engine.pool.checkedout()
 
 
+def given_two_orders(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    with uow:
+        uow.orders.add(Order(number="A-1"))
+        uow.orders.add(Order(number="B-2"))
+        uow.commit()
+
+
 # ---- the session of a block --------------------------------------------------------------------------------------
 
 
@@ -99,26 +106,36 @@ def test_each_block_has_a_session_of_its_own_that_dies_with_it(uow: SqlAlchemyOr
     assert first() is None, "only the garbage collector will free it"
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "INSERT INTO orders SELECT * FROM orders",
-        "  update orders SET version = 1",
-        "DELETE FROM orders",
-        "/* who? */ -- why?\n DELETE FROM orders",
-        "WITH old AS (SELECT 1) DELETE FROM orders",
-    ],
-)
-def test_a_forgotten_commit_of_plain_sql_warns(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
-    with pytest.warns(UncommittedChanges), uow:
+WRITES = [
+    "INSERT INTO order_lines (id, order_id, product, quantity) SELECT id, id, number, 1 FROM orders",
+    "  update orders SET version = version + 1",
+    "DELETE FROM orders",
+    "/* who? */ -- why?\n DELETE FROM orders",
+    "WITH old AS (SELECT id FROM orders) DELETE FROM orders WHERE id IN (SELECT id FROM old)",
+]
+
+
+@pytest.mark.parametrize("statement", WRITES)
+def test_a_forgotten_commit_of_plain_sql_raises(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
+    given_two_orders(uow)
+
+    with pytest.raises(UncommittedChanges), uow:
         uow.session.execute(text(statement))
 
 
 @pytest.mark.parametrize(
     "statement",
-    ["SELECT 1", "SELECT 'DELETE' AS word", "WITH one AS (SELECT 1) SELECT * FROM one", "-- UPDATE\nSELECT 1"],
+    [
+        "SELECT 1",
+        "SELECT 'DELETE' AS word",
+        "WITH one AS (SELECT 1) SELECT * FROM one",
+        "-- UPDATE\nSELECT 1",
+        "UPDATE orders SET version = 2 WHERE number = 'none has it'",
+    ],
 )
-def test_plain_sql_that_reads_needs_no_commit(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
+def test_plain_sql_that_changes_nothing_needs_no_commit(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
+    given_two_orders(uow)
+
     with uow:
         uow.session.execute(text(statement))
 
@@ -131,14 +148,34 @@ def test_plain_sql_that_reads_needs_no_commit(uow: SqlAlchemyOrderingUnitOfWork,
         lambda connection: connection.execute(
             text("DELETE FROM orders WHERE version = :old"), [{"old": 1}, {"old": 2}]
         ),
+        lambda connection: connection.execute(delete(orders)),
     ],
-    ids=["with parameters", "without parameters", "many at once"],
+    ids=["with parameters", "without parameters", "many at once", "composed"],
 )
-def test_a_forgotten_commit_warns_however_the_sql_was_sent(
+def test_a_forgotten_commit_raises_however_the_sql_was_sent(
     uow: SqlAlchemyOrderingUnitOfWork, write: Callable[[Connection], object]
 ) -> None:
-    with pytest.warns(UncommittedChanges), uow:
+    given_two_orders(uow)
+
+    with pytest.raises(UncommittedChanges), uow:
         write(uow.session.connection())
+
+
+@pytest.mark.parametrize(
+    "end",
+    [Session.commit, Session.rollback, Session.begin, Session.begin_nested, Session.close],
+    ids=lambda end: end.__name__,
+)
+def test_a_session_does_not_end_the_transaction_that_the_unit_has_begun(
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine, end: Callable[[Session], object]
+) -> None:
+    with uow:
+        uow.orders.add(Order(number="A-1"))
+        with pytest.raises(UnitOfWorkMisuse, match=r"Write uow\.commit\(\) or uow\.rollback\(\)"):
+            getattr(uow.session, end.__name__)()
+        uow.commit()
+
+    assert numbers(engine) == ["A-1"]
 
 
 def test_a_connection_kept_from_a_block_does_not_hide_an_error(uow: SqlAlchemyOrderingUnitOfWork) -> None:
@@ -149,24 +186,28 @@ def test_a_connection_kept_from_a_block_does_not_hide_an_error(uow: SqlAlchemyOr
             connection.execute(text("SELEKT 1"))
 
 
-def test_plain_sql_cannot_write_in_a_reading_block(uow: SqlAlchemyOrderingUnitOfWork, engine: Engine) -> None:
-    for statement in (
-        "DELETE FROM orders",
-        "WITH old AS (SELECT 1) DELETE FROM orders",
-        "CREATE TABLE more (id INTEGER)",
-    ):
-        with pytest.raises(UnitOfWorkMisuse, match="A write in a reading block"), uow.reading():
-            uow.session.execute(text(statement))
+@pytest.mark.parametrize("statement", [*WRITES, "CREATE TABLE more (id INTEGER)", "DROP TABLE order_lines"])
+def test_plain_sql_cannot_write_in_a_reading_block(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
+    given_two_orders(uow)
+
+    with pytest.raises(UnitOfWorkMisuse, match="A write in a reading block"), uow.reading():
+        uow.session.execute(text(statement))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "WITH gone AS (SELECT number FROM orders WHERE number = 'delete') SELECT * FROM gone",
+        "-- x\n" * 200 + "SELECT 1",
+    ],
+    ids=["a word that writes", "many comments"],
+)
+def test_plain_sql_that_reads_runs_in_a_reading_block(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
+    with uow.reading():
+        uow.session.execute(text(statement)).all()
 
 
 # ---- no silent loss ----------------------------------------------------------------------------------------------
-
-
-def given_two_orders(uow: SqlAlchemyOrderingUnitOfWork) -> None:
-    with uow:
-        uow.orders.add(Order(number="A-1"))
-        uow.orders.add(Order(number="B-2"))
-        uow.commit()
 
 
 def test_a_swallowed_failure_of_plain_sql_makes_the_commit_fail(
@@ -197,35 +238,6 @@ def test_a_swallowed_mistake_in_sql_makes_the_commit_fail(uow: SqlAlchemyOrderin
             uow.commit()
 
     assert numbers(engine) == []
-
-
-def test_a_failure_inside_a_savepoint_of_the_callers_own_is_harmless(
-    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
-) -> None:
-    given_two_orders(uow)
-
-    with uow:
-        with pytest.raises(OrderNumberTaken), uow.session.begin_nested():
-            uow.session.execute(update(orders).values(number="same"))
-        with pytest.raises(OrderNumberTaken), uow.session.begin_nested():
-            for order in uow.orders.page().items:
-                order.number = "same"
-            uow.flush()
-        uow.orders.add(Order(number="C-3"))
-        uow.commit()
-
-    assert numbers(engine) == ["A-1", "B-2", "C-3"]
-
-
-def test_a_savepoint_that_the_caller_left_open_is_committed_with_its_block(
-    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
-) -> None:
-    with uow:
-        uow.session.begin_nested()
-        uow.orders.add(Order(number="A-1"))
-        uow.commit()
-
-    assert numbers(engine) == ["A-1"]
 
 
 # ---- always closed -----------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from datetime import datetime
 import pytest
 from sqlalchemy.dialects import sqlite
 
-from adapters.seedwork.sqlalchemy.types import UtcDateTime
+from adapters.seedwork.types import UtcDateTime
 from domain.seedwork.errors import InvalidValue
 from tests.seedwork.ordering import Money, Order, Status
 

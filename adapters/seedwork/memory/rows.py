@@ -1,0 +1,161 @@
+"""How entities become rows in memory, and rows become entities again: what mapping and types say, without a session."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, cast
+
+import sqlalchemy
+from sqlalchemy import Column, Engine, Table, literal, select
+from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import desc_op
+
+from adapters.seedwork.memory.store import Aggregate, Key
+from adapters.seedwork.shape import Parts, Row, Shape
+
+Value = Any  # of whatever type
+
+
+class _Dialect(DefaultDialect):
+    """A database with types of its own for booleans, decimals and UUIDs."""
+
+    supports_native_boolean = supports_native_decimal = supports_native_uuid = True
+
+
+_dialect = _Dialect()
+
+
+@dataclass(frozen=True)
+class Written:
+    """A row that is to be stored, and the object whose it is."""
+
+    key: Key
+    row: Row
+    shape: Shape
+    thing: object
+
+    def show(self) -> None:
+        """Show in the object what the database made."""
+        for column, attribute in self.shape.columns.items():
+            if attribute not in vars(self.thing) or column in _made_by_the_database(self.shape.table):
+                vars(self.thing)[attribute] = _result(self.shape.table.c[column])(self.row[column])
+        if version := self.shape.version:
+            vars(self.thing)["version"] = self.row[version]
+
+
+def written(shape: Shape, thing: object, stored: Aggregate, given: Row, number: Callable[[], int]) -> Iterator[Written]:
+    """Yield the row of an object, and those of its parts.
+
+    Args:
+        shape: what it consists of.
+        thing: an instance of the mapped class, or another object with the same attributes.
+        stored: the rows that are there already, those of the aggregate among them.
+        given: the values of those columns that it does not know itself.
+        number: makes a primary key where the database does.
+    Raises: UnitOfWorkMisuse (a new thing lacks an attribute, or nothing would save one).
+    """
+    raw = bound(shape.table, shape.values(thing)) | given
+    for column in shape.key:
+        if raw.get(column) is None:
+            raw[column] = number()
+    key = shape.table, tuple(raw[column] for column in shape.key)
+    if key not in stored:
+        shape.check(thing)
+        row = {column.key: _default(column, raw.get(column.key)) for column in shape.table.columns}
+    else:
+        row = stored[key] | raw
+        if row != stored[key]:
+            row |= {name: made for name, made in _updates(shape.table) if row[name] == stored[key][name]}
+    yield Written(key, row, shape, thing)
+    for part in shape.parts:
+        for owned in part.of(thing):
+            yield from written(part.shape, owned, stored, part.key_to(row), number)
+
+
+def bound(table: Table, values: Mapping[str, Value]) -> Row:
+    """Return values as the database keeps them."""
+    return {name: _bind(table.c[name])(value) for name, value in values.items()}
+
+
+def key_of(shape: Shape, id: Value) -> Key:
+    """Return the key of a root's row."""
+    return shape.table, tuple(bound(shape.table, {shape.key[0]: id}).values())
+
+
+def build(shape: Shape, key: Key, aggregate: Aggregate, known: dict[Key, Value]) -> Value:
+    """Return the object of a row, with its parts: the known one, brought up to date, or a new one."""
+    if key not in known:
+        known[key] = shape.mapper.class_manager.new_instance()
+    thing, row = known[key], aggregate[key]
+    shown = cast("dict[str, Value]", vars(thing))
+    for attribute in shape.attributes:
+        shown.pop(attribute, None)
+    for column, attribute in shape.columns.items():
+        shown[attribute] = _result(shape.table.c[column])(row[column])
+    for part in shape.parts:
+        owner = part.key_to(row).items()
+        keys = [key for key, row in aggregate.items() if key[0] is part.shape.table and owner <= row.items()]
+        parts = [build(part.shape, key, aggregate, known) for key in _in_order(shape, part, keys, aggregate)]
+        set_committed_value(thing, part.name, parts if part.many else next(iter(parts), None))
+    return thing
+
+
+def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) -> list[Key]:
+    for expression in reversed(shape.mapper.relationships[part.name].order_by or ()):
+        descending = isinstance(expression, UnaryExpression) and expression.modifier is desc_op
+        column = cast("Column[Any]", expression.element if isinstance(expression, UnaryExpression) else expression)
+        keys.sort(key=lambda key: aggregate[key][column.key], reverse=descending)
+    return keys
+
+
+@cache
+def _bind(column: Column[Any]) -> Callable[[Value], Value]:
+    return column.type.dialect_impl(_dialect).bind_processor(_dialect) or _same
+
+
+@cache
+def _result(column: Column[Any]) -> Callable[[Value], Value]:
+    return column.type.dialect_impl(_dialect).result_processor(_dialect, None) or _same
+
+
+def _same(value: Value) -> Value:
+    return value
+
+
+def _default(column: Column[Any], value: Value) -> Value:
+    if value is not None:
+        return value
+    return _made(column, column.default or column.server_default)
+
+
+def _updates(table: Table) -> Iterator[tuple[str, Value]]:
+    yield from ((column.key, _made(column, column.onupdate)) for column in table.columns if column.onupdate)
+
+
+@cache
+def _made_by_the_database(table: Table) -> frozenset[str]:
+    return frozenset(
+        column.key for column in table.columns if column.default or column.server_default or column.onupdate
+    )
+
+
+def _made(column: Column[Any], default: Value) -> Value:
+    """Return what a default makes: its value, what its function returns, or what SQLite makes of its SQL."""
+    if default is None:
+        return None
+    made = default.arg
+    if callable(made):
+        made = made(None)
+    elif isinstance(made, str) and default is column.server_default:
+        made = sqlalchemy.cast(literal(made), column.type)
+    if isinstance(made, sqlalchemy.ClauseElement):
+        with _calculator().connect() as connection:
+            made = connection.scalar(select(sqlalchemy.type_coerce(made, column.type)))
+    return _bind(column)(made)
+
+
+@cache
+def _calculator() -> Engine:
+    return sqlalchemy.create_engine("sqlite://")

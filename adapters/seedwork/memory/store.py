@@ -1,0 +1,126 @@
+"""The rows of a database in memory, and the constraints of their tables."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from itertools import count
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, UniqueConstraint
+
+from adapters.seedwork.mapping import error_of
+from adapters.seedwork.shape import Row
+from service_layer.seedwork.errors import REFERENCE, ConstraintViolated, ReferenceViolated
+
+Id = tuple[Any, ...]
+"""A primary key. Any: of whatever types."""
+Key = tuple[Table, Id]
+Aggregate = Mapping[Key, Row]
+"""The rows of a root and of its parts. A row is never changed: a new one takes its place."""
+Rows = Mapping[Table, Mapping[Id, Aggregate]]
+"""All aggregates, by the table and the primary key of their roots."""
+
+
+class InMemoryStore:
+    """What in-memory units of work share, as connections share a database. One writes at a time, as on SQLite.
+
+    Args:
+        lock_timeout_s: how long a writer waits for another one.
+    """
+
+    def __init__(self, lock_timeout_s: float = 5.0) -> None:
+        self.lock_timeout_s = lock_timeout_s
+        self.writer = Lock()
+        self.rows: Rows = {}
+        """What is committed. Replaced as a whole and never changed, so that whoever holds it has a snapshot."""
+        self.next_number = count(1).__next__
+        """Makes a primary key, where the database does."""
+
+
+class Constraints:
+    """The unique values and the references of all rows, kept while a transaction changes one row after another."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows: dict[Key, Row] = {}
+        self._owners: dict[object, Key] = {}
+        """By unique key and values: the row that has them."""
+        self._references: Counter[Key] = Counter()
+        """By row: how many others refer to it."""
+        for aggregates in rows.values():
+            for aggregate in aggregates.values():
+                for key, row in aggregate.items():
+                    self._take(key, row)
+
+    def insert(self, key: Key, row: Row) -> None:
+        """Take a new row. Raises: the error of a primary or a unique key, or ConstraintViolated."""
+        if key in self._rows:
+            raise error_of(key[0].primary_key)
+        for column in key[0].columns:
+            if row[column.key] is None and not column.nullable:
+                raise ConstraintViolated(f"The database refused the data: {column.key} does not allow it.")
+        for unique in _unique_values(key[0], row):
+            if unique in self._owners:
+                raise error_of(unique[0])
+        self._take(key, row)
+
+    def update(self, key: Key, row: Row) -> None:
+        """Take a row in the place of the one with its key. Raises: as ``insert``."""
+        self.delete(key)
+        self.insert(key, row)
+
+    def delete(self, key: Key) -> None:
+        """Give a row up."""
+        row = self._rows.pop(key)
+        for unique in _unique_values(key[0], row):
+            del self._owners[unique]
+        self._references.subtract(_references(key[0], row))
+
+    def check_references(self, written: Iterable[Key], deleted: Iterable[Key]) -> None:
+        """Check that the written rows refer to rows, and that nothing refers to the deleted ones.
+
+        Raises: ReferenceViolated.
+        """
+        missing = any(other not in self._rows for key in written for other in _references(key[0], self._rows[key]))
+        if missing or any(self._references[key] > 0 for key in deleted):
+            raise ReferenceViolated(REFERENCE)
+
+    def _take(self, key: Key, row: Row) -> None:
+        self._rows[key] = row
+        self._owners |= dict.fromkeys(_unique_values(key[0], row), key)
+        self._references.update(_references(key[0], row))
+
+
+def _unique_values(table: Table, row: Row) -> Iterator[tuple[UniqueConstraint | Index, Id]]:
+    for unique in _unique_keys(table):
+        values = tuple(row[column.key] for column in unique.columns)
+        if None not in values:
+            yield unique, values
+
+
+def _references(table: Table, row: Row) -> Iterator[Key]:
+    for reference in _foreign_keys(table):
+        values = tuple(row[column.key] for column in reference.columns)
+        if None not in values:
+            yield reference.referred_table, values
+
+
+@cache
+def _unique_keys(table: Table) -> tuple[UniqueConstraint | Index, ...]:
+    constraints = (unique for unique in table.constraints if isinstance(unique, UniqueConstraint))
+    return (*constraints, *(index for index in table.indexes if index.unique and _is_whole(index)))
+
+
+def _is_whole(index: Index) -> bool:
+    """Whether an index has columns alone, and all rows: the others only a database understands."""
+    partial = any(index.dialect_options[name]["where"] is not None for name in ("sqlite", "postgresql"))
+    return not partial and all(isinstance(expression, Column) for expression in index.expressions)
+
+
+@cache
+def _foreign_keys(table: Table) -> tuple[ForeignKeyConstraint, ...]:
+    return tuple(
+        reference
+        for reference in table.foreign_key_constraints
+        if [element.column for element in reference.elements] == list(reference.referred_table.primary_key)
+    )

@@ -1,0 +1,165 @@
+"""What an aggregate consists of, as its mapping says: how its values become rows, without a session."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache
+from operator import attrgetter
+from typing import Any, cast
+
+from sqlalchemy import Table
+from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
+
+from adapters.seedwork.mapping import parts_of
+from service_layer.seedwork.errors import NOT_NEW, UnitOfWorkMisuse
+
+Row = dict[str, Any]
+"""The values of a row by the names of its columns. Any: of whatever types."""
+
+
+@dataclass(frozen=True, eq=False)
+class Parts:
+    """A relationship to parts."""
+
+    name: str
+    many: bool
+    shape: "Shape"
+    keys: tuple[tuple[str, str], ...]
+    """The columns of the owner, each with the part's column that refers to it."""
+
+    def of(self, owner: object) -> list[object]:
+        """Return an owner's parts."""
+        found = getattr(owner, self.name)
+        return list(found) if self.many else [found] if found is not None else []
+
+    def key_to(self, row: Row) -> Row:
+        """Return the columns of a part that refer to its owner's row."""
+        return {theirs: row[ours] for ours, theirs in self.keys}
+
+
+class Shape:
+    """The shape of a mapped class."""
+
+    def __init__(self, mapper: Mapper[Any]) -> None:  # Any: of an entity, or of a part
+        self.kind: type = mapper.class_
+        self.mapper = mapper
+        self.table = cast("Table", mapper.local_table)
+        self.key = tuple(column.key for column in self.table.primary_key)
+        """The columns of its primary key."""
+        self.version: str | None = None if mapper.version_id_col is None else mapper.version_id_col.key
+        """The column that counts versions; a part has none."""
+        self.columns = {
+            str(column.key): attribute.key for attribute in mapper.column_attrs for column in attribute.columns
+        }
+        """Its columns, and the attribute of each."""
+        self.parts = [
+            Parts(
+                part.key,
+                bool(part.uselist),
+                shape_of(part.mapper),
+                tuple((str(ours.key), str(theirs.key)) for ours, theirs in part.local_remote_pairs),
+            )
+            for part in parts_of(mapper)
+        ]
+        self._names = frozenset(_public_names(mapper))
+        self.attributes = {
+            name: (_columns_of(property), isinstance(property, CompositeProperty))
+            for name in sorted(self._names - {"version"})
+            if isinstance(property := mapper.get_property(name), ColumnProperty | CompositeProperty)
+        }
+        """The columns of each attribute, and whether it is a composite."""
+        plain = {name: columns[0] for name, (columns, is_composite) in self.attributes.items() if not is_composite}
+        self._plain, self._values = tuple(plain.values()), attrgetter(*plain)
+        self._composites = [
+            (name, columns) for name, (columns, is_composite) in self.attributes.items() if is_composite
+        ]
+        self._defaulted = {
+            str(column.key) for column in self.table.columns if column.default is not None or column.server_default
+        }
+
+    def values(self, thing: object) -> Row:
+        """Return the values of a thing by column; without its version, and without what the database alone knows.
+
+        Args:
+            thing: an instance of the mapped class, or another object with the same attributes.
+        Raises: UnitOfWorkMisuse (an attribute is missing).
+        """
+        try:
+            values = self._values(thing)
+            row: Row = dict(zip(self._plain, values if len(self._plain) > 1 else (values,), strict=True))
+            for name, columns in self._composites:
+                row |= zip(columns, _composite_values(getattr(thing, name), len(columns)), strict=True)
+        except AttributeError as error:
+            raise UnitOfWorkMisuse(f"{self.kind.__name__} needs {', '.join(sorted(self._names))}: {error}.") from error
+        return row
+
+    def criteria(self, values: Mapping[str, object]) -> Row:
+        """Return the values of attributes by column. Raises: UnitOfWorkMisuse (there is no such attribute)."""
+        row: Row = {}
+        for name, value in values.items():
+            if name not in self.attributes:
+                raise UnitOfWorkMisuse(f"{self.kind.__name__} has no {name}: {', '.join(sorted(self.attributes))}.")
+            columns, is_composite = self.attributes[name]
+            row |= zip(columns, _composite_values(value, len(columns)) if is_composite else (value,), strict=True)
+        return row
+
+    def new_values(self, thing: object) -> Row:
+        """Return the values of a thing that is inserted; what is None and has a default is left out.
+
+        Raises: UnitOfWorkMisuse (an attribute is missing, nothing would save it, or the thing was saved before).
+        """
+        self.check(thing)
+        row = self.values(thing)
+        if self._defaulted:
+            row = {column: value for column, value in row.items() if value is not None or column not in self._defaulted}
+        return row
+
+    def check(self, thing: object) -> None:
+        """Check a new thing. Raises: UnitOfWorkMisuse (nothing would save an attribute, or it was saved before)."""
+        if self.version is not None and getattr(thing, "version", None):
+            raise UnitOfWorkMisuse(NOT_NEW)
+        if isinstance(thing, self.kind):
+            return
+        kind: Any = type(thing)  # Any: to mypy a type is not hashable
+        given = [*getattr(thing, "__dict__", {}), *_slots(kind)]
+        if unknown := [name for name in given if name not in self._names and not name.startswith("_")]:
+            raise UnitOfWorkMisuse(
+                f"{self.kind.__name__} has no {', '.join(sorted(unknown))}: nothing would save it. Leave it out."
+            )
+
+
+@cache
+def shape_of(mapper: Mapper[Any]) -> Shape:  # Any: of an entity, or of a part
+    """Return the shape of a class, worked out once."""
+    return Shape(mapper)
+
+
+def _columns_of(property: ColumnProperty[Any] | CompositeProperty[Any]) -> tuple[str, ...]:
+    properties = property.props if isinstance(property, CompositeProperty) else [property]
+    return tuple(str(one.columns[0].key) for one in properties)
+
+
+def _public_names(mapper: Mapper[Any]) -> Iterator[str]:
+    if is_dataclass(mapper.class_):
+        yield from (field.name for field in fields(mapper.class_))
+        return
+    foreign = {column for key in cast("Table", mapper.local_table).foreign_keys for column in [key.parent]}
+    for attribute in mapper.attrs:
+        if not attribute.key.startswith("_") and foreign.isdisjoint(getattr(attribute, "columns", ())):
+            yield attribute.key
+
+
+@cache
+def _slots(kind: type) -> tuple[str, ...]:
+    return tuple(name for one in kind.__mro__ for name in _listed(vars(one).get("__slots__", ())))
+
+
+def _listed(slots: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (slots,) if isinstance(slots, str) else slots
+
+
+def _composite_values(value: Any, count: int) -> tuple[Any, ...]:  # Any: a value object of the domain's
+    if value is None:
+        return (None,) * count
+    if hasattr(value, "__composite_values__"):
+        return tuple(value.__composite_values__())
+    return tuple(getattr(value, field.name) for field in fields(value))

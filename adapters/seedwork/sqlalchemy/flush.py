@@ -1,0 +1,126 @@
+"""What has to be right before SQLAlchemy flushes: the version of a whole aggregate, and whose each part is."""
+
+from functools import cache
+from operator import attrgetter
+from typing import Any, cast
+
+from sqlalchemy import Table, inspect
+from sqlalchemy.orm import Mapper, RelationshipProperty, Session
+from sqlalchemy.orm.attributes import flag_modified, set_committed_value
+
+from adapters.seedwork import mapping
+from domain.seedwork.entity import Entity
+from service_layer.seedwork.errors import SHARED_PART, UnitOfWorkMisuse
+
+Relation = RelationshipProperty[Any]  # Any: of whatever classes
+
+
+def prepare_flush(session: Session, *_: object) -> None:
+    """Prepare what a flush will send.
+
+    Raises: UnitOfWorkMisuse (a part belongs to two), and the error of a primary key that the block holds already.
+    """
+    for thing in session.deleted:
+        for part in parts_of(thing):
+            if part in session.new:
+                session.expunge(part)  # SQLAlchemy would insert it, without its root
+    new, deleted = list(session.new), session.deleted
+    _order_by_references(new)
+    owners: dict[int, object] = {}
+    for thing in new:
+        _refuse_known_identity(session, thing)
+        _refuse_shared_parts(session, thing, owners)
+    for thing in (*session.dirty, *deleted):
+        if not _counts_by_itself(inspect(thing).mapper) and (thing in deleted or session.is_modified(thing)):
+            _refuse_shared_parts(session, thing, owners)
+            root = _root_of(session, thing)
+            if root is not None and root not in deleted:
+                flag_modified(root, "id")  # which makes the version count, and sends nothing else
+
+
+def parts_of(thing: object) -> list[object]:
+    """Return what is removed with an object."""
+    return [part for part, *_ in inspect(thing).mapper.cascade_iterator("delete", inspect(thing))]
+
+
+@cache
+def _counts_by_itself(mapper: Mapper[Any]) -> bool:  # Any: of whatever class
+    """Whether the version of an object counts without our help: it is an entity, and has no parts."""
+    return issubclass(mapper.class_, Entity) and not _relations_to_parts(mapper)
+
+
+@cache
+def _relations_to_parts(mapper: Mapper[Any]) -> list[Relation]:
+    return mapping.parts_of(mapper)
+
+
+@cache
+def _relation_to_owner(mapper: Mapper[Any]) -> Relation | None:
+    owners = (part for other in mapping.mapper_registry.mappers for part in mapping.parts_of(other))
+    return next((part for part in owners if part.mapper is mapper), None)
+
+
+@cache
+def _references_to_own_kind(mapper: Mapper[Any]) -> list[Relation]:
+    return [reference for reference in mapping.references_of(mapper) if reference.mapper is mapper]
+
+
+def _owner_id(thing: object) -> tuple[Relation, tuple[Any, ...]] | None:
+    """Return by which relation a part that is stored belongs to its owner, and the owner's primary key."""
+    mapper = inspect(thing).mapper
+    if (relation := _relation_to_owner(mapper)) is None:
+        return None
+    keys = [mapper.get_property_by_column(theirs).key for _, theirs in relation.local_remote_pairs]
+    found = tuple(getattr(thing, key) for key in keys)
+    return None if None in found else (relation, found)
+
+
+def _root_of(session: Session, thing: object) -> Entity | None:
+    """Return the root of an aggregate from one of its parts, up the foreign keys; None where a part is new."""
+    while not isinstance(thing, Entity):
+        if (owner := _owner_id(thing)) is None:
+            return None
+        relation, id = owner
+        thing = session.get(relation.parent.class_, id)  # it is held, but for what came in a stream
+    return thing
+
+
+def _refuse_shared_parts(session: Session, thing: object, owners: dict[int, object]) -> None:
+    for relation in _relations_to_parts(inspect(thing).mapper):
+        for part in inspect(thing).attrs[relation.key].history.added or ():
+            if part is None:
+                continue
+            if owners.setdefault(id(part), thing) is not thing or _is_kept_by_another(session, part, thing):
+                raise UnitOfWorkMisuse(SHARED_PART)
+
+
+def _is_kept_by_another(session: Session, part: object, owner: object) -> bool:
+    if not inspect(part).persistent or (stored := _owner_id(part)) is None:
+        return False
+    relation, id = stored
+    other = session.identity_map.get(relation.parent.identity_key_from_primary_key(id))
+    kept = vars(other).get(relation.key) if other is not None and other is not owner else None
+    return kept is part or (relation.uselist is True and any(one is part for one in kept or ()))
+
+
+def _refuse_known_identity(session: Session, thing: object) -> None:
+    # SQLAlchemy would warn, and only if the other object is still in memory
+    mapper = inspect(thing).mapper
+    known = session.identity_map.get(mapper.identity_key_from_instance(thing))
+    if known is not None and known not in session.deleted:
+        raise mapping.error_of(cast("Table", mapper.local_table).primary_key)
+
+
+def _order_by_references(new: list[object]) -> None:
+    """Let SQLAlchemy know which new object of a class must be inserted before another one of the same class."""
+    for mapper in {inspect(thing).mapper for thing in new}:
+        for reference in _references_to_own_kind(mapper):
+            ours, theirs = (
+                attrgetter(*(mapper.get_property_by_column(column).key for column in columns))
+                for columns in zip(*reference.local_remote_pairs, strict=True)
+            )
+            kin = [thing for thing in new if inspect(thing).mapper is mapper]
+            known = {theirs(thing): thing for thing in kin}
+            for thing in kin:
+                if (first := known.get(ours(thing), thing)) is not thing:
+                    set_committed_value(thing, reference.key, first)
