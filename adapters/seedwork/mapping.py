@@ -22,6 +22,7 @@ from sqlalchemy.orm import (
 )
 
 from domain.seedwork.entity import Entity
+from domain.seedwork.errors import AlreadyExists
 from service_layer.seedwork.errors import ConstraintViolated
 
 metadata = MetaData(
@@ -84,7 +85,9 @@ def references_of(mapper: Mapper[Any]) -> list[RelationshipProperty[Any]]:
 def error_of(constraint: Constraint | Index) -> Exception:
     """Return what a broken constraint is reported as: the domain's error declared beside it, or ConstraintViolated."""
     if error := constraint.info.get("error"):
-        return cast("type[Exception]", error)(*(column.key for column in getattr(constraint, "columns", ())))
+        kind: type[Exception] = error
+        columns = getattr(constraint, "columns", ()) if issubclass(kind, AlreadyExists) else ()
+        return kind(*(column.key for column in columns))
     return ConstraintViolated(f"The database refused the data: {constraint.name} does not allow it.")
 
 

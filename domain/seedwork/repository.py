@@ -118,9 +118,7 @@ class Repository(ABC, Generic[E, Id]):
         """
         found = self._load_with(values)
         if len(found) > 1:
-            raise LookupError(
-                f"{len(found)} entities have {', '.join(values)} of these values. Look them up by _all()."
-            )
+            raise LookupError(f"{len(found)} entities have this {' and '.join(values)}. Look them up by _all().")
         return found[0] if found else None
 
     def _all(self, **values: object) -> list[E]:

@@ -61,12 +61,14 @@ class FailedTransaction(TransactionError):
 
     def __init__(self, action: str, failure: BaseException) -> None:
         super().__init__(action, failure)
+        self.failure = failure
+        """What went wrong first."""
 
     def __str__(self) -> str:
-        action, failure = self.args
+        failure = self.failure
         return (
-            f"{action} after a failure in the same block ({type(failure).__name__}: {failure}). Nothing of it can be"
-            " saved. Let the error leave the block; or, if it is expected, put that step into an inner block: with uow:"
+            f"{self.args[0]} after a failure in the same block ({type(failure).__name__}: {failure}). Nothing of it can"
+            " be saved. Let the error leave the block; or, if it is expected, put that step into an inner block: with uow:"
         )
 
 

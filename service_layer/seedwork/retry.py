@@ -1,20 +1,28 @@
 """Run a service function again when it lost a race or the database was away for a moment."""
 
+import logging
 from collections.abc import Callable
 from functools import wraps
+from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
 from time import monotonic
 from typing import Concatenate, ParamSpec, TypeVar
 
 from tenacity import (
     Retrying,
-    retry_if_exception_type,
+    before_sleep_log,
+    retry_if_exception,
     stop_after_attempt,
-    stop_after_delay,
+    stop_before_delay,
     wait_exponential,
     wait_random_exponential,
 )
 
-from service_layer.seedwork.errors import ConcurrencyConflict, DatabaseUnavailable
+from service_layer.seedwork.errors import (
+    ConcurrencyConflict,
+    DatabaseUnavailable,
+    FailedTransaction,
+    TransactionError,
+)
 from service_layer.seedwork.transaction import Transaction
 
 P = ParamSpec("P")
@@ -24,8 +32,7 @@ T = TypeVar("T")
 TRIES = 10
 SECONDS = 10.0
 
-TRANSIENT = (ConcurrencyConflict, DatabaseUnavailable)
-"""What a new try may mend: nothing was saved, and the next transaction sees the state of its own time."""
+log = logging.getLogger(__name__)
 
 
 def retry_transient(
@@ -33,32 +40,55 @@ def retry_transient(
 ) -> Callable[Concatenate[U, P], T]:
     """Decorate a service function so that it is run anew, whole and in a new transaction, after a transient error.
 
-    Up to 10 tries within 10 seconds, with jittered exponential back-off between them; then the error is raised. Called
-    with a unit of work that is open already, the function runs once: the outermost call decides, for it alone can begin
-    a new transaction. The unit of work is handed over by position.
+    Up to 10 tries within 10 seconds, with jittered exponential back-off between them; then the error is raised. Each
+    retry is logged. Called with a unit of work that is open already, the function runs once: the outermost call
+    decides, since it alone can begin a new transaction. The unit of work is handed over by position.
 
     Never decorate a function that reads an iterator or sends a mail: it can't be run twice.
 
+    Raises: TypeError (a generator, an asynchronous function or a method can't be run anew).
     Source: exponential back-off with equal jitter, as in Brooker, "Exponential Backoff And Jitter" (2015).
     """
+    _refuse_what_cannot_be_rerun(function)
 
     @wraps(function)
     def retrying(uow: U, /, *args: P.args, **kwargs: P.kwargs) -> T:
         started = monotonic()
         try:
             return function(uow, *args, **kwargs)
-        except TRANSIENT:  # the first try stays outside tenacity, which would cost it 30 us
-            if uow.is_open:
+        except TransactionError as error:  # the first try stays outside tenacity, which would cost it 30 us
+            left = SECONDS - (monotonic() - started)
+            if uow.is_open or not is_transient(error) or left <= 0:
                 raise
-        stop = stop_after_attempt(TRIES - 1) | stop_after_delay(SECONDS - (monotonic() - started))
+            log.warning("Running %s() anew, after %s", function.__name__, type(error).__name__)
+        stop = stop_after_attempt(TRIES - 1) | stop_before_delay(left)
         return _retrying.copy(stop=stop, sleep=uow.pause)(function, uow, *args, **kwargs)
 
     return retrying
 
 
+def is_transient(error: BaseException) -> bool:
+    """Tell whether a new try may succeed: nothing was saved, and a new transaction sees the state of its time."""
+    if isinstance(error, FailedTransaction):
+        return is_transient(error.failure)
+    return isinstance(error, ConcurrencyConflict | DatabaseUnavailable)
+
+
+def _refuse_what_cannot_be_rerun(function: Callable[..., object]) -> None:
+    first = next(iter(signature(function).parameters), "")
+    if iscoroutinefunction(function) or isgeneratorfunction(function) or isasyncgenfunction(function):
+        raise TypeError(
+            f"{function.__qualname__}() returns before its work is done, so it can't be run anew. Decorate a plain"
+            " function; asynchronous callers await it by run()."
+        )
+    if first in {"self", "cls"}:
+        raise TypeError(f"{function.__qualname__}() is a method. Decorate a function; it takes the unit of work first.")
+
+
 _retrying = Retrying(
-    retry=retry_if_exception_type(TRANSIENT),
+    retry=retry_if_exception(is_transient),
     # The second try comes at once: a server that has restarted is there. The others are spread over 5 to 10 seconds.
     wait=wait_exponential(0.05, max=1.25) + wait_random_exponential(0.05, max=1.25),
+    before_sleep=before_sleep_log(log, logging.WARNING),
     reraise=True,
 )

@@ -18,7 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
 from adapters.settings import Settings
 from service_layer.seedwork.transaction import Transaction
-from tests.seedwork import ordering
+from tests.seedwork import shapes
 from tests.seedwork.backends import Backend, NewUnit, Units, database, memory, migrate
 from tests.seedwork.postgresql_server import PostgresNotFound, PostgresServer
 
@@ -155,5 +155,5 @@ def uow(new_unit: NewUnit[Transaction]) -> Transaction:
 def _prepare(url: str) -> None:
     migrate(url)
     engine = create_engine(url)
-    ordering.metadata.create_all(engine)  # the tests' own tables are nobody else's: no revision makes them
+    shapes.metadata.create_all(engine)  # the tests' own tables are nobody else's: no revision makes them
     engine.dispose()

@@ -5,16 +5,15 @@ Source: PostgreSQL, appendix A (error codes); SQLite, "Result and Error Codes".
 
 import re
 from collections.abc import Iterator
-from typing import cast
 
 from sqlalchemy import Constraint, Dialect, Index, PrimaryKeyConstraint, Table, UniqueConstraint
 
-from adapters.seedwork.mapping import mapper_registry
-from domain.seedwork.errors import DomainError
+from adapters.seedwork.mapping import error_of, mapper_registry
 from service_layer.seedwork.block import Block, State
 from service_layer.seedwork.errors import (
     LOCKED,
     OVERTAKEN,
+    REFERENCE,
     WRITE_IN_READING_BLOCK,
     CommitOutcomeUnknown,
     ConcurrencyConflict,
@@ -28,19 +27,22 @@ from service_layer.seedwork.errors import (
     UnitOfWorkMisuse,
 )
 
-_OUTDATED = "The database lacks a table or a column that this code needs. Run: alembic upgrade head"
+_OUTDATED = "The database has no such table or column: {}. If its schema is behind this code, run: alembic upgrade head"
 _LOST = "The database can't be reached, or the connection to it was lost. Nothing of the block is saved."
 _FULL = "The database's disk is full: nothing can be written until space is freed."
 _DAMAGED = "The database is damaged: restore it from a backup."
 _DISK = "The database can't read or write its files: look at its disk."
+_REPLANNED = "A statement that was prepared fits the schema or the connection no longer. Run the whole block anew."
 _SLOW = "A statement took longer than the database allows, or was cancelled. Nothing of the block is saved."
 
 # By code, or by what the code begins with; the longest entry that fits counts.
 _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
     "08": (DatabaseUnavailable, _LOST),
+    "0A000 cached plan": (ConcurrencyConflict, _REPLANNED),
     "25006": (DatabaseUnavailable, "The database is a stand-by and takes no writes. Nothing of the block is saved."),
     "25P03": (DatabaseUnavailable, "The block was idle for longer than the database allows. Nothing of it is saved."),
     "25P04": (StatementTimeout, "The block took longer than the database allows. Nothing of it is saved."),
+    "26000": (ConcurrencyConflict, _REPLANNED),
     "40": (ConcurrencyConflict, OVERTAKEN),
     "42703": (SchemaOutdated, _OUTDATED),
     "42P01": (SchemaOutdated, _OUTDATED),
@@ -50,6 +52,7 @@ _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
     "57014": (StatementTimeout, _SLOW),
     "57P": (DatabaseUnavailable, _LOST),
     "58": (StorageFailure, _DISK),
+    "72000": (ConcurrencyConflict, OVERTAKEN),
     "XX001": (StorageFailure, _DAMAGED),
     "XX002": (StorageFailure, _DAMAGED),
     "SQLITE_BUSY": (ConcurrencyConflict, LOCKED),
@@ -88,36 +91,41 @@ def meaning_of(error: BaseException, block: Block | None, dialect: Dialect, *, l
     if code in {"25006", "SQLITE_READONLY"} and block and block.read_only:
         return UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
     if code == "SQLITE_ERROR" and str(error).startswith(("no such table", "no such column", "table ")):
-        return SchemaOutdated(_OUTDATED)
+        code = "42P01"
+    if code == "0A000":
+        code = f"{code} {str(error)[:11]}"
     unknown = code.startswith(_UNKNOWN_AT_COMMIT) or (lost and not code.startswith("25P"))
     if unknown and block and block.state is State.COMMITTING and not block.outer:
         return CommitOutcomeUnknown("The connection was lost during COMMIT. Find out whether the changes are saved.")
     for length in range(len(code), 1, -1):
         if code[:length] in _MEANINGS:
             kind, text = _MEANINGS[code[:length]]
-            return kind(text)
+            return kind(text.format(" ".join(str(error).split())))
     return DatabaseUnavailable(f"{_LOST} The driver says: {' '.join(str(error).split())}") if lost else None
 
 
 def _remove_contents(error: BaseException, code: str) -> None:
-    """Leave of PostgreSQL's error its first line: DETAIL and CONTEXT show rows, and class 22 quotes values in it."""
+    """Leave of PostgreSQL's error its first line, for DETAIL and CONTEXT show rows; and nothing that quotes values."""
     if primary := getattr(getattr(error, "diag", None), "message_primary", None):
-        error.args = (re.sub('".*"', "...", primary, flags=re.DOTALL) if code.startswith("22") else primary,)
+        quotes = code.startswith("22") or code in {"42704", "P0001"}
+        error.args = (re.sub("\".*\"|'.*'", "...", primary, flags=re.DOTALL) if quotes else primary,)
 
 
 def _broken_constraint(error: BaseException, code: str, dialect: Dialect) -> Exception:
     if code in {"23001", "23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}:
-        return ReferenceViolated(
-            "A row would point to one that does not exist, or be removed while others point to it."
-        )
+        return ReferenceViolated(REFERENCE)
     if diagnosis := getattr(error, "diag", None):
-        broken = diagnosis.constraint_name or diagnosis.column_name
+        # an extension may say the name in its words alone, with the number of a shard behind it
+        named = re.findall('constraint "(.*?)"', str(error))
+        broken = diagnosis.constraint_name or (named and named[0]) or diagnosis.column_name or ""
+        names = {broken, re.sub(r"_\d+$", "", broken)}
     else:
-        # SQLite names a CHECK or an index of expressions, and of the others the columns: "...: users.email"
+        # SQLite names a CHECK or an index of expressions, and of the others the columns: "...: orders.number"
         broken = str(error).partition(": ")[2].removeprefix("index ").strip("'")
-    for constraint in _constraints() if broken else ():
-        if "error" in constraint.info and broken in {_name(constraint, dialect), _columns(constraint)}:
-            return cast("type[DomainError]", constraint.info["error"])()
+        names = {broken}
+    for constraint in _constraints() if broken and code != "SQLITE_CONSTRAINT_NOTNULL" else ():
+        if "error" in constraint.info and names & {_name(constraint, dialect), _columns(constraint)}:
+            return error_of(constraint)
     return ConstraintViolated(f"The database refused the data: {f'{broken} does not allow it' if broken else error}.")
 
 

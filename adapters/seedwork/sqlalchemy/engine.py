@@ -112,7 +112,8 @@ def _translate(context: ExceptionContext) -> None:
     if isinstance(wrapped, DBAPIError):
         block = session.unit.block if session else None
         meaning = meaning_of(error, block, context.dialect, lost=context.is_disconnect or not connection)
-        wrapped.args = (f"({type(error).__name__}) {error}",)  # it was made of all that the driver's error told
+        # it was made of all that the driver's error says, and keeps the values that were sent
+        wrapped.args, wrapped.params = (f"({type(error).__name__}) {error}",), None
     if isinstance(meaning, DatabaseUnavailable):
         context.is_disconnect = True  # although it may still answer, as a stand-by does
     elif connection and _has_ended(connection):

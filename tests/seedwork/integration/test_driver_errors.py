@@ -60,7 +60,7 @@ MISTAKE = None
 """The code or the database is set up wrongly: the driver's own error says it best."""
 
 SQLSTATES: dict[Kind, str] = {
-    ConcurrencyConflict: "40 55P03",
+    ConcurrencyConflict: "26000 40 55P03 72000",
     ConstraintViolated: "23",
     ReferenceViolated: "23001 23503",
     DatabaseUnavailable: "08 25006 25P03 53 57P",

@@ -1,0 +1,579 @@
+"""Aggregates of many shapes, on every implementation: saved, loaded, changed and refused alike."""
+
+import copy
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from decimal import Decimal
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from domain.seedwork.entity import new_id
+from domain.seedwork.errors import InvalidValue
+from service_layer.seedwork.errors import ConstraintViolated, ReferenceViolated, UnitOfWorkMisuse
+from tests.seedwork.backends import NewUnit, Units
+from tests.seedwork.shapes import (
+    Address,
+    Album,
+    Artist,
+    ArtistId,
+    Cart,
+    InMemoryShapesUnitOfWork,
+    Item,
+    Kind,
+    Note,
+    Person,
+    Point,
+    Room,
+    Seat,
+    SeatTaken,
+    ShapesUnitOfWork,
+    SkuRepeated,
+    SqlAlchemyShapesUnitOfWork,
+    a_document,
+    map_shapes,
+)
+
+New = NewUnit[ShapesUnitOfWork]
+
+
+@pytest.fixture
+def units() -> Units[ShapesUnitOfWork]:
+    map_shapes()
+    return Units(InMemoryShapesUnitOfWork, SqlAlchemyShapesUnitOfWork)
+
+
+def add(uow: ShapesUnitOfWork, *entities: Any) -> None:
+    for entity in entities:
+        repository_of(uow, entity).add(entity)
+
+
+def insert(uow: ShapesUnitOfWork, *entities: Any) -> None:
+    for entity in entities:
+        repository_of(uow, entity).insert_many([entity])
+
+
+def repository_of(uow: ShapesUnitOfWork, entity: Any) -> Any:
+    name = {Person: "people"}.get(type(entity), f"{type(entity).__name__.lower()}s")
+    return getattr(uow, name)
+
+
+def saved(new_unit: New, *entities: Any) -> None:
+    with new_unit() as uow:
+        add(uow, *entities)
+        uow.commit()
+
+
+def loaded(new_unit: New, entity: Any) -> Any:
+    """The entity as a second, independent unit of work sees it."""
+    with new_unit().reading() as uow:
+        return repository_of(uow, entity).get(entity.id)
+
+
+def skus(cart: Cart) -> list[tuple[str, int]]:
+    return [(item.sku, item.quantity) for item in cart.items]
+
+
+@pytest.fixture(params=[add, insert], ids=["add", "insert_many"])
+def store(request: pytest.FixtureRequest) -> Callable[..., None]:
+    """Both ways to save a new entity."""
+    way: Callable[..., None] = request.param
+    return way
+
+
+# ---- what is stored comes back --------------------------------------------------------------------------------------
+
+
+def test_a_root_of_nothing_but_parts_comes_back(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    cart = Cart(items=[Item(sku="b", quantity=2), Item(sku="a")])
+
+    with uow:
+        store(uow, cart, Cart())
+        uow.commit()
+
+    assert skus(loaded(new_unit, cart)) == [("a", 1), ("b", 2)]
+
+
+def test_a_value_of_every_type_comes_back(uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]) -> None:
+    other = new_id()
+    document = a_document(other=other, kind=Kind.INVOICE, paid=True)
+
+    with uow:
+        store(uow, document)
+        uow.commit()
+
+    twin = loaded(new_unit, document)
+    assert (twin.amount, type(twin.amount), twin.day) == (Decimal("12.30"), Decimal, date(2026, 2, 3))
+    assert (twin.at, twin.paid, twin.kind) == (document.at, True, Kind.INVOICE)
+    assert (twin.tags, twin.content, twin.other, twin.version) == ({"colours": ["red"]}, b"abc", other, 1)
+
+
+def test_parts_of_a_part_come_back(uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]) -> None:
+    address = Address(street="High Street", point=Point(1, 2), rooms=[Room(name="a"), Room(name="b")])
+    person, homeless = Person(name="Ann", address=address), Person(name="Bob")
+
+    with uow:
+        store(uow, person, homeless)
+        uow.commit()
+
+    twin = loaded(new_unit, person)
+    assert (twin.address.street, twin.address.point) == ("High Street", Point(1, 2))
+    assert [room.name for room in twin.address.rooms] == ["b", "a"]
+    assert loaded(new_unit, homeless).address is None
+
+
+def test_what_the_database_fills_is_there_after_the_block(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    note = Note(text="x")
+
+    with uow:
+        store(uow, note)
+        uow.commit()
+
+    twin = loaded(new_unit, note)
+    assert (twin.language, twin.changed_at) == ("en", None)
+    assert isinstance(twin.made_at, datetime)
+
+
+def test_what_the_database_fills_can_be_given(uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]) -> None:
+    note = Note(text="x", language="fr")
+
+    with uow:
+        store(uow, note)
+        uow.commit()
+
+    assert loaded(new_unit, note).language == "fr"
+
+
+def test_what_the_database_filled_at_an_insert_is_readable_after_the_block(uow: ShapesUnitOfWork) -> None:
+    note = Note(text="x")
+
+    with uow:
+        uow.notes.add(note)
+        uow.commit()
+
+    assert note.language == "en"
+    assert note.made_at
+
+
+def test_what_the_database_fills_at_an_update_is_new_and_readable_after_the_block(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    note = Note(text="x", changed_at=datetime.fromisoformat("2020-01-01T00:00:00Z"))
+    saved(new_unit, note)
+
+    with uow:
+        changed = uow.notes.get(note.id)
+        changed.text = "y"
+        uow.commit()
+
+    assert changed.changed_at
+    assert changed.changed_at.year > 2020
+    assert loaded(new_unit, note).changed_at == changed.changed_at
+
+
+# ---- plain values in insert_many ------------------------------------------------------------------------------------
+
+
+@dataclass
+class PlainNote:
+    id: UUID
+    text: str
+    changed_at = None
+    language: str | None = None
+    made_at = None
+
+
+@dataclass(slots=True)
+class SlottedSeat:
+    hall: str
+    row: int
+    number: int | None
+    id: UUID = field(default_factory=new_id)
+
+
+def test_plain_values_may_leave_attributes_to_their_class(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    first, second = PlainNote(new_id(), "a", "fr"), PlainNote(new_id(), "b")
+    del second.language
+
+    with uow:
+        uow.notes.insert_many([second, first])  # type: ignore[list-item]  # that is the point
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert sorted((note.text, note.language) for note in other.notes.stream()) == [("a", "fr"), ("b", "en")]
+
+
+def test_plain_values_may_have_slots(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    with uow:
+        uow.seats.insert_many([SlottedSeat("red", 1, 2)])  # type: ignore[list-item]  # that is the point
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert other.seats.at("red", 1, 2)
+
+
+def test_plain_values_may_have_parts_and_value_objects(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    room = SimpleNamespace(id=new_id(), name="a")
+    address = SimpleNamespace(id=new_id(), street="x", point=Point(1, 2), rooms=[room])
+    person = SimpleNamespace(id=new_id(), name="Ann", address=address)
+
+    with uow:
+        uow.people.insert_many([person])  # type: ignore[list-item]  # that is the point
+        uow.commit()
+
+    with new_unit().reading() as other:
+        [found] = other.people.stream()
+        assert found.address
+        assert (found.address.point, found.address.rooms[0].name) == (Point(1, 2), "a")
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"hall": "red", "row": 1}, "Seat needs .*number"),
+        ({"hall": "red", "row": 1, "number": 2, "colour": "blue"}, "Seat has no colour"),
+        ({"hall": "red", "row": 1, "number": 2, "version": 7}, "Get it again"),
+    ],
+    ids=["one is missing", "one too many", "a version"],
+)
+def test_plain_values_with_other_attributes_are_refused(
+    uow: ShapesUnitOfWork, new_unit: New, values: dict[str, object], message: str
+) -> None:
+    with pytest.raises(UnitOfWorkMisuse, match=message), uow:
+        uow.seats.insert_many([SimpleNamespace(id=new_id(), **values)])  # type: ignore[list-item]  # that is the point
+
+    with new_unit().reading() as other:
+        assert other.seats.count() == 0
+
+
+# ---- parts ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (lambda cart: setattr(cart.items[0], "quantity", 5), [("a", 5), ("b", 1)]),
+        (lambda cart: cart.items.append(Item(sku="c")), [("a", 1), ("b", 1), ("c", 1)]),
+        (lambda cart: cart.items.insert(0, Item(sku="c")), [("a", 1), ("b", 1), ("c", 1)]),
+        (lambda cart: cart.items.pop(), [("a", 1)]),
+        (lambda cart: cart.items.clear(), []),
+        (lambda cart: setattr(cart, "items", [Item(sku="z")]), [("z", 1)]),
+    ],
+    ids=["changed", "added", "inserted first", "taken away", "cleared", "replaced"],
+)
+def test_a_change_of_parts_is_saved_and_counts_once(
+    uow: ShapesUnitOfWork, new_unit: New, change: Callable[[Cart], object], expected: list[tuple[str, int]]
+) -> None:
+    cart = Cart(items=[Item(sku="a"), Item(sku="b")])
+    saved(new_unit, cart)
+
+    with uow:
+        held = uow.carts.get(cart.id)
+        change(held)
+        uow.commit()
+
+    twin = loaded(new_unit, cart)
+    assert skus(twin) == expected
+    assert held.version == twin.version == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [lambda cart: cart.items.reverse(), lambda cart: setattr(cart, "items", list(reversed(cart.items)))],
+    ids=["reversed", "assigned in another order"],
+)
+def test_the_order_of_parts_is_that_of_the_mapping(
+    uow: ShapesUnitOfWork, new_unit: New, change: Callable[[Cart], object]
+) -> None:
+    cart = Cart(items=[Item(sku="a"), Item(sku="b")])
+    saved(new_unit, cart)
+
+    with uow:
+        change(uow.carts.get(cart.id))
+        uow.commit()
+
+    twin = loaded(new_unit, cart)
+    assert (skus(twin), twin.version) == ([("a", 1), ("b", 1)], 1)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [lambda uow, cart_id: uow.carts.get(cart_id), lambda uow, _: uow.carts.page().items[0]],
+    ids=["got", "of a page"],
+)
+def test_a_part_is_saved_though_its_root_was_dropped_by_the_caller(
+    uow: ShapesUnitOfWork, new_unit: New, read: Callable[[ShapesUnitOfWork, UUID], Cart]
+) -> None:
+    cart = Cart(items=[Item(sku="a")])
+    saved(new_unit, cart)
+
+    with uow:
+        read(uow, cart.id).items[0].quantity += 1
+        uow.commit()
+
+    twin = loaded(new_unit, cart)
+    assert (skus(twin), twin.version) == ([("a", 2)], 2)
+
+
+def test_a_change_deep_inside_counts_for_the_root(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    person = Person(name="Ann", address=Address(street="x", rooms=[Room(name="a")]))
+    saved(new_unit, person)
+
+    with uow:
+        held = uow.people.get(person.id)
+        assert held.address
+        held.address.rooms[0].name = "b"
+        uow.commit()
+
+    assert loaded(new_unit, person).version == 2
+
+
+def test_a_part_of_which_there_is_one_can_be_replaced_and_taken_away(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    person = Person(name="Ann", address=Address(street="x"))
+    saved(new_unit, person)
+
+    with uow:
+        held = uow.people.get(person.id)
+        held.address = None
+        uow.flush()
+        held.address = Address(street="y")
+        uow.commit()
+    assert loaded(new_unit, person).address.street == "y"
+
+    with uow:
+        uow.people.get(person.id).address = None
+        uow.commit()
+    assert loaded(new_unit, person).address is None
+
+
+def test_a_part_moves_to_another_root(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    first, second = Cart(items=[Item(sku="a")]), Cart()
+    saved(new_unit, first, second)
+
+    with uow:
+        uow.carts.get(second.id).items.append(uow.carts.get(first.id).items.pop())
+        uow.commit()
+
+    one, other = loaded(new_unit, first), loaded(new_unit, second)
+    assert (skus(one), one.version) == ([], 2)
+    assert (skus(other), other.version) == ([("a", 1)], 2)
+
+
+@pytest.mark.parametrize("stored", [True, False], ids=["stored", "new"])
+def test_a_part_of_two_roots_is_refused(uow: ShapesUnitOfWork, new_unit: New, *, stored: bool) -> None:
+    first, second = Cart(items=[Item(sku="a")]), Cart()
+    saved(new_unit, *[first, second] * stored)
+
+    with pytest.raises(UnitOfWorkMisuse, match="A part belongs to two"), uow:
+        add(uow, *[first, second] * (not stored))
+        one, other = uow.carts.get(first.id), uow.carts.get(second.id)
+        other.items.append(one.items[0])
+        uow.commit()
+
+
+def test_parts_are_kept_in_a_list(uow: ShapesUnitOfWork) -> None:
+    cart = Cart()
+
+    with pytest.raises(TypeError, match="tuple"):
+        cart.items = (Item(sku="a"),)  # type: ignore[assignment]  # that is the point
+
+
+def test_a_rule_of_a_part_holds_for_its_making_and_for_plain_assignment() -> None:
+    item = Item(sku="a")
+
+    with pytest.raises(InvalidValue, match="quantity -5 is not allowed"):
+        item.quantity = -5
+    with pytest.raises(InvalidValue, match="quantity 0 is not allowed"):
+        Item(sku="a", quantity=0)
+
+    assert item.quantity == 1
+
+
+# ---- constraints ----------------------------------------------------------------------------------------------------
+
+
+def test_a_unique_key_of_several_columns_is_kept(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    saved(new_unit, Seat(hall="red", row=1, number=2), Seat(hall="red", row=1, number=None))
+
+    with pytest.raises(SeatTaken) as caught, uow:
+        store(uow, Seat(hall="red", row=1, number=2))
+        uow.flush()
+    assert caught.value.fields == ("hall", "row", "number")
+
+    with uow:
+        store(uow, Seat(hall="red", row=1, number=None), Seat(hall="red", row=2, number=2))
+        uow.commit()
+
+
+def test_a_unique_key_of_parts_is_kept(uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]) -> None:
+    saved(new_unit, Cart(items=[Item(sku="a")]))
+
+    with pytest.raises(SkuRepeated), uow:
+        store(uow, Cart(items=[Item(sku="a"), Item(sku="a")]))
+        uow.flush()
+
+
+def test_a_unique_value_of_a_part_is_not_free_before_its_removal_is_flushed(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    cart = Cart(items=[Item(sku="a")])
+    saved(new_unit, cart)
+
+    with pytest.raises(SkuRepeated), uow:
+        held = uow.carts.get(cart.id)
+        held.items.pop()
+        held.items.append(Item(sku="a"))
+        uow.commit()
+
+    with uow:
+        held = uow.carts.get(cart.id)
+        held.items.pop()
+        uow.flush()
+        held.items.append(Item(sku="a"))
+        uow.commit()
+
+
+def test_a_missing_value_is_refused(uow: ShapesUnitOfWork, store: Callable[..., None]) -> None:
+    with pytest.raises(ConstraintViolated, match="hall"), uow:
+        store(uow, Seat(hall=None, row=1, number=1))  # type: ignore[arg-type]  # that is the point
+        uow.flush()
+
+
+# ---- references by id -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("turn", [list, reversed], ids=["in order", "the referring one first"])
+def test_an_entity_and_what_it_refers_to_are_added_in_one_block(
+    uow: ShapesUnitOfWork, new_unit: New, turn: Callable[[list[Any]], Iterator[Any]]
+) -> None:
+    artist = Artist(name="Ann")
+    album = Album(title="x", artist_id=artist.id)
+
+    with uow:
+        add(uow, *turn([artist, album]))
+        uow.commit()
+
+    assert loaded(new_unit, album).artist_id == artist.id
+
+
+@pytest.mark.parametrize("turn", [list, reversed], ids=["in order", "the referring one first"])
+def test_an_entity_and_what_it_refers_to_are_removed_in_one_block(
+    uow: ShapesUnitOfWork, new_unit: New, turn: Callable[[list[Any]], Iterator[Any]]
+) -> None:
+    artist = Artist(name="Ann")
+    album = Album(title="x", artist_id=artist.id)
+    saved(new_unit, artist, album)
+
+    with uow:
+        for held in turn([uow.artists.get(artist.id), uow.albums.get(album.id)]):
+            repository_of(uow, held).remove(held)
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert (other.artists.count(), other.albums.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("turn", [list, reversed], ids=["in order", "the referring one first"])
+def test_entities_of_one_kind_that_refer_to_each_other_are_added_and_removed_in_one_block(
+    uow: ShapesUnitOfWork, new_unit: New, turn: Callable[[list[Any]], Iterator[Any]]
+) -> None:
+    teacher = Artist(name="Ann")
+    pupil = Artist(name="Bob", teacher_id=teacher.id)
+
+    with uow:
+        add(uow, *turn([teacher, pupil]))
+        uow.commit()
+    with uow:
+        for held in turn([uow.artists.get(teacher.id), uow.artists.get(pupil.id)]):
+            uow.artists.remove(held)
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert other.artists.count() == 0
+
+
+def test_a_reference_to_nothing_is_refused(uow: ShapesUnitOfWork, store: Callable[..., None]) -> None:
+    with pytest.raises(ReferenceViolated), uow:
+        store(uow, Album(title="x", artist_id=ArtistId(new_id())))
+        uow.flush()
+
+
+def test_what_others_refer_to_is_not_removed(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    artist = Artist(name="Ann")
+    saved(new_unit, artist, Album(title="x", artist_id=artist.id))
+
+    with pytest.raises(ReferenceViolated), uow:
+        uow.artists.remove(uow.artists.get(artist.id))
+        uow.commit()
+
+
+# ---- look-ups -------------------------------------------------------------------------------------------------------
+
+
+def test_an_entity_is_looked_up_by_several_values(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    seat, unnumbered = Seat(hall="red", row=1, number=2), Seat(hall="red", row=1, number=None)
+    saved(new_unit, seat, unnumbered)
+
+    with uow.reading():
+        assert uow.seats.at("red", 1, 2) == seat
+        assert uow.seats.at("red", 1, None) == unnumbered
+        assert uow.seats.at("red", 2, 2) is None
+        assert uow.seats.in_hall("red") == sorted([seat, unnumbered], key=lambda seat: seat.id)
+        assert uow.seats.in_hall("blue") == []
+
+
+def test_a_lookup_of_one_that_finds_several_is_refused(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    saved(new_unit, Seat(hall="red", row=1, number=2), Seat(hall="red", row=1, number=3))
+
+    with uow.reading(), pytest.raises(LookupError, match=r"2 entities have this hall\. Look them up by _all"):
+        uow.seats._one(hall="red")
+
+
+def test_a_lookup_by_an_attribute_that_is_not_there_is_refused(uow: ShapesUnitOfWork) -> None:
+    with uow.reading(), pytest.raises(UnitOfWorkMisuse, match="Seat has no colour"):
+        uow.seats._all(colour="red")
+
+
+def test_a_lookup_by_a_renamed_column_and_by_a_value_of_every_type(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    document = a_document()
+    saved(new_unit, document, a_document(paid=True))
+
+    with uow.reading():
+        values = {name: getattr(document, name) for name in ("id", "amount", "day", "at", "kind", "content", "other")}
+        assert uow.documents._all(paid=False, **values) == [document]
+
+
+# ---- what can't be right is refused ---------------------------------------------------------------------------------
+
+
+def test_a_shallow_copy_is_refused(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    seat = Seat(hall="red", row=1, number=8)
+    shallow = copy.copy(seat)
+    shallow.number = 9
+
+    with pytest.raises(UnitOfWorkMisuse, match=r"Write copy\.deepcopy\(\)"), uow:
+        uow.seats.add(shallow)
+
+    deep = copy.deepcopy(seat)
+    deep.number = 9
+    saved(new_unit, deep)
+    assert loaded(new_unit, seat).number == 9
+
+
+def test_a_version_is_set_by_the_unit_of_work_alone(new_unit: New) -> None:
+    seat = Seat(hall="red", row=1, number=8)
+    with pytest.raises(InvalidValue, match="version 7 is not allowed: the unit of work alone counts it"):
+        seat.version = 7
+    saved(new_unit, seat)
+
+    with pytest.raises(InvalidValue, match="version 7"):
+        loaded(new_unit, seat).version = 7

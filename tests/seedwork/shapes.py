@@ -1,0 +1,489 @@
+"""Aggregates of many shapes, none of which the ordering has: what a fork's own may look like."""
+
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from enum import Enum
+from typing import Any, NewType
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Numeric,
+    PrimaryKeyConstraint,
+    String,
+    Table,
+    UniqueConstraint,
+    func,
+)
+from sqlalchemy import Enum as EnumType
+from sqlalchemy.orm import Relationship, composite, relationship
+
+from adapters.seedwork.mapping import map_once, mapping
+from adapters.seedwork.memory.repository import InMemoryRepository
+from adapters.seedwork.memory.transaction import InMemoryTransaction
+from adapters.seedwork.registration import RepositoryOf
+from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
+from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
+from adapters.seedwork.types import IdType, UtcDateTime
+from domain.seedwork.entity import Entity, Part, new_id
+from domain.seedwork.errors import AlreadyExists, InvalidValue, NotFound
+from domain.seedwork.repository import Repository
+from service_layer.seedwork.transaction import Transaction
+from tests.seedwork import ordering
+
+metadata = ordering.metadata
+"""Every table of the tests' own."""
+
+# ---- a cart: nothing but an id and parts, which have rules and a unique key ------------------------------------------
+
+CartId = NewType("CartId", UUID)
+
+
+def _quantity(value: int) -> int:
+    if value < 1:
+        raise InvalidValue("quantity", value, "it must be 1 or more")
+    return value
+
+
+@dataclass(eq=False, kw_only=True)
+class Item(Part):
+    rules = {"quantity": _quantity}
+
+    sku: str
+    quantity: int = 1
+    id: UUID = field(default_factory=new_id)
+
+
+@dataclass(eq=False, kw_only=True)
+class Cart(Entity):
+    id: CartId = field(default_factory=lambda: CartId(new_id()))
+    items: list[Item] = field(default_factory=list)
+
+
+class CartNotFound(NotFound):
+    pass
+
+
+class SkuRepeated(AlreadyExists):
+    message = "The cart has this product already."
+
+
+carts = Table(
+    "carts",
+    metadata,
+    Column("id", IdType[CartId](), primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+cart_items = Table(
+    "cart_items",
+    metadata,
+    Column("id", IdType[UUID](), primary_key=True),
+    Column("cart_id", IdType[CartId](), ForeignKey("carts.id"), nullable=False, index=True),
+    Column("sku", String(20), nullable=False),
+    Column("quantity", Integer, nullable=False),
+    UniqueConstraint("cart_id", "sku", info={"error": SkuRepeated}),
+)
+
+
+class CartRepository(Repository[Cart, CartId]):
+    not_found = CartNotFound
+
+
+class SqlAlchemyCartRepository(SqlAlchemyRepository[Cart, CartId], CartRepository):
+    entity = Cart
+
+
+class InMemoryCartRepository(InMemoryRepository[Cart, CartId], CartRepository):
+    entity = Cart
+
+
+# ---- a note: columns that the database fills ------------------------------------------------------------------------
+
+NoteId = NewType("NoteId", UUID)
+
+
+@dataclass(eq=False, kw_only=True)
+class Note(Entity):
+    id: NoteId = field(default_factory=lambda: NoteId(new_id()))
+    changed_at: datetime | None = None
+    text: str
+    language: str | None = None
+    made_at: datetime | None = None
+
+
+class NoteNotFound(NotFound):
+    pass
+
+
+notes = Table(
+    "notes",
+    metadata,
+    Column("id", IdType[NoteId](), primary_key=True),
+    Column("changed_at", UtcDateTime(), onupdate=func.now()),
+    Column("text", String(100), nullable=False),
+    Column("language", String(2), nullable=False, server_default="en"),
+    Column("made_at", UtcDateTime(), nullable=False, server_default=func.now()),
+    Column("version", Integer, nullable=False),
+)
+
+
+class NoteRepository(Repository[Note, NoteId]):
+    not_found = NoteNotFound
+
+
+class SqlAlchemyNoteRepository(SqlAlchemyRepository[Note, NoteId], NoteRepository):
+    entity = Note
+
+
+class InMemoryNoteRepository(InMemoryRepository[Note, NoteId], NoteRepository):
+    entity = Note
+
+
+# ---- a person with one address, which has one geographic point (nested one-to-one parts) -----------------------------
+
+PersonId = NewType("PersonId", UUID)
+
+
+@dataclass(frozen=True)
+class Point:
+    north: int
+    east: int
+
+
+@dataclass(eq=False, kw_only=True)
+class Room(Part):
+    id: UUID = field(default_factory=new_id)
+    name: str
+
+
+@dataclass(eq=False, kw_only=True)
+class Address(Part):
+    id: UUID = field(default_factory=new_id)
+    street: str
+    point: Point | None = None
+    rooms: list[Room] = field(default_factory=list)
+
+
+@dataclass(eq=False, kw_only=True)
+class Person(Entity):
+    id: PersonId = field(default_factory=lambda: PersonId(new_id()))
+    name: str
+    address: Address | None = None
+
+
+class PersonNotFound(NotFound):
+    pass
+
+
+people = Table(
+    "people",
+    metadata,
+    Column("id", IdType[PersonId](), primary_key=True),
+    Column("name", String(50), nullable=False),
+    Column("version", Integer, nullable=False),
+)
+addresses = Table(
+    "addresses",
+    metadata,
+    Column("id", IdType[UUID](), primary_key=True),
+    Column("person_id", IdType[PersonId](), ForeignKey("people.id"), nullable=False, unique=True),
+    Column("street", String(50), nullable=False),
+    Column("north", Integer),
+    Column("east", Integer),
+)
+rooms = Table(
+    "rooms",
+    metadata,
+    Column("id", IdType[UUID](), primary_key=True),
+    Column("address_id", IdType[UUID](), ForeignKey("addresses.id"), nullable=False, index=True),
+    Column("name", String(50), nullable=False),
+)
+
+
+class PersonRepository(Repository[Person, PersonId]):
+    not_found = PersonNotFound
+
+
+class SqlAlchemyPersonRepository(SqlAlchemyRepository[Person, PersonId], PersonRepository):
+    entity = Person
+
+
+class InMemoryPersonRepository(InMemoryRepository[Person, PersonId], PersonRepository):
+    entity = Person
+
+
+# ---- a seat of a hall: a unique key of three columns ----------------------------------------------------------------
+
+SeatId = NewType("SeatId", UUID)
+
+
+@dataclass(eq=False, kw_only=True)
+class Seat(Entity):
+    id: SeatId = field(default_factory=lambda: SeatId(new_id()))
+    hall: str
+    row: int
+    number: int | None
+
+
+class SeatNotFound(NotFound):
+    pass
+
+
+class SeatTaken(AlreadyExists):
+    message = "The hall has this seat already."
+
+
+seats = Table(
+    "seats",
+    metadata,
+    Column("id", IdType[SeatId](), primary_key=True),
+    Column("hall", String(20), nullable=False),
+    Column("row", Integer, nullable=False),
+    Column("number", Integer),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("hall", "row", "number", info={"error": SeatTaken}),
+)
+
+
+class SeatRepository(Repository[Seat, SeatId]):
+    not_found = SeatNotFound
+
+    def at(self, hall: str, row: int, number: int | None) -> Seat | None:
+        return self._one(hall=hall, row=row, number=number)
+
+    def in_hall(self, hall: str) -> list[Seat]:
+        return self._all(hall=hall)
+
+
+class SqlAlchemySeatRepository(SqlAlchemyRepository[Seat, SeatId], SeatRepository):
+    entity = Seat
+
+
+class InMemorySeatRepository(InMemoryRepository[Seat, SeatId], SeatRepository):
+    entity = Seat
+
+
+# ---- albums refer to artists, and an artist to the one who taught them: references by id ----------------------------
+# The names are chosen so that sorted by them an album comes before its artist.
+
+ArtistId = NewType("ArtistId", UUID)
+AlbumId = NewType("AlbumId", UUID)
+
+
+@dataclass(eq=False, kw_only=True)
+class Artist(Entity):
+    id: ArtistId = field(default_factory=lambda: ArtistId(new_id()))
+    name: str
+    teacher_id: ArtistId | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class Album(Entity):
+    id: AlbumId = field(default_factory=lambda: AlbumId(new_id()))
+    title: str
+    artist_id: ArtistId
+
+
+class ArtistNotFound(NotFound):
+    pass
+
+
+class AlbumNotFound(NotFound):
+    pass
+
+
+artists = Table(
+    "artists",
+    metadata,
+    Column("id", IdType[ArtistId](), primary_key=True),
+    Column("name", String(50), nullable=False),
+    Column("teacher_id", IdType[ArtistId](), ForeignKey("artists.id"), index=True),
+    Column("version", Integer, nullable=False),
+)
+albums = Table(
+    "albums",
+    metadata,
+    Column("id", IdType[AlbumId](), primary_key=True),
+    Column("title", String(50), nullable=False),
+    Column("artist_id", IdType[ArtistId](), ForeignKey("artists.id"), nullable=False, index=True),
+    Column("version", Integer, nullable=False),
+)
+
+
+class ArtistRepository(Repository[Artist, ArtistId]):
+    not_found = ArtistNotFound
+
+
+class AlbumRepository(Repository[Album, AlbumId]):
+    not_found = AlbumNotFound
+
+
+class SqlAlchemyArtistRepository(SqlAlchemyRepository[Artist, ArtistId], ArtistRepository):
+    entity = Artist
+
+
+class InMemoryArtistRepository(InMemoryRepository[Artist, ArtistId], ArtistRepository):
+    entity = Artist
+
+
+class SqlAlchemyAlbumRepository(SqlAlchemyRepository[Album, AlbumId], AlbumRepository):
+    entity = Album
+
+
+class InMemoryAlbumRepository(InMemoryRepository[Album, AlbumId], AlbumRepository):
+    entity = Album
+
+
+# ---- a document: a column of every type -----------------------------------------------------------------------------
+
+DocumentId = NewType("DocumentId", UUID)
+
+
+class Kind(Enum):
+    LETTER = "letter"
+    INVOICE = "invoice"
+
+
+@dataclass(eq=False, kw_only=True)
+class Document(Entity):
+    id: DocumentId = field(default_factory=lambda: DocumentId(new_id()))
+    amount: Decimal
+    day: date
+    at: datetime
+    paid: bool
+    kind: Kind
+    tags: dict[str, Any]
+    content: bytes
+    other: UUID | None = None
+
+
+class DocumentNotFound(NotFound):
+    pass
+
+
+documents = Table(
+    "documents",
+    metadata,
+    Column("document_id", IdType[DocumentId]()),
+    Column("amount", Numeric(7, 2), nullable=False),
+    Column("day", Date, nullable=False),
+    Column("at", UtcDateTime(), nullable=False),
+    Column("is_paid", Boolean, nullable=False),
+    Column("kind", EnumType(Kind, native_enum=False, length=16), nullable=False),
+    Column("tags", JSON, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+    Column("other", IdType[UUID]()),
+    Column("version", Integer, nullable=False),
+    PrimaryKeyConstraint("document_id"),
+    CheckConstraint("amount >= 0", name="amount"),
+)
+
+
+class DocumentRepository(Repository[Document, DocumentId]):
+    not_found = DocumentNotFound
+
+
+class SqlAlchemyDocumentRepository(SqlAlchemyRepository[Document, DocumentId], DocumentRepository):
+    entity = Document
+
+
+class InMemoryDocumentRepository(InMemoryRepository[Document, DocumentId], DocumentRepository):
+    entity = Document
+
+
+def a_document(**values: Any) -> Document:
+    return Document(
+        **{
+            "amount": Decimal("12.30"),
+            "day": date(2026, 2, 3),
+            "at": datetime(2026, 2, 3, 12, 0, 0, 1, tzinfo=UTC),
+            "paid": False,
+            "kind": Kind.LETTER,
+            "tags": {"colours": ["red"]},
+            "content": b"abc",
+            **values,
+        }
+    )
+
+
+# ---- mapping, and the unit of work ----------------------------------------------------------------------------------
+
+
+def parts(kind: type, **options: Any) -> Relationship[Any]:
+    return relationship(kind, cascade="all, delete-orphan", lazy="selectin", **options)
+
+
+def map_shapes() -> None:
+    with mapping():
+        map_once(Item, cart_items)
+        map_once(
+            Cart,
+            carts,
+            version_id_col=carts.c.version,
+            properties={"items": parts(Item, order_by=cart_items.c.sku)},
+        )
+        map_once(Note, notes, version_id_col=notes.c.version)
+        map_once(Room, rooms)
+        map_once(
+            Address,
+            addresses,
+            properties={
+                "_north": addresses.c.north,
+                "_east": addresses.c.east,
+                "point": composite(Point, "_north", "_east", return_none_on=lambda *values: None in values),
+                "rooms": parts(Room, order_by=rooms.c.name.desc()),
+            },
+        )
+        map_once(
+            Person,
+            people,
+            version_id_col=people.c.version,
+            properties={"address": parts(Address, uselist=False)},
+        )
+        map_once(Seat, seats, version_id_col=seats.c.version)
+        map_once(Artist, artists, version_id_col=artists.c.version)
+        map_once(Album, albums, version_id_col=albums.c.version)
+        map_once(
+            Document,
+            documents,
+            version_id_col=documents.c.version,
+            properties={"id": documents.c.document_id, "paid": documents.c.is_paid},
+        )
+
+
+class ShapesUnitOfWork(Transaction):
+    carts: CartRepository
+    notes: NoteRepository
+    people: PersonRepository
+    seats: SeatRepository
+    artists: ArtistRepository
+    albums: AlbumRepository
+    documents: DocumentRepository
+
+
+class SqlAlchemyShapesUnitOfWork(SqlAlchemyTransaction, ShapesUnitOfWork):
+    carts = RepositoryOf(SqlAlchemyCartRepository)
+    notes = RepositoryOf(SqlAlchemyNoteRepository)
+    people = RepositoryOf(SqlAlchemyPersonRepository)
+    seats = RepositoryOf(SqlAlchemySeatRepository)
+    artists = RepositoryOf(SqlAlchemyArtistRepository)
+    albums = RepositoryOf(SqlAlchemyAlbumRepository)
+    documents = RepositoryOf(SqlAlchemyDocumentRepository)
+
+
+class InMemoryShapesUnitOfWork(InMemoryTransaction, ShapesUnitOfWork):
+    carts = RepositoryOf(InMemoryCartRepository)
+    notes = RepositoryOf(InMemoryNoteRepository)
+    people = RepositoryOf(InMemoryPersonRepository)
+    seats = RepositoryOf(InMemorySeatRepository)
+    artists = RepositoryOf(InMemoryArtistRepository)
+    albums = RepositoryOf(InMemoryAlbumRepository)
+    documents = RepositoryOf(InMemoryDocumentRepository)
