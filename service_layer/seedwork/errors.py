@@ -67,8 +67,9 @@ class FailedTransaction(TransactionError):
     def __str__(self) -> str:
         failure = self.failure
         return (
-            f"{self.args[0]} after a failure in the same block ({type(failure).__name__}: {failure}). Nothing of it can"
-            " be saved. Let the error leave the block; or, if it is expected, put that step into an inner block: with uow:"
+            f"{self.args[0]} after a failure in the same block ({type(failure).__name__}: {failure}). Nothing of it"
+            " can be saved. Let the error leave the block; or, if it is expected, put that step into an inner block:"
+            " with uow:"
         )
 
 

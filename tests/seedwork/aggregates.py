@@ -1,0 +1,221 @@
+"""What every mapped aggregate promises, worked out from its mapping, its fields and its rules.
+
+Each check takes a back end's ``new_unit`` and a class, and fails with a sentence that says what is wrong.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from functools import partial
+from typing import Any, get_type_hints
+
+import pytest
+from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint, inspect
+
+from adapters.seedwork.mapping import error_of
+from adapters.seedwork.shape import Parts, shape_of
+from domain.seedwork.entity import Entity
+from service_layer.seedwork.transaction import Transaction
+from tests.seedwork.examples import accepted_values, example, references, with_references
+
+New = Callable[[], Any]  # Any: a unit of work that has the aggregate's repository
+Kind = type[Any]  # Any: an entity
+Unique = PrimaryKeyConstraint | UniqueConstraint | Index
+
+
+def repository(uow: Transaction, kind: Kind) -> Any:  # Any: the repository of that entity
+    """Return the repository of an entity."""
+    for name in dir(type(uow)):
+        registered = getattr(type(uow), name)
+        if getattr(getattr(registered, "repository", None), "entity", None) is kind:
+            return getattr(uow, name)
+    raise AssertionError(f"{type(uow).__name__} has no repository of {kind.__name__}. Register it by RepositoryOf.")
+
+
+def save(new_unit: New, *entities: Any) -> None:
+    with new_unit() as uow:
+        for entity in entities:
+            repository(uow, type(entity)).add(entity)
+        uow.commit()
+
+
+def load(new_unit: New, entity: Any) -> Any:
+    with new_unit().reading() as uow:
+        return repository(uow, type(entity)).get(entity.id)
+
+
+def values_of(thing: object) -> object:
+    """Return what an object holds, parts as a set of what they hold."""
+    shape = shape_of(inspect(type(thing)))
+    parts = {part.name: sorted(map(values_of, part.of(thing)), key=repr) for part in shape.parts}
+    return shape.values(thing) | parts
+
+
+# ---- the checks -----------------------------------------------------------------------------------------------------
+
+
+def check_added_comes_back(new_unit: New, kind: Kind) -> None:
+    """What is added comes back with all its values."""
+    entities = with_references(kind, 1)
+    save(new_unit, *entities)
+
+    found = load(new_unit, entities[-1])
+    assert values_of(found) == values_of(entities[-1]), "what was loaded differs from what was added"
+    assert found.version == entities[-1].version == 1
+
+
+def check_inserted_comes_back(new_unit: New, kind: Kind) -> None:
+    """What is inserted in bulk comes back as what is added does."""
+    *needed, entity = with_references(kind, 1)
+    save(new_unit, *needed)
+    with new_unit() as uow:
+        repository(uow, kind).insert_many([entity])
+        uow.commit()
+
+    found = load(new_unit, entity)
+    assert values_of(found) == values_of(entity), "what was loaded differs from what was inserted"
+    assert found.version == 1
+
+
+def check_missing_values_come_back(new_unit: New, kind: Kind) -> None:
+    """What may be missing comes back missing."""
+    table: Table = inspect(kind).local_table
+    attributes = shape_of(inspect(kind)).attributes
+    optional = {
+        name: None
+        for name, (columns, _) in attributes.items()
+        if all(table.c[column].nullable and not table.c[column].server_default for column in columns)
+    }
+    entities = with_references(kind, 1, **optional)
+    save(new_unit, *entities)
+
+    found = load(new_unit, entities[-1])
+    assert {name: getattr(found, name) for name in optional} == optional
+
+
+def check_rules_and_columns_agree(new_unit: New, kind: Kind) -> None:
+    """What a rule of the entity takes, its column and its CHECK take too."""
+    hints = get_type_hints(kind)
+    ruled = [field for field in fields(kind) if field.name in kind.rules]
+    for name, value in (
+        (field.name, value) for field in ruled for value in accepted_values(kind, field, hints[field.name], 1)
+    ):
+        entities = with_references(kind, 1, **{name: value})
+        try:
+            with new_unit() as uow:
+                for entity in entities:
+                    repository(uow, type(entity)).add(entity)
+                uow.flush()
+                uow.rollback()
+        except Exception as error:
+            raise AssertionError(
+                f"The rule of {kind.__name__}.{name} takes {value!r:.60}, and the database does not: {error}. Let the"
+                " column and its CHECK allow what the rule allows."
+            ) from error
+
+
+def check_versions_count(new_unit: New, kind: Kind) -> None:
+    """Each saved change counts once, that of a part included."""
+    entities = with_references(kind, 1)
+    save(new_unit, *entities)
+    changes = 0
+    for name, value in _changes(kind):
+        with new_unit() as uow:
+            held = repository(uow, kind).get(entities[-1].id)
+            if not _set(held, name, value):
+                continue
+            uow.commit()
+        changes += 1
+        assert load(new_unit, entities[-1]).version == held.version == 1 + changes, f"a change of {name} counts wrongly"
+
+
+def check_removal_removes_parts(new_unit: New, kind: Kind) -> None:
+    """A removed entity is gone, and its id and its unique values are free, those of its parts included."""
+    entities = with_references(kind, 1)
+    save(new_unit, *entities)
+    with new_unit() as uow:
+        repository(uow, kind).remove(repository(uow, kind).get(entities[-1].id))
+        uow.commit()
+
+    with new_unit() as uow:
+        assert repository(uow, kind).find(entities[-1].id) is None
+        again = example(kind, 1, **{name: getattr(entities[-1], name) for name in ("id", *references(kind))})
+        repository(uow, kind).add(again)
+        uow.commit()
+
+
+def check_constraints_raise_their_errors(new_unit: New, kind: Kind) -> None:
+    """A value that must be unique is refused by the error that is declared beside its constraint."""
+    *needed, first = with_references(kind, 1)
+    save(new_unit, *needed, first)
+    for constraint, change in _clashes(kind, first):
+        *needed, second = with_references(kind, 2)
+        change(second)
+        save(new_unit, *needed)
+        expected = type(error_of(constraint))
+        for way in ("add", "insert_many"):
+            with pytest.raises(Exception) as caught, new_unit() as uow:  # noqa: PT011  # which one is the question
+                found = repository(uow, kind)
+                found.add(second) if way == "add" else found.insert_many([second])
+                uow.commit()
+            assert type(caught.value) is expected, (
+                f"{way}() of a {kind.__name__} that breaks {constraint.name or 'a unique key'} raises {caught.value!r},"
+                f" not {expected.__name__}"
+            )
+
+
+CHECKS: list[Callable[[New, Kind], None]] = [
+    check_added_comes_back,
+    check_inserted_comes_back,
+    check_missing_values_come_back,
+    check_rules_and_columns_agree,
+    check_versions_count,
+    check_removal_removes_parts,
+    check_constraints_raise_their_errors,
+]
+
+
+def _changes(kind: Kind) -> Iterator[tuple[str, object]]:
+    """Yield attributes of an entity, and what to set them to."""
+    other = with_references(kind, 2)[-1]
+    for name in shape_of(inspect(kind)).attributes:
+        if name != "id" and name not in references(kind):
+            yield name, getattr(other, name)
+    for part in shape_of(inspect(kind)).parts:
+        yield part.name, [] if part.many else None
+
+
+def _set(held: Any, name: str, value: object) -> bool:
+    before = getattr(held, name)
+    try:
+        setattr(held, name, value)
+    except ValueError:
+        return False
+    return bool(before != value)
+
+
+def _clashes(kind: Kind, first: Entity) -> Iterator[tuple[Unique, Callable[[Any], None]]]:
+    """Yield each unique key of a root and of its parts, and how another entity breaks it."""
+    for unique in _unique_keys(inspect(kind).local_table):
+        names = [inspect(kind).get_property_by_column(column).key for column in unique.columns]
+        values = {name: getattr(first, name) for name in names}
+        if None not in values.values():
+            yield unique, partial(_take, values)
+    for part in shape_of(inspect(kind)).parts:
+        for unique in _unique_keys(part.shape.table):
+            names = [part.shape.columns[column.key] for column in unique.columns if column.key in part.shape.columns]
+            if part.many:
+                yield unique, partial(_repeat, part, names)
+
+
+def _take(values: dict[str, Any], entity: Any) -> None:
+    entity.__dict__.update(values)  # an id is set once, and here it has to be another one's
+
+
+def _repeat(part: Parts, names: list[str], entity: object) -> None:
+    one, other = part.of(entity)[:2]
+    _take({name: vars(one)[name] for name in names if name in vars(one)}, other)
+
+
+def _unique_keys(table: Table) -> list[Unique]:
+    constraints = [unique for unique in table.constraints if isinstance(unique, UniqueConstraint)]
+    return [table.primary_key, *constraints, *(index for index in table.indexes if index.unique)]

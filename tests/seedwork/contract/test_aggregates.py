@@ -1,0 +1,100 @@
+"""The contract of every aggregate is kept by all shapes of the tests' own, and notices what is wrong."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from domain.seedwork.entity import Entity
+from tests.examples import EXAMPLES
+from tests.seedwork import aggregates
+from tests.seedwork.aggregates import (
+    CHECKS,
+    Kind,
+    New,
+    check_added_comes_back,
+    check_constraints_raise_their_errors,
+    check_rules_and_columns_agree,
+)
+from tests.seedwork.backends import Units
+from tests.seedwork.examples import NoExample, example
+from tests.seedwork.ordering import Order, map_orders
+from tests.seedwork.shapes import (
+    Album,
+    Artist,
+    Cart,
+    Document,
+    InMemoryShapesUnitOfWork,
+    Note,
+    Person,
+    Seat,
+    ShapesUnitOfWork,
+    SkuRepeated,
+    SqlAlchemyShapesUnitOfWork,
+    map_shapes,
+)
+
+KINDS: list[Any] = [Album, Artist, Cart, Document, Note, Person, Seat]
+
+
+@pytest.fixture
+def units() -> Units[ShapesUnitOfWork]:
+    map_shapes()
+    return Units(InMemoryShapesUnitOfWork, SqlAlchemyShapesUnitOfWork)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+def test_every_shape_keeps_the_contract(new_unit: New, kind: Kind, check: Callable[[New, Kind], None]) -> None:
+    check(new_unit, kind)
+
+
+# ---- what is wrong is noticed ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("open_backend", ["sqlite", "postgresql"], indirect=True)
+def test_a_rule_that_the_database_contradicts_is_noticed(new_unit: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Document, "rules", {"amount": lambda amount: amount})
+
+    with pytest.raises(
+        AssertionError, match=r"The rule of Document\.amount takes Decimal\('-1'\), and the database does"
+    ):
+        check_rules_and_columns_agree(new_unit, Document)
+
+
+def test_a_constraint_without_the_error_of_its_entity_is_noticed(
+    new_unit: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(aggregates, "error_of", lambda _: SkuRepeated())
+
+    with pytest.raises(AssertionError, match="raises ConstraintViolated.* not SkuRepeated"):
+        check_constraints_raise_their_errors(new_unit, Seat)
+
+
+def test_a_repository_that_is_not_registered_is_noticed(new_unit: New) -> None:
+    map_orders()
+
+    with pytest.raises(AssertionError, match=r"ShapesUnitOfWork has no repository of Order\. Register it"):
+        check_added_comes_back(new_unit, Order)
+
+
+def test_an_entity_of_which_no_example_can_be_made_asks_for_one_line() -> None:
+    class Riddle:
+        def __init__(self) -> None:
+            raise ValueError
+
+    @dataclass(eq=False, kw_only=True)
+    class Secret(Entity):
+        riddle: Riddle
+
+    Secret.__annotations__["riddle"] = Riddle
+
+    with pytest.raises(NoExample, match=r"for Secret\.riddle\. In tests/examples\.py write: EXAMPLES\[Secret\] = "):
+        example(Secret, 1)
+
+
+def test_an_example_that_was_written_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXAMPLES, Seat, lambda n: Seat(hall=f"hall {n}", row=1, number=n))
+
+    assert example(Seat, 7, row=2).hall == "hall 7"

@@ -1,0 +1,146 @@
+"""Makes examples of any entity or part, from its fields and its rules."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING, Field, fields, is_dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import Enum
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from sqlalchemy import Table, inspect
+
+from adapters.seedwork.mapping import mapper_registry
+from domain.seedwork.entity import Entity, new_id
+from tests.examples import EXAMPLES
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+
+VALUES: dict[type, Callable[[int], list[Any]]] = {  # Any: of the type that is the key
+    bool: lambda n: [n % 2 == 0, n % 2 == 1],
+    int: lambda n: [n, n % 100, 1, 0, -1, 150, 151, 10_000],
+    float: lambda n: [n + 0.5, 0.0],
+    Decimal: lambda n: [Decimal(n), Decimal("0.5"), Decimal("12.34"), Decimal(0), Decimal(-1)],
+    str: lambda n: [
+        *(f"a{n}", f"A-{n}", f"a{n}@example.com", f"+4930{n:06}", f"https://example.com/{n}", f"{n:04}"),
+        *(letter * length for length in (2, 3, 20, 50, 100, 254, 255, 1_000) for letter in "aé"),
+    ],
+    bytes: lambda n: [f"a{n}".encode()],
+    date: lambda n: [START.date() + timedelta(n)],
+    datetime: lambda n: [START + timedelta(seconds=n, microseconds=1)],
+    time: lambda n: [time(n % 24, 1)],
+    timedelta: lambda n: [timedelta(seconds=n)],
+    UUID: lambda n: [new_id()],
+    dict: lambda n: [{"a": [n]}],
+}
+"""By type: values to try, from a number; the first that a rule takes is the example's."""
+
+
+class NoExample(AssertionError):
+    """No example can be made by itself."""
+
+
+def example(kind: type, n: int, **given: Any) -> Any:  # Any: an instance of the kind
+    """Return an example.
+
+    Args:
+        kind: an entity, a part or a value object: a dataclass.
+        n: examples of different numbers share no value that must be unique.
+        given: values of fields.
+    Raises: NoExample (it says which line to write).
+    """
+    if make := EXAMPLES.get(kind):
+        made = make(n)
+        for name, value in given.items():
+            setattr(made, name, value)
+        return made
+    hints = get_type_hints(kind)
+    values = {field.name: value_of(kind, field, hints[field.name], n) for field in fields(kind) if field.init}
+    try:
+        return kind(**values | given)
+    except Exception as error:
+        raise NoExample(f"{error} {_line(kind)}") from error
+
+
+def value_of(kind: type, field: Field[Any], hint: Any, n: int) -> Any:  # Any: a type's annotation, and a value of it
+    """Return a value for a field."""
+    if field.name in {"id", "version"} or field.name in references(kind):
+        return field.default_factory() if field.default_factory is not MISSING else new_id()
+    accepted = list(accepted_values(kind, field, hint, n))
+    if not accepted:
+        raise NoExample(f"No value can be made for {kind.__name__}.{field.name}. {_line(kind)}")
+    return accepted[0]
+
+
+def accepted_values(kind: type, field: Field[Any], hint: Any, n: int) -> Iterator[Any]:
+    """Yield the values to try that the rule of a field takes."""
+    rule = getattr(kind, "rules", {}).get(field.name, lambda value: value)
+    for value in _values(hint, n):
+        try:
+            yield rule(value)
+        except ValueError:
+            continue
+
+
+def references(kind: type) -> dict[str, type]:
+    """Return the attributes by which a class refers to another aggregate, and that aggregate's class."""
+    mapper: Any = inspect(kind, raiseerr=False)
+    found: dict[str, type] = {}
+    for key in mapper.local_table.foreign_key_constraints if mapper else ():
+        target = [other for other in mapper_registry.mappers if other.local_table is key.referred_table]
+        name = mapper.get_property_by_column(next(iter(key.columns))).key
+        if target and issubclass(target[0].class_, Entity) and name in {field.name for field in fields(kind)}:
+            found[name] = target[0].class_
+    return found
+
+
+def with_references(kind: type, n: int, **given: Any) -> list[Any]:
+    """Return an example and, before it, those of other aggregates that it must refer to."""
+    needed: list[Any] = []
+    table: Table = inspect(kind).local_table
+    for name, other in references(kind).items():
+        if name not in given and not table.c[inspect(kind).get_property(name).columns[0].key].nullable:
+            needed += with_references(other, n)
+            given[name] = needed[-1].id
+        else:
+            given.setdefault(name, None)
+    return [*needed, example(kind, n, **given)]
+
+
+def _values(hint: Any, n: int) -> Iterator[Any]:
+    origin, arguments = get_origin(hint) or hint, get_args(hint)
+    if origin in {Union, UnionType}:
+        for argument in arguments:
+            yield from _values(argument, n) if argument is not NoneType else ()
+    elif origin is list:
+        yield [example(arguments[0], 10 * n + position) for position in range(2)]
+    elif hasattr(hint, "__supertype__"):
+        yield from _values(hint.__supertype__, n)
+    elif isinstance(origin, type):
+        yield from _of_type(origin, n)
+
+
+def _of_type(kind: type[Any], n: int) -> Iterator[Any]:
+    if kind in VALUES:
+        yield from VALUES[kind](n)
+    elif issubclass(kind, Enum):
+        yield from kind
+    elif is_dataclass(kind):
+        yield example(kind, n)
+    else:
+        yield from _made_of(kind, n)
+
+
+def _made_of(kind: type[Any], n: int) -> Iterator[Any]:
+    """Yield what a type makes of simple values, as one that checks a text does."""
+    for base in kind.__mro__:
+        for value in VALUES[base](n) if base in VALUES else ():
+            try:
+                yield kind(value)
+            except ValueError:
+                continue
+
+
+def _line(kind: type) -> str:
+    return f"In tests/examples.py write: EXAMPLES[{kind.__name__}] = lambda n: {kind.__name__}(...)"

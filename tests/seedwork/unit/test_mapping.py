@@ -1,0 +1,148 @@
+"""A mapping that would save something wrongly, or nowhere, is refused by name."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uuid
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import registry, relationship
+
+from adapters.seedwork import mapping
+from domain.seedwork.entity import Entity, Part, new_id
+
+Plan = Callable[[MetaData], None]
+
+
+@pytest.fixture(autouse=True)
+def _a_registry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapping, "mapper_registry", registry())
+
+
+def table(metadata: MetaData, name: str, *columns: Column[Any]) -> Table:
+    return Table(name, metadata, Column("id", Uuid, primary_key=True), *columns, Column("version", Integer))
+
+
+def a_field_without_a_column(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        title: str
+
+    books = table(metadata, "books")
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
+def no_version(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    mapping.map_once(Book, table(metadata, "books"))
+
+
+def another_primary_key(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        isbn: str
+
+    books = Table(
+        "books", metadata, Column("isbn", String, primary_key=True), Column("id", Uuid), Column("version", Integer)
+    )
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
+def inheritance(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        kind: str
+
+    books = table(metadata, "books", Column("kind", String))
+    mapping.map_once(Book, books, version_id_col=books.c.version, polymorphic_on=books.c.kind)
+
+
+def parts_of(**options: Any) -> Plan:
+    def plan(metadata: MetaData) -> None:
+        @dataclass(eq=False, kw_only=True)
+        class Page(Part):
+            id: UUID = field(default_factory=new_id)
+
+        @dataclass(eq=False, kw_only=True)
+        class Book(Entity):
+            pages: list[Page] = field(default_factory=list)
+
+        books = table(metadata, "books")
+        pages = table(metadata, "pages", Column("book_id", ForeignKey("books.id")))
+        mapping.map_once(Page, pages)
+        mapping.map_once(
+            Book, books, version_id_col=books.c.version, properties={"pages": relationship(Page, **options)}
+        )
+
+    return plan
+
+
+def entities_as_parts(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    @dataclass(eq=False, kw_only=True)
+    class Author(Entity):
+        books: list[Book] = field(default_factory=list)
+
+    authors = table(metadata, "authors")
+    books = table(metadata, "books", Column("author_id", ForeignKey("authors.id")))
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+    mapping.map_once(Author, authors, version_id_col=authors.c.version, properties={"books": relationship(Book)})
+
+
+def navigation(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Author(Entity): ...
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        author: Author | None = None
+
+    authors = table(metadata, "authors")
+    books = table(metadata, "books", Column("author_id", ForeignKey("authors.id")))
+    mapping.map_once(Author, authors, version_id_col=authors.c.version)
+    mapping.map_once(Book, books, version_id_col=books.c.version, properties={"author": relationship(Author)})
+
+
+def many_to_many(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Tag(Part):
+        id: UUID = field(default_factory=new_id)
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        tags: list[Tag] = field(default_factory=list)
+
+    books, tags = table(metadata, "books"), table(metadata, "tags")
+    both = Table(
+        "book_tags", metadata, Column("book_id", ForeignKey("books.id")), Column("tag_id", ForeignKey("tags.id"))
+    )
+    mapping.map_once(Tag, tags)
+    mapping.map_once(
+        Book, books, version_id_col=books.c.version, properties={"tags": relationship(Tag, secondary=both)}
+    )
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (a_field_without_a_column, "Book.title has no column, so it would not be saved"),
+        (no_version, "Book has no version. Map it with: version_id_col=table.c.version"),
+        (another_primary_key, "Book needs a table whose primary key is the one column of its id"),
+        (inheritance, "Book is mapped with inheritance, not supported"),
+        (parts_of(), 'Book.pages holds parts. Map it with: cascade="all, delete-orphan"'),
+        (parts_of(cascade="all, delete-orphan"), 'Book.pages could not be read .*: lazy="selectin"'),
+        (entities_as_parts, "Author.books holds entities, which are saved by themselves"),
+        (navigation, "Book.author points to another aggregate: refer to it by its id, author_id"),
+        (many_to_many, "Book.tags is many-to-many, which is not supported"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_a_shape_that_is_not_supported_is_refused_by_name(plan: Plan, message: str) -> None:
+    with pytest.raises(ArgumentError, match=message), mapping.mapping():
+        plan(MetaData())
