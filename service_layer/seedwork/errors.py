@@ -26,6 +26,10 @@ COPIED = (
     " make a new entity."
 )
 REFERENCE = "A row would point to one that does not exist, or be removed while others point to it."
+ENDED = (
+    "A statement has ended the transaction of the block, which the unit of work alone does. What the block wrote before"
+    " is saved or lost, as the statement says. Write uow.commit() or uow.rollback() instead."
+)
 SHARED_PART = "A part belongs to two. Take it out of the one before the other gets it, or make a new one for each."
 WRITE_IN_READING_BLOCK = "A write in a reading block, which saves nothing. To write, open it by: with uow:"
 

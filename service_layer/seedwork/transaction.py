@@ -160,7 +160,10 @@ class Transaction(ABC):
             try:
                 self._begin()
             except BaseException:
-                self._release()
+                try:
+                    self._close()
+                finally:
+                    self._release()
                 raise
             return self.block
         outer = self.working_block("with uow:")

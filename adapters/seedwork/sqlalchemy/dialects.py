@@ -5,8 +5,10 @@ each block 25 to 50 us: a fifth of reading an entity by id on SQLite.
 """
 
 from collections.abc import Callable
+from contextvars import ContextVar
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from weakref import ref
+from weakref import WeakSet, ref
 
 from sqlalchemy import URL, Dialect, PoolProxiedConnection
 from sqlalchemy.dialects import registry
@@ -15,11 +17,16 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.default import DefaultDialect
 
+from service_layer.seedwork.errors import ENDED, UnitOfWorkMisuse
+
 if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.session import UnitSession
 
 SESSION = "session"
 """The key in a connection's ``info`` of a weak reference to the session that it serves."""
+
+CONNECTING = ContextVar("CONNECTING", default=False)
+"""Whether a unit of work takes a connection from the pool now."""
 
 WRITING_TAGS = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "CREATE", "ALTER", "DROP")
 """How PostgreSQL's command tags of statements begin that write."""
@@ -32,7 +39,7 @@ def session_of(info: dict[str, Any]) -> "UnitSession | None":
 
 
 class _UnitOfWorkDialect(DefaultDialect):
-    """Notes in the block whether a statement has written."""
+    """Notes in the block whether a statement has written, and refuses one that ends the unit's transaction."""
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         self._send(context, cursor, cursor.execute, statement, parameters)
@@ -44,44 +51,64 @@ class _UnitOfWorkDialect(DefaultDialect):
         self._send(context, cursor, cursor.execute, statement)
 
     def _send(self, context: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> None:
-        if context is None:
+        session = _session_of(context) if context else None
+        if not session or not context.is_text:
             execute(*arguments)
-            return
-        connection = context.root_connection
-        if context.is_text:
-            wrote = self._send_text(connection.connection, cursor, execute, *arguments)
-        else:
-            execute(*arguments)
-            wrote = context.isinsert or context.isupdate or context.isdelete
-        if wrote and (session := session_of(connection.info)) and session.unit.block:
+            wrote = session and (context.isinsert or context.isupdate or context.isdelete)
+        else:  # of plain SQL the driver alone knows what it did
+            driver = context.root_connection.connection.driver_connection
+            wrote = self._send_text(driver, cursor, execute, *arguments)
+            if self.has_ended(driver):
+                raise UnitOfWorkMisuse(ENDED)
+        if wrote and session and session.unit.block:
             session.unit.block.changed = True
 
-    def _send_text(
-        self, connection: PoolProxiedConnection, cursor: Any, execute: Callable[..., object], *arguments: Any
-    ) -> bool:
-        """Execute plain SQL, and return whether it has written, as the driver says."""
+    def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
+        """Execute plain SQL, and return whether it has written."""
+        raise NotImplementedError
+
+    def has_ended(self, driver: Any) -> bool:
+        """Tell whether a driver's connection has no transaction."""
+        raise NotImplementedError
+
+    def renew(self, connection: Any, info: dict[str, Any]) -> None:
+        """Take back what a reading block has set, for somebody who takes a connection from the pool without a unit."""
         raise NotImplementedError
 
 
 class _SQLite(_UnitOfWorkDialect):
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
-        session = session_of(dbapi_connection.info)
+        session, info = session_of(dbapi_connection.info), dbapi_connection.info
         read_only = bool(session and session.is_read_only)
         # only when it changes: the pragma makes SQLite prepare every statement anew
-        if dbapi_connection.info.get("query_only", False) is not read_only:
+        if info.get("query_only", False) is not read_only:
             _execute(dbapi_connection, f"PRAGMA query_only={read_only:d}")
-            dbapi_connection.info["query_only"] = read_only
+            info["query_only"] = read_only
+        if not session and dbapi_connection.dbapi_connection in self._autocommitting:
+            return
         # IMMEDIATE takes the write lock now. A transaction that begins as a reader and writes later fails at once
         # with SQLITE_BUSY_SNAPSHOT instead of waiting.
         _execute(dbapi_connection, "BEGIN IMMEDIATE" if session and not read_only else "BEGIN")
 
-    def _send_text(
-        self, connection: PoolProxiedConnection, cursor: Any, execute: Callable[..., object], *arguments: Any
-    ) -> bool:
-        driver: Any = connection.driver_connection  # Any: sqlite3's, or aiosqlite's
+    def set_isolation_level(self, dbapi_connection: Any, level: str) -> None:
+        """Let AUTOCOMMIT begin nothing, as VACUUM needs it; the driver begins nothing by itself in any case."""
+        (self._autocommitting.add if level == "AUTOCOMMIT" else self._autocommitting.discard)(dbapi_connection)
+
+    def renew(self, connection: Any, info: dict[str, Any]) -> None:
+        if info.pop("query_only", False):
+            connection.execute("PRAGMA query_only=0")
+
+    def has_ended(self, driver: Any) -> bool:
+        return not driver.in_transaction
+
+    def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         before = driver.total_changes
         execute(*arguments)
         return bool(driver.total_changes != before)
+
+    @cached_property
+    def _autocommitting(self) -> WeakSet[Any]:
+        return WeakSet()
 
 
 class _PostgreSQL(_UnitOfWorkDialect):
@@ -94,13 +121,15 @@ class _PostgreSQL(_UnitOfWorkDialect):
         level = name and self.loaded_dbapi.IsolationLevel[name.replace(" ", "_")]
         driver: Any = dbapi_connection.driver_connection  # Any: psycopg is an extra
         if (driver.isolation_level, driver.read_only) != (level, read_only):
-            setter: Any = dbapi_connection.dbapi_connection  # an asynchronous driver is set through its adapter
-            setter.set_isolation_level(level)
-            setter.set_read_only(read_only)
+            _set_mode(dbapi_connection.dbapi_connection, level, read_only)
 
-    def _send_text(
-        self, connection: PoolProxiedConnection, cursor: Any, execute: Callable[..., object], *arguments: Any
-    ) -> bool:
+    def renew(self, connection: Any, info: dict[str, Any]) -> None:
+        _set_mode(connection, None, None)
+
+    def has_ended(self, driver: Any) -> bool:
+        return bool(driver.info.transaction_status.name == "IDLE")
+
+    def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         sent = execute(*arguments) or cursor  # psycopg returns its cursor, which an asynchronous adapter hides
         tag: str = getattr(sent, "statusmessage", "INSERT") or ""  # an asynchronous executemany() returns nothing
         return tag.startswith(WRITING_TAGS) and cursor.rowcount != 0
@@ -133,7 +162,19 @@ def driver_of(url: URL, *, is_async: bool = False) -> str:
     return f"{url.get_backend_name()}+{kind.lower()}"
 
 
+def _session_of(context: Any) -> "UnitSession | None":
+    try:
+        return session_of(context.root_connection.info)
+    except NotImplementedError:  # the connection on which SQLAlchemy gets to know the server has none
+        return None
+
+
 def _execute(connection: PoolProxiedConnection, sql: str) -> None:
     cursor = connection.cursor()
     cursor.execute(sql)
     cursor.close()
+
+
+def _set_mode(connection: Any, level: Any, read_only: bool | None) -> None:  # noqa: FBT001  # as psycopg has it
+    connection.set_isolation_level(level)  # an asynchronous driver is set through its adapter
+    connection.set_read_only(read_only)

@@ -1,5 +1,7 @@
 """Engines and sessions: what SQLite and PostgreSQL each need, how a transaction begins, who hears of a failure."""
 
+from contextlib import suppress
+from functools import partial
 from sqlite3 import Connection as SQLiteConnection
 from typing import Any
 
@@ -11,7 +13,7 @@ from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.seedwork.settings import DatabaseSettings
-from adapters.seedwork.sqlalchemy.dialects import driver_of, session_of
+from adapters.seedwork.sqlalchemy.dialects import CONNECTING, driver_of, session_of
 from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable
@@ -40,8 +42,10 @@ def prepare(engine: Engine) -> Engine:
     """Set an engine up for units of work, and return it: what a new connection gets, and who translates errors."""
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "invalidate", _end_transaction)
     else:
         event.listen(engine, "checkout", _replace_if_closed)
+    event.listen(engine, "checkout", partial(_renew_for_others, engine.dialect))
     event.listen(engine, "handle_error", _translate)
     return engine
 
@@ -87,6 +91,20 @@ def _set_pragmas(connection: SQLiteConnection, _record: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _renew_for_others(dialect: Any, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:
+    if not CONNECTING.get():
+        dialect.renew(connection, entry.info)
+
+
+def _end_transaction(connection: Any, _record: object, _error: object) -> None:  # Any: sqlite3's, or an adapter
+    """End the transaction of a connection that is about to be closed after an interruption.
+
+    SQLite would keep it, and its lock, as long as one cursor of the connection is unread.
+    """
+    with suppress(Exception):
+        connection.rollback()
+
+
 def _replace_if_closed(_driver: object, entry: ConnectionPoolEntry, _connection: object) -> None:
     """Let the pool replace a connection that the server has closed.
 
@@ -116,7 +134,7 @@ def _translate(context: ExceptionContext) -> None:
         wrapped.args, wrapped.params = (f"({type(error).__name__}) {error}",), None
     if isinstance(meaning, DatabaseUnavailable):
         context.is_disconnect = True  # although it may still answer, as a stand-by does
-    elif connection and _has_ended(connection):
+    elif connection and (_has_ended(connection) or _is_interrupted(connection)):
         context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
     if session:
         session.fail(meaning or wrapped or error, lost=context.is_disconnect)
@@ -126,5 +144,15 @@ def _translate(context: ExceptionContext) -> None:
 
 def _has_ended(connection: Connection) -> bool:
     """Tell whether SQLite has ended the transaction by itself, as on a full disk: all that followed would be kept."""
-    driver = connection.connection.driver_connection
-    return connection.in_transaction() and getattr(driver, "in_transaction", True) is False
+    dialect: Any = connection.dialect  # Any: one of dialects.py
+    in_transaction = dialect.name == "sqlite" and connection.in_transaction()
+    return in_transaction and bool(dialect.has_ended(connection.connection.driver_connection))
+
+
+def _is_interrupted(connection: Connection) -> bool:
+    """Tell whether PostgreSQL still works on a statement that a signal handler has left by an exception; cancel it."""
+    driver: Any = connection.connection.driver_connection  # Any: psycopg is an extra
+    if connection.dialect.name == "sqlite" or driver.info.transaction_status.name != "ACTIVE":
+        return False
+    driver.cancel()  # the server would hold its locks until the statement ends
+    return True

@@ -3,14 +3,14 @@
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
-from sqlalchemy import Connection, Engine, event, inspect
+from sqlalchemy import Connection, event, inspect
 from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.orm import Session, SessionTransaction, make_transient
 from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.seedwork.sqlalchemy.flush import parts_of, prepare_flush
 from domain.seedwork.entity import Entity
-from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict, UnitOfWorkMisuse
+from service_layer.seedwork.errors import ENDED, OVERTAKEN, ConcurrencyConflict, UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction
 
 
@@ -51,11 +51,16 @@ class UnitSession(Session):
 
     def commit_block(self) -> None:
         """Release the innermost savepoint, or commit the transaction."""
+        block, connection = self.unit.block, self.get_bind()
+        assert isinstance(connection, Connection)
+        dialect: Any = connection.dialect  # Any: one of dialects.py
+        if block and block.changed and not block.outer and dialect.has_ended(connection.connection.driver_connection):
+            raise UnitOfWorkMisuse(ENDED)
         try:
             self._blocks[-1][0].commit()
         except BaseException:
             if len(self._blocks) == 1:
-                _end_transaction(self.get_bind())
+                _end_transaction(connection)
             self._show_values()
             raise
         self._blocks.pop()
@@ -146,9 +151,8 @@ event.listen(UnitSession, "after_rollback", UnitSession.keep_values)
 event.listen(UnitSession, "deleted_to_persistent", UnitSession.keep_values_of)
 
 
-def _end_transaction(connection: Connection | Engine) -> None:
+def _end_transaction(connection: Connection) -> None:
     """End what SQLAlchemy takes for ended after a failed COMMIT: on its connection the next block would commit it."""
-    assert isinstance(connection, Connection)
     if not connection.invalidated:
         try:
             connection.connection.rollback()

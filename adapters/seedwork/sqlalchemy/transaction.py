@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.util import await_
 from sqlalchemy.util.concurrency import in_greenlet
 
-from adapters.seedwork.sqlalchemy.dialects import SESSION
+from adapters.seedwork.sqlalchemy.dialects import CONNECTING, SESSION
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable, UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction, checked_level
@@ -63,12 +63,15 @@ class SqlAlchemyTransaction(Transaction):
                 "This unit of work must be awaited. Write: await run(function, uow), from"
                 " adapters.seedwork.sqlalchemy.asynchronous."
             )
+        ours = CONNECTING.set(True)
         try:
             connection = engine.connect()
         except PoolTimeout as error:
             raise DatabaseUnavailable(
                 "All connections of the pool are in use. Close blocks sooner, or raise DATABASE_POOL_SIZE."
             ) from error
+        finally:
+            CONNECTING.reset(ours)
         session.bind, session.unit, self._session = connection, self, session
         # weak: the pool keeps this record, and must not keep a block alive that its caller has forgotten
         connection.info[SESSION] = ref(session)
