@@ -25,11 +25,15 @@ EXCLUDED = (
     "prefer-bigint-over-int",
     "prefer-identity",
     "prefer-text-field",
-    "prefer-robust-stmts",  # a revision is all or nothing, and IF NOT EXISTS takes a broken index for a good one
     "require-lock-timeout",  # env.py sets it
     "require-statement-timeout",  # a migration may take its time where it keeps nobody waiting
 )
 STEP = re.compile(r"^-- Running upgrade .*?-> (\w+)$", re.MULTILINE)
+INDEX = re.compile(r'(CREATE (?:UNIQUE )?INDEX CONCURRENTLY )(?:IF NOT EXISTS )?("[^"]+"|\w+)', re.IGNORECASE)
+DROP_FIRST = (
+    "A build that fails leaves a broken index, which IF NOT EXISTS would take for a good one. Drop it first:"
+    " op.drop_index(..., if_exists=True, postgresql_concurrently=True)"
+)
 MARKER = re.compile(r"^\s*# squawk: allow ([\w-]+)(?:: *(\S.*))?$", re.MULTILINE)
 
 
@@ -70,7 +74,7 @@ def squawk(steps: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
     with TemporaryDirectory() as folder:
         for revision, sql in steps.items():
             # squawk-ignore: a comment in a statement would be another way past
-            Path(folder, f"{revision}.sql").write_text(sql.replace("squawk-ignore", ""))
+            Path(folder, f"{revision}.sql").write_text(as_repeatable(sql.replace("squawk-ignore", "")))
         run = [
             program,
             "--reporter=json",
@@ -86,8 +90,21 @@ def squawk(steps: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
         revision, rule = Path(finding["file"]).stem, finding["rule_name"]
         statement = " ".join("\n".join(steps[revision].splitlines()[finding["line"] : finding["line_end"] + 1]).split())
         advice = " ".join(filter(None, (finding["message"], finding["help"])))
+        if rule == "prefer-robust-stmts" and INDEX.match(statement):
+            advice = DROP_FIRST
         found[revision].append((rule, f"{rule}: {statement}\n  {advice}"))
     return found
+
+
+def as_repeatable(sql: str) -> str:
+    """Write IF NOT EXISTS, which squawk asks for outside a transaction, into each index that is dropped first."""
+
+    def rewrite(found: re.Match[str]) -> str:
+        create, name = found.groups()
+        is_dropped = f"DROP INDEX CONCURRENTLY IF EXISTS {name};".casefold() in sql[: found.start()].casefold()
+        return f"{create}{'IF NOT EXISTS ' if is_dropped else ''}{name}"
+
+    return INDEX.sub(rewrite, sql)
 
 
 if __name__ == "__main__":
