@@ -57,13 +57,19 @@ def assert_reversible(history: History) -> None:
         up = _state(history)
         history.downgrade(revision._all_down_revisions[0] if revision.is_merge_point else f"{id}@-1")
         down = _state(history)
-        assert before.schema ^ down.schema == set(), f"{id}: its downgrade does not undo it"
+        _assert_same(before.schema, down.schema, f"{id}: its downgrade does not undo it")
         history.upgrade(id)
         again = _state(history)
-        assert up.schema ^ again.schema == set(), f"{id}: done again, it does something else"
+        _assert_same(up.schema, again.schema, f"{id}: done again, it does something else")
         untouched = before.cells & up.cells
         assert untouched - (down.cells & again.cells) == set(), f"{id}: values are lost or changed"
         _fill(history)
+
+
+def _assert_same(one: Schema, other: Schema, problem: str) -> None:
+    lines = [f"lost: {line}" for line in sorted(one - other)] + [f"new: {line}" for line in sorted(other - one)]
+    hint = "If SQLite lost it in a table that was rebuilt, see docs/migrations.md"
+    assert not lines, "\n  ".join((problem, *lines, hint))
 
 
 def _state(history: History) -> _State:

@@ -13,6 +13,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from adapters.seedwork.settings import DatabaseSettings
 from adapters.seedwork.sqlalchemy.dialects import driver_of, session_of
 from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
+from adapters.seedwork.sqlalchemy.lifetime import watch
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from adapters.seedwork.sqlalchemy.sqlite import create_private, switch_to_wal
 from service_layer.seedwork.errors import DatabaseUnavailable
@@ -45,6 +46,7 @@ def prepare(engine: Engine) -> Engine:
     else:
         event.listen(engine, "checkout", _replace_if_closed)
     event.listen(engine, "handle_error", _translate)
+    watch(engine)
     return engine
 
 

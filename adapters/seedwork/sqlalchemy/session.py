@@ -151,6 +151,6 @@ def _end_transaction(connection: Connection | Engine) -> None:
     assert isinstance(connection, Connection)
     if not connection.invalidated:
         try:
-            connection.connection.rollback()
+            connection.dialect.do_rollback(connection.connection)
         except Exception:  # whatever the driver raises
             connection.invalidate()
