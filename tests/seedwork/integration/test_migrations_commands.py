@@ -55,7 +55,7 @@ def test_the_command_line_tells_what_it_does_and_an_error_once(on_sqlite: Histor
 
     said, _ = on_sqlite.start("check").communicate()
 
-    assert "INFO  [alembic.runtime.migration] Context impl SQLiteImpl." in said
+    assert "INFO  [alembic.runtime.migration] Context impl CarefulSQLite." in said
     assert "INFO  [alembic.autogenerate.compare.tables] Detected removed table 'parents'" in said
     assert "plugin" not in said
     assert said.count("New upgrade operations detected") == 1
