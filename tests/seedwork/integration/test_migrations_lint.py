@@ -30,6 +30,10 @@ def test_the_houses_own_revisions_pass() -> None:
     assert refused(History(PROJECT / "migrations" / "versions", "postgresql://")) == []
 
 
+def test_a_history_without_a_revision_passes(tmp_path: Path) -> None:
+    assert refused(History(tmp_path / "revisions", "postgresql://")) == []
+
+
 @pytest.mark.parametrize(
     ("rule", "upgrade"),
     [
