@@ -42,7 +42,7 @@ class DatabaseSettings(BaseSettings):
     migration_database_url: SecretStr | None = None
     """The same database for ``alembic``, where another role owns the schema."""
     migration_wait_s: Seconds = 300.0
-    """How long ``alembic`` waits for another process that migrates the same database."""
+    """How long ``alembic`` waits for another process that migrates the same database, and tries again for a lock."""
     database_check_schema: bool = True
     """Whether ``bootstrap()`` refuses a database that is not at the newest revision."""
     database_echo: bool = False

@@ -177,6 +177,7 @@ def test_a_revision_that_can_not_be_undone_is_seen(
         assert_reversible(planted)
 
 
+T = "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, n INT{})"
 LOST = [
     ("CREATE TRIGGER tr AFTER UPDATE ON t BEGIN SELECT 1; END", "lost: t: trigger tr"),
     ("CREATE INDEX ix ON t (n DESC)", "lost: t: index ix"),
@@ -192,17 +193,19 @@ KEPT = [
     'create table "t" (id integer not null primary key, "n" int default 1)',
 ]
 REBUILD = """
-    with op.batch_alter_table("t", recreate="always") as batch:
-        batch.{}
-    """
+{before}
+with op.batch_alter_table("t", recreate="always"{options}) as batch:
+    batch.{change}
+{after}
+"""
 
 
-def plant_a_rebuild(history: History, statement: str) -> None:
-    table = "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY, n INT)"
-    statements = [statement] if " table " in statement.lower() else [table, statement]
+def plant_a_rebuild(history: History, statement: str, before: str = "", options: str = "", after: str = "") -> None:
+    statements = [statement] if "table" in statement.lower() else [T.format(""), statement]
     history.plant("first", "\n".join(f"op.execute({each!r})" for each in statements), 'op.drop_table("t")')
-    add, drop = REBUILD.format('add_column(sa.Column("m", sa.Integer))'), REBUILD.format('drop_column("m")')
-    history.plant("second", add, drop, down="first")
+    around = {"before": before, "options": options, "after": after.format(statement)}
+    add = REBUILD.format(change='add_column(sa.Column("m", sa.Integer))', **around)
+    history.plant("second", add, REBUILD.format(change='drop_column("m")', **around), down="first")
 
 
 @pytest.mark.parametrize(("statement", "lost"), LOST)
@@ -216,6 +219,42 @@ def test_what_a_rebuilt_table_of_sqlite_loses_is_named(on_sqlite: History, state
 @pytest.mark.parametrize("statement", KEPT)
 def test_what_a_rebuilt_table_of_sqlite_keeps_is_let_through(on_sqlite: History, statement: str) -> None:
     plant_a_rebuild(on_sqlite, statement)
+
+    assert_reversible(on_sqlite)
+
+
+@pytest.mark.parametrize(
+    ("statement", "recipe"),
+    [
+        ("CREATE TRIGGER tr AFTER UPDATE ON t BEGIN SELECT 1; END", {"after": "op.execute('{}')"}),
+        ("CREATE INDEX ix ON t (n DESC)", {"before": "op.drop_index('ix')", "after": "op.execute('{}')"}),
+        ("CREATE INDEX ix ON t (abs(n))", {"before": "op.drop_index('ix')", "after": "op.execute('{}')"}),
+        (
+            "CREATE TABLE t (id INTEGER NOT NULL PRIMARY KEY AUTOINCREMENT, n INT)",
+            {"options": ", table_kwargs={'sqlite_autoincrement': True}"},
+        ),
+        (
+            T.format(", s VARCHAR(9) COLLATE NOCASE"),
+            {"options": ", reflect_args=[sa.Column('s', sa.String(9, collation='NOCASE'))]"},
+        ),
+        (
+            T.format(", CONSTRAINT uq UNIQUE (n) ON CONFLICT IGNORE"),
+            {"options": ", table_args=[sa.UniqueConstraint('n', name='uq', sqlite_on_conflict='IGNORE')]"},
+        ),
+        (T.format(", CHECK (n > 0)"), {"options": ", table_args=[sa.CheckConstraint('n > 0')]"}),
+        (
+            T.format(", g INT GENERATED ALWAYS AS (n + 1) VIRTUAL"),
+            {
+                "before": "op.drop_column('t', 'g')",
+                "after": "op.add_column('t', sa.Column('g', sa.Integer, sa.Computed('n + 1', persisted=False)))",
+            },
+        ),
+    ],
+)
+def test_what_a_rebuilt_table_of_sqlite_loses_the_page_brings_back(
+    on_sqlite: History, statement: str, recipe: dict[str, str]
+) -> None:
+    plant_a_rebuild(on_sqlite, statement, **recipe)
 
     assert_reversible(on_sqlite)
 
@@ -236,7 +275,7 @@ def test_a_generated_column_of_sqlite_is_refused_by_the_database(on_sqlite: Hist
 def test_a_cast_of_which_sqlite_leaves_the_year_is_refused(on_sqlite: History, before: str, after: str) -> None:
     on_sqlite.plant("first", f'op.create_table("t", sa.Column("at", sa.{before}))', 'op.drop_table("t")')
     cast = f'alter_column("at", existing_type=sa.{before}(), type_=sa.{after}())'.replace(")()", ")")
-    on_sqlite.plant("second", REBUILD.format(cast), down="first")
+    on_sqlite.plant("second", REBUILD.format(change=cast, before="", options="", after=""), down="first")
 
     with pytest.raises(CommandError, match=f"The column at would become {after}.*leaves the year"):
         on_sqlite.upgrade()

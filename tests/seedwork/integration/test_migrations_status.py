@@ -167,10 +167,12 @@ def test_status_shows_no_password(postgresql_url: str, monkeypatch: pytest.Monke
     url = make_url(postgresql_url)
     password = url.password or "p@ssword"
 
-    shown = status(url.set(password=password).render_as_string(hide_password=False), monkeypatch)
+    url = url.set(password=password).update_query_dict({"sslpassword": "hunter2"})
+    shown = status(url.render_as_string(hide_password=False), monkeypatch)
 
     assert f"Database  postgresql+psycopg://{url.username}:***@" in shown
     assert password not in shown
+    assert "hunter2" not in shown
 
 
 def test_status_of_a_wrong_setting_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
