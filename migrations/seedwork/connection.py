@@ -1,4 +1,4 @@
-"""The connection that migrates: one process at a time, all of a revision or nothing, and readers don't wait for long."""
+"""The connection that migrates: one process at a time, all of a revision or nothing, and no reader waits for long."""
 
 import logging
 import sqlite3
