@@ -5,6 +5,7 @@ import pytest
 from adapters.unit_of_work import InMemoryUnitOfWork, SqlAlchemyUnitOfWork
 from service_layer.unit_of_work import UnitOfWork
 from tests.seedwork.backends import Units
+from tests.seedwork.reversal import Rows
 
 pytest_plugins = ["tests.seedwork.fixtures"]
 
@@ -13,3 +14,9 @@ pytest_plugins = ["tests.seedwork.fixtures"]
 def units() -> Units[UnitOfWork]:
     """Your unit of work."""
     return Units(InMemoryUnitOfWork, SqlAlchemyUnitOfWork)
+
+
+@pytest.fixture
+def revision_rows() -> Rows:
+    """Rows on which your revisions are tried, by table and column, where a CHECK refuses those that are made up."""
+    return {}

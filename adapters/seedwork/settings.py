@@ -1,5 +1,6 @@
 """The settings of a database, read from the environment and from ``.env`` in the project's folder."""
 
+import re
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -18,6 +19,9 @@ _DRIVERS = {
     "postgresql+psycopg": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
 }
+
+_SECRET = re.compile(r"([?&]\w*(?:password|secret|scram_\w+_key)=)[^&]*", re.IGNORECASE)
+"""A value in a URL's query that nobody may see; the password before the host SQLAlchemy hides by itself."""
 
 # at least a millisecond: PostgreSQL takes less for no limit at all
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
@@ -38,7 +42,7 @@ class DatabaseSettings(BaseSettings):
     migration_database_url: SecretStr | None = None
     """The same database for ``alembic``, where another role owns the schema."""
     migration_wait_s: Seconds = 300.0
-    """How long ``alembic`` waits for another process that migrates the same database."""
+    """How long ``alembic`` waits for another process that migrates the same database, and tries again for a lock."""
     database_check_schema: bool = True
     """Whether ``bootstrap()`` refuses a database that is not at the newest revision."""
     database_echo: bool = False
@@ -68,12 +72,20 @@ class DatabaseSettings(BaseSettings):
     @property
     def url(self) -> URL:
         """The database as the application opens it."""
-        return make_url(self.database_url.get_secret_value())
+        return _Url(*make_url(self.database_url.get_secret_value()))
 
     @property
     def migration_url(self) -> URL:
         """The database as ``alembic`` opens it."""
-        return make_url((self.migration_database_url or self.database_url).get_secret_value())
+        return _Url(*make_url((self.migration_database_url or self.database_url).get_secret_value()))
+
+
+class _Url(URL):
+    """A URL that shows no secret of its query either: in ``repr(engine)``, an error, or wherever it is printed."""
+
+    def render_as_string(self, hide_password: bool = True) -> str:  # noqa: FBT001, FBT002  # as URL has it
+        text = super().render_as_string(hide_password)
+        return _SECRET.sub(r"\1***", text) if hide_password else text
 
 
 def explain(error: ValidationError) -> str:
@@ -98,6 +110,11 @@ def _url(text: str) -> URL:
         return url
     if not url.database or url.database.startswith((":memory:", "file:")):
         raise ValueError("a database in memory would be empty for every connection: name a file, like sqlite:///app.db")
+    if url.query:
+        raise ValueError(
+            "SQLite's URL ends with the file. Instead of ?timeout= set DATABASE_LOCK_TIMEOUT_S, for alembic"
+            " MIGRATION_WAIT_S"
+        )
     file = PROJECT / url.database
     if file.is_dir():
         raise ValueError(f"{file} is a folder: name a file")

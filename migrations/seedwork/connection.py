@@ -1,4 +1,4 @@
-"""The connection that migrates: one process at a time, and all of a revision or nothing."""
+"""The connection that migrates: one process at a time, all of a revision or nothing, and no reader waits for long."""
 
 import logging
 import sqlite3
@@ -8,13 +8,18 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from alembic.util import CommandError
-from sqlalchemy import Connection, NullPool, create_engine, event, func, select, text
+from sqlalchemy import URL, Connection, NullPool, create_engine, event, func, select, text
 from sqlalchemy.exc import DBAPIError
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random
 
-from adapters.seedwork.settings import DatabaseSettings
+from adapters.seedwork.sqlalchemy.sqlite import create_private
 
 log = logging.getLogger("alembic.env")
 
+LOCK_WAIT_S = 5
+"""How long a statement waits for its lock on PostgreSQL, and whoever comes after it waits with it."""
+PAUSE_S = (1, 5)
+"""How long the others may go on before it is tried again: at least, and at most."""
 LOCK = 7_316_911_042  # any bigint, of this application alone
 HOLDER = text("""
     SELECT concat_ws(', ', 'pid ' || pid, application_name, 'user ' || usename, host(client_addr),
@@ -26,14 +31,16 @@ HOLDER = text("""
 
 
 @contextmanager
-def connect(settings: DatabaseSettings) -> Generator[Connection]:
+def connect(url: URL, wait_s: float) -> Generator[Connection]:
     """Connect, and wait until no other process migrates the database; the lock ends with the connection."""
-    url, wait_s = settings.migration_url, settings.migration_wait_s
     sqlite = url.drivername == "sqlite"
     options = {"timeout": wait_s} if sqlite else {"connect_timeout": 5, "fallback_application_name": "alembic"}
     options = {name: value for name, value in options.items() if name not in url.query}
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)
+    if sqlite:
+        event.listen(engine, "do_connect", create_private)
     try:
-        connection = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options).connect()
+        connection = engine.connect()
     except DBAPIError as error:
         raise _unusable(error) from None
     with connection:
@@ -59,6 +66,30 @@ def _lock(connection: Connection, wait_s: float) -> None:
     connection.commit()  # else Alembic takes the transaction for its caller's, and never commits
 
 
+def tries_for_a_lock(wait_s: float) -> Retrying:
+    """Try again for so long while a statement can't have its lock. Its revision is undone; others go on meanwhile."""
+    return Retrying(
+        retry=retry_if_exception(_lost_a_lock),
+        stop=stop_after_delay(wait_s),
+        wait=wait_random(*PAUSE_S),
+        before_sleep=_log_try,
+        reraise=True,
+    )
+
+
+def _lost_a_lock(error: BaseException) -> bool:
+    """Tell whether a lock timeout or a deadlock ended a statement on PostgreSQL; on SQLite BEGIN has waited already."""
+    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in {"55P03", "40P01"}
+
+
+def _log_try(state: RetryCallState) -> None:
+    assert state.outcome
+    assert state.next_action
+    failure = state.outcome.exception()
+    assert isinstance(failure, DBAPIError)
+    log.info("Trying again in %.0f s: %s", state.next_action.sleep, words_of(failure))
+
+
 def begin_for_all_or_nothing(connection: Connection) -> None:
     """See to it that every transaction begins as its engine needs it, a caller's own on SQLite too."""
     if connection.dialect.name != "sqlite":
@@ -74,7 +105,7 @@ def begin_for_all_or_nothing(connection: Connection) -> None:
 def _limit_lock_waits(connection: Connection) -> None:
     # everybody else queues behind a statement that waits for its lock; LOCAL: not in an autocommit_block,
     # where CREATE INDEX CONCURRENTLY waits for other transactions, and would leave an invalid index
-    connection.exec_driver_sql("SET LOCAL lock_timeout = '5s'")
+    connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S * 1000:.0f}ms'")
 
 
 def _begin_immediate(connection: Connection) -> None:
@@ -105,5 +136,10 @@ def _sqlite(connection: Connection) -> sqlite3.Connection:
     return cast("sqlite3.Connection", connection.connection.driver_connection)
 
 
+def words_of(error: DBAPIError) -> str:
+    """Return what the database itself says, in one line."""
+    return " ".join(str(error.orig).split())
+
+
 def _unusable(error: DBAPIError) -> CommandError:
-    return CommandError(f"The database can't be used: {' '.join(str(error.orig).split())}")
+    return CommandError(f"The database can't be used: {words_of(error)}")

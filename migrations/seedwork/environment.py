@@ -5,16 +5,28 @@ already is committed or rolled back by its caller.
 """
 
 import logging
+import re
+from collections.abc import Callable
 from contextlib import nullcontext
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 from alembic import context
 from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy import Connection, MetaData, make_url
+from sqlalchemy.exc import DBAPIError
 
+import migrations.seedwork.sqlite  # noqa: F401  # what it defines Alembic finds by itself
 from adapters.seedwork.settings import DatabaseSettings, explain
-from migrations.seedwork.connection import begin_for_all_or_nothing, check_foreign_keys, connect
+from migrations.seedwork.connection import (
+    begin_for_all_or_nothing,
+    check_foreign_keys,
+    connect,
+    tries_for_a_lock,
+    words_of,
+)
 from migrations.seedwork.rendering import render_item
 
 
@@ -24,16 +36,26 @@ def migrate(metadata: MetaData, settings: type[DatabaseSettings]) -> None:
     Args:
         metadata: every table of the application.
         settings: the class of its settings.
+    Raises: CommandError, which the command line prints without a traceback (a setting is not allowed; the database
+        can't be used, or refuses a statement).
     """
     _log_to_the_console()
-    if context.is_offline_mode():
-        url = _given(settings).migration_url
-        _run(metadata, url.get_backend_name(), url=url, literal_binds=True, dialect_opts={"paramstyle": "named"})
-    elif given := context.config.attributes.get("connection"):
-        _migrate(metadata, given)
-    else:
-        with connect(_given(settings)) as connection:
-            _migrate(metadata, connection)
+    try:
+        if context.is_offline_mode():
+            url = _given(settings).migration_url
+            _run(metadata, url.get_backend_name(), url=url, literal_binds=True, dialect_opts={"paramstyle": "named"})
+        elif given := context.config.attributes.get("connection"):
+            begin_for_all_or_nothing(given)
+            _migrate(metadata, given)
+        else:
+            url, wait_s = _given(settings).migration_url, _given(settings).migration_wait_s
+            with connect(url, wait_s) as connection:
+                begin_for_all_or_nothing(connection)
+                for one_try in tries_for_a_lock(wait_s):
+                    with one_try:
+                        _migrate(metadata, connection)
+    except DBAPIError as error:
+        raise CommandError(f"The database refused a statement: {words_of(error)}") from error
 
 
 def _given(settings: type[DatabaseSettings]) -> DatabaseSettings:
@@ -46,7 +68,6 @@ def _given(settings: type[DatabaseSettings]) -> DatabaseSettings:
 
 
 def _migrate(metadata: MetaData, connection: Connection) -> None:
-    begin_for_all_or_nothing(connection)
     checks = {"on_version_apply": check_foreign_keys} if connection.dialect.name == "sqlite" else {}
     _run(metadata, connection.dialect.name, connection=connection, **checks)
 
@@ -56,6 +77,7 @@ def _run(metadata: MetaData, dialect: str, **options: Any) -> None:  # Any: they
         target_metadata=metadata,
         render_as_batch=True,  # on PostgreSQL too: else what is generated there fails on SQLite
         render_item=render_item,
+        include_name=_only_our_tables(metadata),
         compare_type=True,
         compare_server_default=True,
         autogenerate_plugins=["alembic.autogenerate.*", "alembic.ext.checkconstraint_byname"],
@@ -70,10 +92,24 @@ def _run(metadata: MetaData, dialect: str, **options: Any) -> None:  # Any: they
         context.run_migrations()
 
 
+def _only_our_tables(metadata: MetaData) -> Callable[[str | None, str, object], bool]:
+    """Compare the tables that the code has or a revision names. Any other one is somebody else's, and is left alone."""
+
+    @cache
+    def revisions() -> str:
+        return "\n".join(Path(revision.path).read_text() for revision in context.script.walk_revisions())
+
+    def is_compared(name: str | None, kind: str, _parents: object) -> bool:
+        if kind != "table" or name is None or name in metadata.tables:
+            return True
+        return re.search(rf"\b{re.escape(name)}\b", revisions()) is not None
+
+    return is_compared
+
+
 def _log_to_the_console() -> None:
-    if (
-        context.config.cmd_opts is not None and not logging.getLogger().handlers
-    ):  # the command line, not a caller in Python
+    is_command_line = context.config.cmd_opts is not None
+    if is_command_line and not logging.getLogger().handlers:
         logging.basicConfig(format="%(levelname)-5.5s [%(name)s] %(message)s")
         logging.getLogger("alembic").setLevel(logging.INFO)
         logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)

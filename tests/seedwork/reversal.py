@@ -1,10 +1,10 @@
 """Undo each revision of a history, and do it again, on a database with rows.
 
-One row is made up for each table. Where a CHECK does not allow it, give its values in ``ROWS``.
+One row is made up for each table. Where a CHECK does not allow it, the fixture ``revision_rows`` says what to take.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -18,7 +18,7 @@ from sqlalchemy.exc import DBAPIError
 from tests.seedwork.revisions import History
 from tests.seedwork.schema import Schema, schema_of
 
-ROWS: dict[str, dict[str, object]] = {}
+Rows = Mapping[str, Mapping[str, object]]
 """By table and column: values, where those that are made up are not allowed."""
 
 VALUES: dict[type, object] = {
@@ -49,7 +49,7 @@ class _State:
     cells: frozenset[Cell]
 
 
-def assert_reversible(history: History) -> None:
+def assert_reversible(history: History, rows: Rows | None = None) -> None:
     """Walk up the history on an empty database, and see that undoing a revision and doing it again loses nothing."""
     for revision in reversed([*ScriptDirectory.from_config(history.config()).walk_revisions()]):
         id, before = revision.revision, _state(history)
@@ -57,13 +57,19 @@ def assert_reversible(history: History) -> None:
         up = _state(history)
         history.downgrade(revision._all_down_revisions[0] if revision.is_merge_point else f"{id}@-1")
         down = _state(history)
-        assert before.schema ^ down.schema == set(), f"{id}: its downgrade does not undo it"
+        _assert_same(before.schema, down.schema, f"{id}: its downgrade does not undo it")
         history.upgrade(id)
         again = _state(history)
-        assert up.schema ^ again.schema == set(), f"{id}: done again, it does something else"
+        _assert_same(up.schema, again.schema, f"{id}: done again, it does something else")
         untouched = before.cells & up.cells
         assert untouched - (down.cells & again.cells) == set(), f"{id}: values are lost or changed"
-        _fill(history)
+        _fill(history, rows or {})
+
+
+def _assert_same(one: Schema, other: Schema, problem: str) -> None:
+    lines = [f"lost: {line}" for line in sorted(one - other)] + [f"new: {line}" for line in sorted(other - one)]
+    hint = "If SQLite lost it in a table that was rebuilt, see docs/migrations.md"
+    assert not lines, "\n  ".join((problem, *lines, hint))
 
 
 def _state(history: History) -> _State:
@@ -84,20 +90,22 @@ def _cells(connection: Connection, table: Table) -> Iterator[Cell]:
         yield from ((table.name, key, column.name, repr(row[column])) for column in table.columns)
 
 
-def _fill(history: History) -> None:
+def _fill(history: History, rows: Rows) -> None:
     with history.engine.begin() as connection:
         for table in _tables(connection):
             if connection.execute(select(table)).first() is None:
                 try:
-                    connection.execute(table.insert(), _row(connection, table))
+                    connection.execute(table.insert(), _row(connection, table) | dict(rows.get(table.name, {})))
                 except DBAPIError as error:
-                    raise AssertionError(f"No row could be made up for {table}. Write one into ROWS.") from error
+                    raise AssertionError(
+                        f"No row could be made up for {table}. Write it into revision_rows, in tests/conftest.py."
+                    ) from error
 
 
 def _row(connection: Connection, table: Table) -> dict[str, object]:
     checks = [str(check["sqltext"]) for check in inspect(connection).get_check_constraints(table.name)]
     columns = [column for column in table.columns if column.computed is None and column.identity is None]
-    return {column.name: _value(column, checks) for column in columns} | ROWS.get(table.name, {})
+    return {column.name: _value(column, checks) for column in columns}
 
 
 def _value(column: Column[Any], checks: list[str]) -> object:  # Any: of whatever type

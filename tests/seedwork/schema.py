@@ -1,19 +1,25 @@
 """What a database's schema is, in lines to compare. It sees what autogenerate does not."""
 
 import json
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.types import TypeEngine
 
 Schema = frozenset[str]
-"""A line for each column, constraint and index, without those that Alembic has for itself."""
+"""A line for each column, constraint and index, on SQLite for each trigger and view too; without those of Alembic."""
+
+_UNSEEN = re.compile(r"\b(AUTOINCREMENT|COLLATE \S+|DESC|GENERATED|ON CONFLICT \w+|STRICT|WITHOUT ROWID)\b")
+"""What SQLAlchemy does not see in an SQLite table, so that Alembic leaves it out when it rebuilds the table."""
 
 
 def schema_of(connection: Connection) -> Schema:
     """Return what is there, as the database tells it."""
     tables = [table for table in inspect(connection).get_table_names() if table != "alembic_version"]
-    return frozenset(line for table in tables for line in _lines(connection, table))
+    lines = {line for table in tables for line in _lines(connection, table)}
+    return frozenset(lines | {*_lines_of_sqlite(connection)} if connection.dialect.name == "sqlite" else lines)
 
 
 def not_validated(connection: Connection) -> list[str]:
@@ -36,11 +42,18 @@ def _lines(connection: Connection, table: str) -> Iterator[str]:
     for kind, parts in there.items():
         for part in parts:
             yield f"{table}: {kind}: {json.dumps(part, default=_text, sort_keys=True)}"
-    if (
-        connection.dialect.name == "sqlite"
-    ):  # SQLAlchemy overlooks indexes on expressions, and a rebuilt table loses them
-        for name in connection.scalars(text("SELECT name FROM pragma_index_list(:table)"), {"table": table}):
-            yield f"{table}: index of the name {name}"
+
+
+def _lines_of_sqlite(connection: Connection) -> Iterator[str]:
+    """Return what the statements say by which the database made its tables, indexes, triggers and views."""
+    made = "SELECT type, name, tbl_name, sql FROM sqlite_schema WHERE sql <> '' AND tbl_name <> 'alembic_version'"
+    for kind, name, table, sql in connection.execute(text(made)):
+        statement = " ".join(re.findall(r"'[^']*'|\w+|[^\s\w\"`\[\]]", sql))  # however it is spaced and quoted
+        if kind == "table":
+            found = Counter(_UNSEEN.findall(statement.upper()))
+            yield from (f"{table}: {words}, {number} times" for words, number in found.items())
+        else:
+            yield f"{table}: {kind} {name}: {statement.casefold()}"
 
 
 def _text(value: object) -> str:

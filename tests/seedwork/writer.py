@@ -27,24 +27,27 @@ def write(uow: OrderingUnitOfWork) -> str:
     return f"{name}\n"
 
 
-def main(url: str, kills: int) -> None:
-    with bootstrap(settings=Settings(database_url=url)) as container:
-        map_orders()
+def write_for_ever(settings: Settings, acknowledgements: int) -> None:
+    with bootstrap(settings=settings) as container:
         uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
-        print(write(uow), end="")
-        container.engine().dispose()
-        for _ in range(kills):
-            acknowledged, acknowledgements = os.pipe()
-            if not (writer := os.fork()):  # a new interpreter would take a second to get ready
-                while True:
-                    os.write(acknowledgements, write(uow).encode())
-            os.close(acknowledgements)
-            with os.fdopen(acknowledged) as lines:
-                print(lines.readline(), end="")
-                time.sleep(random.uniform(0, 0.2))
-                os.kill(writer, signal.SIGKILL)
-                os.waitpid(writer, 0)
-                print(lines.read(), end="")
+        while True:
+            os.write(acknowledgements, write(uow).encode())
+
+
+def main(url: str, kills: int) -> None:
+    settings = Settings(database_url=url, database_check_schema=False)
+    map_orders()
+    for _ in range(kills):
+        acknowledged, acknowledgements = os.pipe()
+        if not (writer := os.fork()):  # a new interpreter would take a second to get ready
+            write_for_ever(settings, acknowledgements)
+        os.close(acknowledgements)
+        with os.fdopen(acknowledged) as lines:
+            print(lines.readline(), end="")
+            time.sleep(random.uniform(0, 0.2))
+            os.kill(writer, signal.SIGKILL)
+            os.waitpid(writer, 0)
+            print(lines.read(), end="")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from adapters.seedwork.settings import DatabaseSettings
 from adapters.seedwork.sqlalchemy.dialects import CONNECTING, driver_of, session_of
 from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
+from adapters.seedwork.sqlalchemy.lifetime import watch
 from adapters.seedwork.sqlalchemy.session import UnitSession
+from adapters.seedwork.sqlalchemy.sqlite import create_private, switch_to_wal
 from service_layer.seedwork.errors import DatabaseUnavailable
 
 
@@ -41,12 +43,14 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatev
 def prepare(engine: Engine) -> Engine:
     """Set an engine up for units of work, and return it: what a new connection gets, and who translates errors."""
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", create_private)
         event.listen(engine, "connect", _set_pragmas)
         event.listen(engine, "invalidate", _end_transaction)
     else:
         event.listen(engine, "checkout", _replace_if_closed)
     event.listen(engine, "checkout", partial(_renew_for_others, engine.dialect))
     event.listen(engine, "handle_error", _translate)
+    watch(engine)
     return engine
 
 
@@ -85,9 +89,9 @@ def _postgresql_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: w
 
 
 def _set_pragmas(connection: SQLiteConnection, _record: object) -> None:
-    # WAL: readers and the writer don't wait for each other. FULL: what is acknowledged survives a power cut
-    # (on macOS only with fullfsync, which elsewhere does nothing).
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "fullfsync=ON", "foreign_keys=ON"):
+    switch_to_wal(connection)
+    # FULL: what is acknowledged survives a power cut (on macOS only with fullfsync, which elsewhere does nothing)
+    for pragma in ("synchronous=FULL", "fullfsync=ON", "foreign_keys=ON"):
         connection.execute(f"PRAGMA {pragma}")
 
 

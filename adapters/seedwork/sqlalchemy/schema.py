@@ -11,6 +11,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from adapters.seedwork.settings import PROJECT, DatabaseSettings
 from adapters.seedwork.sqlalchemy.engine import create_engine
@@ -48,7 +49,7 @@ def check_schema(engine: Engine) -> None:
 
     One that can't be reached is let through: whoever uses it first is told, and tries again.
 
-    Raises: SchemaOutdated (the message says what to do).
+    Raises: SchemaOutdated (the message says what to do; also where the role may not look).
     """
     try:
         current = _current(engine)
@@ -71,7 +72,7 @@ def check_schema(engine: Engine) -> None:
 def schema_status(settings: DatabaseSettings) -> SchemaStatus:
     """Look where the schema stands.
 
-    Raises: DatabaseUnavailable, StorageFailure.
+    Raises: DatabaseUnavailable, StorageFailure, SchemaOutdated (the role may not look).
     """
     engine = create_engine(settings)
     try:
@@ -98,6 +99,15 @@ def _current(engine: Engine) -> frozenset[str]:
             return frozenset(connection.scalars(text("SELECT version_num FROM alembic_version")))
     except SchemaOutdated:  # there is no such table
         return frozenset()
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != "42501":
+            raise
+        with engine.connect() as connection:
+            role = connection.scalar(text("SELECT quote_ident(current_user)"))
+        raise SchemaOutdated(
+            f"Where the schema stands can't be seen: {role} may not read alembic_version. As the owner of that table"
+            f" run: GRANT SELECT ON alembic_version TO {role}"
+        ) from error
 
 
 @cache

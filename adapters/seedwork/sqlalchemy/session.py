@@ -155,6 +155,6 @@ def _end_transaction(connection: Connection) -> None:
     """End what SQLAlchemy takes for ended after a failed COMMIT: on its connection the next block would commit it."""
     if not connection.invalidated:
         try:
-            connection.connection.rollback()
+            connection.dialect.do_rollback(connection.connection)
         except Exception:  # whatever the driver raises
             connection.invalidate()

@@ -1,6 +1,10 @@
 """The composition root."""
 
+import os
+import subprocess
+import sys
 import threading
+from contextlib import ExitStack
 
 import pytest
 from dependency_injector import providers
@@ -9,8 +13,10 @@ from sqlalchemy import QueuePool
 from adapters.container import bootstrap
 from adapters.mappers import start_mappers
 from adapters.seedwork.memory.store import InMemoryStore
+from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
 from adapters.unit_of_work import InMemoryUnitOfWork
+from service_layer.seedwork.errors import UnitOfWorkMisuse
 from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order, SqlAlchemyOrderingUnitOfWork, map_orders
 
 
@@ -43,8 +49,107 @@ def test_at_its_end_every_connection_is_closed(sqlite_url: str) -> None:
         pool = container.engine().pool
         assert isinstance(pool, QueuePool)
         assert pool.checkedin() == 1
+        engine = container.engine()
 
-    assert container.engine().pool is not pool
+    assert engine.pool is not pool
+
+
+# ---- after its end, and in another process ---------------------------------------------------------------------------
+
+
+def test_after_its_end_nothing_of_it_works_and_the_cure_is_named(sqlite_url: str) -> None:
+    with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
+        uow, engine = container.unit_of_work(), container.engine()
+
+    with pytest.raises(UnitOfWorkMisuse, match=r"has ended.*with bootstrap\(\)"), uow:
+        pytest.fail("entered")
+    with pytest.raises(UnitOfWorkMisuse, match="has ended"):
+        engine.connect()
+    with pytest.raises(UnitOfWorkMisuse, match="has ended"):
+        container.engine()
+    with pytest.raises(UnitOfWorkMisuse, match="has ended"):
+        container.unit_of_work()
+
+
+def test_a_block_that_is_open_at_its_end_is_saved_all_the_same(sqlite_url: str) -> None:
+    map_orders()
+    with ExitStack() as block:
+        with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
+            uow = block.enter_context(SqlAlchemyOrderingUnitOfWork(container.session_factory()))
+        uow.orders.add(Order(number="A-1"))
+        uow.commit()
+
+    assert orders_in(sqlite_url) == 1
+
+
+PROGRAM = """
+import gc, os, sys
+from adapters.container import bootstrap
+from adapters.settings import Settings
+from service_layer.seedwork.errors import UnitOfWorkMisuse
+from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders
+
+with bootstrap(settings=Settings(_env_file=None, database_url=sys.argv[1])) as container:
+    map_orders()
+    uow, other = (SqlAlchemyOrderingUnitOfWork(container.session_factory()) for _ in range(2))
+    with other.reading():  # a second connection waits in the pool
+        with uow.reading():
+            pass
+    try:
+        with uow:
+            uow.orders.add(Order(number="A-1"))
+            uow.flush()
+            if child := os.fork():
+                os.waitpid(child, 0)
+                uow.commit()
+            else:
+                {work}
+    except UnitOfWorkMisuse as error:
+        print(error)
+    gc.collect()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+@pytest.mark.parametrize("url", ["sqlite_url", "postgresql_url"], ids=["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    "work",
+    [
+        "uow.orders.count()",
+        "uow.commit()",
+        "other.__enter__()",
+        "raise UnitOfWorkMisuse('This process was forked')",
+    ],
+)
+def test_in_a_forked_process_nothing_works_and_the_parent_goes_on(
+    request: pytest.FixtureRequest, url: str, work: str
+) -> None:
+    url = request.getfixturevalue(url)
+
+    run = subprocess.run(
+        [sys.executable, "-c", PROGRAM.format(work=work), url],
+        check=False,
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert run.stderr == ""
+    assert run.stdout.startswith("This process was forked")
+    assert run.stdout.count("\n") == 1, "the parent goes on"
+    assert orders_in(url) == 1
+
+
+def orders_in(url: str) -> int:
+    with (
+        bootstrap(settings=Settings(database_url=url)) as container,
+        SqlAlchemyOrderingUnitOfWork(container.session_factory()).reading() as uow,
+    ):
+        return uow.orders.count()
+
+
+# ---- its parts -------------------------------------------------------------------------------------------------------
 
 
 def test_any_part_can_be_replaced_by_name() -> None:

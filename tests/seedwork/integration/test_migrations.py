@@ -2,6 +2,8 @@
 
 import logging
 import sqlite3
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from alembic import command
 from alembic.util import CommandError
 from sqlalchemy import Connection, make_url, text
 
+from migrations.seedwork import connection
 from tests.seedwork.revisions import History
 
 FIRST = """op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(9)))"""
@@ -21,8 +24,8 @@ HALF_A_REVISION = """
 
 
 def revisions(history: History) -> list[str]:
-    with history.engine.connect() as connection:
-        return list(connection.scalars(text("SELECT version_num FROM alembic_version")))
+    with history.engine.connect() as database:
+        return list(database.scalars(text("SELECT version_num FROM alembic_version")))
 
 
 # ---- all or nothing -----------------------------------------------------------------------------------------------
@@ -148,6 +151,50 @@ def test_on_postgresql_a_statement_waits_5_s_for_its_lock_unless_it_is_one_to_ru
         assert connection.execute(text("SELECT * FROM inside, outside")).one() == ("5s", "0")
 
 
+def test_on_postgresql_a_lock_that_is_not_free_is_tried_for_again_and_readers_wait_for_no_longer_than_it_does(
+    on_postgresql: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LOCK_WAIT_S", 0.2)
+    monkeypatch.setattr(connection, "PAUSE_S", (0.1, 0.3))
+    on_postgresql.plant("first", FIRST)
+    on_postgresql.plant("second", 'op.add_column("parents", sa.Column("age", sa.Integer))', down="first")
+    on_postgresql.upgrade("first")
+    url = make_url(on_postgresql.url).set(drivername="postgresql").render_as_string(hide_password=False)
+    longest_s = 0.0
+
+    with ThreadPoolExecutor() as pool, psycopg.connect(url) as holder, psycopg.connect(url, autocommit=True) as reader:
+        holder.execute("SELECT * FROM parents")
+        upgrade, deadline = pool.submit(on_postgresql.upgrade), time.monotonic() + 1.5
+        while time.monotonic() < deadline:
+            asked = time.monotonic()
+            reader.execute("SELECT * FROM parents")
+            longest_s = max(longest_s, time.monotonic() - asked)
+        assert not upgrade.done()
+        holder.rollback()
+        upgrade.result(10)
+
+    assert 0.1 < longest_s < 0.7
+    assert revisions(on_postgresql) == ["second"]
+
+
+def test_on_postgresql_who_never_gets_the_lock_is_told_so(
+    on_postgresql: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "LOCK_WAIT_S", 0.05)
+    monkeypatch.setenv("MIGRATION_WAIT_S", "0.01")
+    on_postgresql.plant("first", FIRST)
+    on_postgresql.plant("second", 'op.drop_table("parents")', down="first")
+    on_postgresql.upgrade("first")
+    url = make_url(on_postgresql.url).set(drivername="postgresql").render_as_string(hide_password=False)
+
+    with psycopg.connect(url) as holder:
+        holder.execute("SELECT * FROM parents")
+        with pytest.raises(CommandError, match="canceling statement due to lock timeout"):
+            on_postgresql.upgrade()
+
+    assert revisions(on_postgresql) == ["first"]
+
+
 # ---- foreign keys on SQLite -----------------------------------------------------------------------------------------
 
 
@@ -169,8 +216,8 @@ def family(on_sqlite: History) -> History:
 
 
 def children(history: History) -> list[int]:
-    with history.engine.connect() as connection:
-        return list(connection.scalars(text("SELECT parent_id FROM children")))
+    with history.engine.connect() as database:
+        return list(database.scalars(text("SELECT parent_id FROM children")))
 
 
 def test_a_rebuilt_table_keeps_the_rows_that_refer_to_it(family: History) -> None:

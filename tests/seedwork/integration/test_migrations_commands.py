@@ -1,5 +1,6 @@
 """``alembic`` from the command line: what it says, and the revisions that it writes."""
 
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +21,31 @@ from tests.seedwork.revisions import History, ruff
 FIRST = 'op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True))'
 
 
+# ---- tables of others ---------------------------------------------------------------------------------------------
+
+
+def test_a_table_that_neither_the_code_nor_a_revision_names_is_left_alone(planted: History) -> None:
+    planted.plant("first", "pass")
+    planted.upgrade()
+    with planted.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE spatial_ref_sys (srid INTEGER PRIMARY KEY)")
+
+    command.revision(planted.config(), "theirs stays", autogenerate=True)
+
+    [revision] = set(planted.folder.glob("*.py")) - {planted.folder / "first.py"}
+    assert "spatial_ref_sys" not in revision.read_text()
+
+
+def test_a_table_that_left_the_code_is_dropped_by_the_next_revision(planted: History) -> None:
+    planted.plant("first", FIRST)
+    planted.upgrade()
+
+    command.revision(planted.config(), "ours goes", autogenerate=True)
+
+    [revision] = set(planted.folder.glob("*.py")) - {planted.folder / "first.py"}
+    assert 'op.drop_table("parents")' in revision.read_text()
+
+
 # ---- from the command line ------------------------------------------------------------------------------------------
 
 
@@ -29,7 +55,7 @@ def test_the_command_line_tells_what_it_does_and_an_error_once(on_sqlite: Histor
 
     said, _ = on_sqlite.start("check").communicate()
 
-    assert "INFO  [alembic.runtime.migration] Context impl SQLiteImpl." in said
+    assert "INFO  [alembic.runtime.migration] Context impl CarefulSQLite." in said
     assert "INFO  [alembic.autogenerate.compare.tables] Detected removed table 'parents'" in said
     assert "plugin" not in said
     assert said.count("New upgrade operations detected") == 1
@@ -73,6 +99,34 @@ def test_a_missing_driver_is_told_in_one_sentence(
         'PostgreSQL\'s driver is missing. Install it: python -m pip install -e ".[postgresql]"'
         in capsys.readouterr().out
     )
+
+
+@pytest.mark.parametrize("revision", ["op.execute('CREATE TABLE')", "op.execute('SELECT * FROM missing')"])
+def test_a_statement_that_fails_is_told_in_one_line_with_the_words_of_the_database(
+    planted: History, revision: str
+) -> None:
+    planted.plant("first", revision)
+
+    with planted.start("upgrade", "head") as upgrade:
+        said, _ = upgrade.communicate()
+
+    assert upgrade.returncode == 255
+    *_, last = said.splitlines()
+    assert re.match("FAILED: The database refused a statement: (incomplete|no such|syntax|relation)", last)
+    assert "Traceback" not in said
+
+
+def test_a_full_disk_is_told_in_one_line(on_sqlite: History) -> None:
+    on_sqlite.plant(
+        "first", "op.execute('PRAGMA max_page_count = 3'); op.execute('CREATE TABLE t AS SELECT zeroblob(99999)')"
+    )
+
+    with on_sqlite.start("upgrade", "head") as upgrade:
+        said, _ = upgrade.communicate()
+
+    assert upgrade.returncode == 255
+    assert said.endswith("FAILED: The database refused a statement: database or disk is full\n")
+    assert "Traceback" not in said
 
 
 # ---- writing revisions ----------------------------------------------------------------------------------------------

@@ -30,6 +30,10 @@ def test_the_houses_own_revisions_pass() -> None:
     assert refused(History(PROJECT / "migrations" / "versions", "postgresql://")) == []
 
 
+def test_a_history_without_a_revision_passes(tmp_path: Path) -> None:
+    assert refused(History(tmp_path / "revisions", "postgresql://")) == []
+
+
 @pytest.mark.parametrize(
     ("rule", "upgrade"),
     [
@@ -64,6 +68,7 @@ def test_a_dangerous_revision_is_refused(history: History, rule: str, upgrade: s
         'op.create_table("t", sa.Column("n", sa.Integer)); op.create_index("ix", "t", ["n"])',
         'op.create_foreign_key("fk", "children", "parents", ["parent_id"], ["id"], postgresql_not_valid=True)',
         """
+        op.execute("UPDATE parents SET age = 1")
         with op.get_context().autocommit_block():
             op.drop_index("ix", "parents", if_exists=True, postgresql_concurrently=True)
             op.create_index("ix", "parents", ["age"], postgresql_concurrently=True)
@@ -75,6 +80,34 @@ def test_a_harmless_revision_passes(history: History, upgrade: str) -> None:
     history.plant("second", upgrade, down="first")
 
     assert refused(history) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        'op.add_column("parents", sa.Column("name", sa.String(50)))',
+        'op.drop_index("ix", "parents", postgresql_concurrently=True)',
+        'op.create_index("ix", "parents", ["age"], postgresql_concurrently=True)',
+        'op.create_index("ix", "parents", ["age"], postgresql_concurrently=True, if_not_exists=True)',
+    ],
+    ids=["column", "index that goes", "index", "index that may be a broken one"],
+)
+def test_a_statement_outside_a_transaction_that_can_not_be_repeated_is_refused(
+    history: History, statement: str
+) -> None:
+    history.plant("second", f"with op.get_context().autocommit_block():\n    {statement}", down="first")
+
+    assert "second.py: prefer-robust-stmts" in [refusal.rpartition(": ")[0] for refusal in refused(history)]
+
+
+def test_a_broken_index_is_refused_with_what_to_write(history: History) -> None:
+    create = 'op.create_index("ix", "parents", ["age"], postgresql_concurrently=True)'
+    history.plant("second", f"with op.get_context().autocommit_block():\n    {create}", down="first")
+
+    (refusal,) = refusals(history.config())
+
+    assert "Drop it first: op.drop_index(..., if_exists=True, postgresql_concurrently=True)" in refusal
+    assert "Missing" not in refusal
 
 
 def test_a_marker_with_a_reason_lets_its_rule_pass_and_no_other(history: History) -> None:

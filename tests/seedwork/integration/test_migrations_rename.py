@@ -11,18 +11,17 @@ from uuid import UUID
 
 import pytest
 from sqlalchemy import Column, Integer, MetaData, String, Table, event, text
-from sqlalchemy.orm import Session, registry
+from sqlalchemy.orm import registry
 from sqlalchemy.orm.attributes import set_attribute
 
 from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy.engine import create_engine, session_factory
+from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from adapters.seedwork.types import IdType
 from adapters.settings import Settings
-from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from domain.seedwork.entity import Entity
 from migrations.seedwork.lint import refusals
 from service_layer.seedwork.retry import retry_transient
-from service_layer.unit_of_work import UnitOfWork
 from tests.seedwork.reversal import assert_reversible
 from tests.seedwork.revisions import History, ruff
 
@@ -32,80 +31,77 @@ ADD, FILL, REQUIRE, DROP = re.findall(r'^```python\n(""".*?)^```', PAGE, re.DOTA
 BASE, *_ = re.findall(r'down_revision: str \| None = "(\w+)"', ADD)
 CREATE = """
     op.create_table(
-        "users",
+        "customers",
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.String(length=100), nullable=False),
         sa.Column("version", sa.Integer(), nullable=False),
-        sa.CheckConstraint("name = trim(name) AND length(name) BETWEEN 1 AND 100", name=op.f("ck_users_name")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_users")),
+        sa.CheckConstraint("name = trim(name) AND length(name) BETWEEN 1 AND 100", name=op.f("ck_customers_name")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_customers")),
     )
     """
 
 OLD = 2_500
-"""How many users are there before: more than a batch."""
+"""How many customers are there before: more than a batch."""
 
 
 @dataclass(eq=False, kw_only=True)
-class User(Entity):
+class Customer(Entity):
     name: str
 
 
 class Release:
-    """The code of one deploy: how it maps a user, and its services."""
+    """The code of one deploy: how it maps a customer, and its services."""
 
     def __init__(self, url: str, name: str, *, copy: str | None = None, unmapped: str | None = None) -> None:
         columns = [Column(column, String(100)) for column in (name, copy, unmapped) if column]
         id: Column[UUID] = Column("id", IdType[UUID](), primary_key=True)
-        table = Table("users", MetaData(), id, Column("version", Integer), *columns)
-        self.user: type[User] = type("User", (User,), {})
+        table = Table("customers", MetaData(), id, Column("version", Integer), *columns)
+        self.customer: type[Customer] = type("Customer", (Customer,), {})
         registry().map_imperatively(
-            self.user,
+            self.customer,
             table,
             version_id_col=table.c.version,
             properties={"name": table.c[name]} | ({"_copy": table.c[copy]} if copy else {}),
             exclude_properties=[table.c[unmapped]] if unmapped else [],
         )
         if copy:
-            event.listen(vars(self.user)["name"], "set", lambda user, value, *_: set_attribute(user, "_copy", value))
+            event.listen(
+                vars(self.customer)["name"], "set", lambda customer, value, *_: set_attribute(customer, "_copy", value)
+            )
         self.engine = create_engine(Settings(database_url=url))
 
-    def new_unit(self) -> SqlAlchemyUnitOfWork:
-        return SqlAlchemyUnitOfWork(session_factory(self.engine))
+    def new_unit(self) -> SqlAlchemyTransaction:
+        return SqlAlchemyTransaction(session_factory(self.engine))
 
     def register(self, name: str) -> UUID:
-        return register(self.new_unit(), self.user(name=name))
+        return register(self.new_unit(), self.customer(name=name))
 
     def rename(self, id: UUID, name: str) -> None:
-        rename(self.new_unit(), self.user, id, name)
+        rename(self.new_unit(), self.customer, id, name)
 
     def name_of(self, id: UUID) -> str:
-        return name_of(self.new_unit(), self.user, id)
+        return name_of(self.new_unit(), self.customer, id)
 
 
 @retry_transient
-def register(uow: UnitOfWork, user: User) -> UUID:
+def register(uow: SqlAlchemyTransaction, customer: Customer) -> UUID:
     with uow:
-        session_of(uow).add(user)
+        uow.session.add(customer)
         uow.commit()
-    return user.id
+    return customer.id
 
 
 @retry_transient
-def rename(uow: UnitOfWork, kind: type[User], id: UUID, name: str) -> None:
+def rename(uow: SqlAlchemyTransaction, kind: type[Customer], id: UUID, name: str) -> None:
     with uow:
-        session_of(uow).get_one(kind, id).name = name
+        uow.session.get_one(kind, id).name = name
         uow.commit()
 
 
 @retry_transient
-def name_of(uow: UnitOfWork, kind: type[User], id: UUID) -> str:
+def name_of(uow: SqlAlchemyTransaction, kind: type[Customer], id: UUID) -> str:
     with uow.reading():
-        return session_of(uow).get_one(kind, id).name
-
-
-def session_of(uow: UnitOfWork) -> Session:
-    assert isinstance(uow, SqlAlchemyUnitOfWork)
-    return uow.session
+        return uow.session.get_one(kind, id).name
 
 
 def assert_that_they_agree(one: Release, other: Release) -> None:
@@ -142,7 +138,7 @@ def at_work(*releases: Release) -> Iterator[None]:
 def history(empty_url: str, tmp_path: Path) -> History:
     """The revisions of the page, after the one from which it starts."""
     history = History(tmp_path / "revisions", empty_url)
-    history.plant(BASE, CREATE, 'op.drop_table("users")')
+    history.plant(BASE, CREATE, 'op.drop_table("customers")')
     for name, revision in {"add": ADD, "fill": FILL, "require": REQUIRE, "drop": DROP}.items():
         (history.folder / f"{name}.py").write_text(revision)
     return history
@@ -169,7 +165,7 @@ def test_services_of_every_two_releases_go_on_while_the_column_is_renamed(
     before, first, second, third, later = releases
     history.upgrade(BASE)
     with before.new_unit() as uow:
-        session_of(uow).add_all([before.user(name=f"John {number}") for number in range(OLD)])
+        uow.session.add_all([before.customer(name=f"John {number}") for number in range(OLD)])
         uow.commit()
 
     with at_work(before):
@@ -187,7 +183,7 @@ def test_services_of_every_two_releases_go_on_while_the_column_is_renamed(
     assert_that_they_agree(third, later)
 
     with history.engine.connect() as connection:
-        names = set(connection.scalars(text("SELECT full_name FROM users")))
+        names = set(connection.scalars(text("SELECT full_name FROM customers")))
     assert names == {f"John {number}" for number in range(OLD)} | {"Bea"}, "an older name has come back"
 
 

@@ -1,22 +1,26 @@
 """On PostgreSQL one role owns the schema and migrates, another one runs the application."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import LiteralString
 from uuid import uuid4
 
 import psycopg
 import pytest
 from alembic.config import main
+from alembic.util import CommandError
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import make_url
-from sqlalchemy.exc import ProgrammingError
+from sqlalchemy import create_engine, make_url
 
 from adapters.container import bootstrap
 from adapters.seedwork.settings import PROJECT
+from adapters.seedwork.sqlalchemy.schema import schema_status
 from adapters.settings import Settings
-from service_layer import users
+from service_layer.seedwork.errors import SchemaOutdated
+from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders, metadata
+from tests.seedwork.revisions import History
 
 
 @dataclass(frozen=True)
@@ -49,19 +53,29 @@ def migrated(urls: Urls, monkeypatch: pytest.MonkeyPatch) -> Urls:
     monkeypatch.setenv("DATABASE_URL", urls.app)
     monkeypatch.setenv("MIGRATION_DATABASE_URL", urls.owner)
     main(["-c", str(PROJECT / "pyproject.toml"), "upgrade", "head"])
+    owner = create_engine(urls.owner)
+    metadata.create_all(owner)  # as a revision would
+    owner.dispose()
     return urls
 
 
-def test_the_use_cases_work_under_the_role_of_the_application(migrated: Urls) -> None:
+def test_units_of_work_work_under_the_role_of_the_application(migrated: Urls) -> None:
     with bootstrap(settings=Settings()) as container:
-        uow = container.unit_of_work()
+        map_orders()
+        uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
+        first, second = Order(number="A-1"), Order(number="A-2")
 
-        john = users.register_user(uow, name="John Doe", age=30, email="john@example.com")
-        users.change_user_age(uow, john.id, 31, expected_version=john.version)
-        jane = users.register_user(uow, name="Jane Roe", age=28)
-        users.remove_user(uow, jane.id)
+        with uow:
+            uow.orders.add(first)
+            uow.orders.add(second)
+            uow.commit()
+        with uow:
+            uow.orders.get(first.id).add_line("tea")
+            uow.orders.remove(uow.orders.get(second.id))
+            uow.commit()
 
-        assert [(user.name, user.age) for user in users.list_users(uow).items] == [("John Doe", 31)]
+        with uow.reading():
+            assert [(order.number, len(order.lines)) for order in uow.orders.page().items] == [("A-1", 1)]
 
 
 def test_the_role_of_the_application_can_not_change_the_schema(migrated: Urls) -> None:
@@ -69,10 +83,10 @@ def test_the_role_of_the_application_can_not_change_the_schema(migrated: Urls) -
         "CREATE TABLE t (n INTEGER)",
         "CREATE TEMPORARY TABLE t (n INTEGER)",
         "CREATE SCHEMA s",
-        "ALTER TABLE users ADD COLUMN nickname VARCHAR(50)",
-        "CREATE INDEX ix ON users (age)",
-        "DROP TABLE users",
-        "TRUNCATE users",
+        "ALTER TABLE orders ADD COLUMN note VARCHAR(50)",
+        "CREATE INDEX ix ON orders (status)",
+        "DROP TABLE orders",
+        "TRUNCATE orders",
         "UPDATE alembic_version SET version_num = 'newer'",
         "DELETE FROM alembic_version",
     )
@@ -83,14 +97,38 @@ def test_the_role_of_the_application_can_not_change_the_schema(migrated: Urls) -
 
 
 def sqlstate_of(statement: LiteralString, url: str) -> str | None:
-    name = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(name) as connection, pytest.raises(psycopg.Error) as refused:
+    with connect(url) as connection, pytest.raises(psycopg.Error) as refused:
         connection.execute(statement)
     return refused.value.sqlstate
 
 
-def test_the_role_of_the_application_can_not_migrate(urls: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", urls.app)
+def connect(url: str) -> psycopg.Connection:
+    return psycopg.connect(make_url(url).set(drivername="postgresql").render_as_string(hide_password=False))
 
-    with pytest.raises(ProgrammingError, match="permission denied for schema public"):
-        main(["-c", str(PROJECT / "pyproject.toml"), "upgrade", "head"])
+
+def test_the_role_of_the_application_can_not_migrate(urls: Urls, tmp_path: Path) -> None:
+    history = History(tmp_path / "revisions", urls.app)
+    history.plant("first", "op.execute('CREATE TABLE t (n INTEGER)')")
+
+    with pytest.raises(CommandError, match="permission denied for schema public"):
+        history.upgrade()
+
+
+@pytest.mark.parametrize(
+    "look", [lambda settings: bootstrap(settings=settings).__enter__(), schema_status], ids=["bootstrap", "status"]
+)
+def test_a_role_that_may_not_see_where_the_schema_stands_is_told_the_statement_that_lets_it(
+    migrated: Urls, look: Callable[[Settings], object]
+) -> None:
+    role = make_url(migrated.app).username
+    with connect(migrated.owner) as owner:
+        owner.execute(SQL("REVOKE SELECT ON alembic_version FROM {}").format(Identifier(role or "")))
+
+    with pytest.raises(SchemaOutdated, match=f"{role} may not read alembic_version") as refused:
+        look(Settings())
+
+    _, grant = str(refused.value).split(" run: ")
+    assert "\n" not in str(refused.value)
+    with connect(migrated.owner) as owner:
+        owner.execute(grant.encode())
+    schema_status(Settings())

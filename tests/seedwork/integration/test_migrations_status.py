@@ -1,4 +1,4 @@
-"""The application on a schema that is not the one it needs, and ``groundwork db status``."""
+"""The application on a schema that is not the one it needs, and the command ``db status``."""
 
 import json
 import shutil
@@ -6,9 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from alembic.script import ScriptDirectory
 from dependency_injector import providers
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import make_url, text
 from typer.testing import CliRunner
 
 from adapters.container import bootstrap
@@ -18,30 +17,33 @@ from adapters.seedwork.sqlalchemy import schema
 from adapters.settings import Settings
 from adapters.unit_of_work import InMemoryUnitOfWork
 from service_layer.seedwork.errors import DatabaseUnavailable, SchemaOutdated
-from tests.seedwork.backends import migrate
 from tests.seedwork.revisions import History
 
-HEAD, *_ = ScriptDirectory(str(PROJECT / "migrations")).get_heads()
-
-PLANTED = """op.create_table("planted", sa.Column("id", sa.Integer, primary_key=True))"""
-
 
 @pytest.fixture
-def migrated_url(empty_url: str) -> str:
-    migrate(empty_url)
-    return empty_url
-
-
-@pytest.fixture
-def newer(tmp_path: Path, migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
-    """A release with a revision that the database does not have."""
-    shutil.copytree(PROJECT / "migrations", tmp_path / "migrations")
-    history = History(tmp_path / "migrations" / "versions", migrated_url)
-    history.plant("newer", PLANTED, down=HEAD)
+def release(tmp_path: Path, empty_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[History]:
+    """A release that has one revision, and a database that has none."""
+    shutil.copytree(PROJECT / "migrations", tmp_path / "migrations", ignore=shutil.ignore_patterns("versions"))
+    history = History(tmp_path / "migrations" / "versions", empty_url)
+    history.plant("older", 'op.create_table("sketches", sa.Column("id", sa.Integer, primary_key=True))')
     monkeypatch.setattr(schema, "PROJECT", tmp_path)
     schema._revisions.cache_clear()
     yield history
     schema._revisions.cache_clear()
+
+
+@pytest.fixture
+def migrated(release: History) -> History:
+    """One on a database that has it."""
+    release.upgrade()
+    return release
+
+
+@pytest.fixture
+def newer(migrated: History) -> History:
+    """One with a second revision that the database does not have."""
+    migrated.plant("newer", 'op.create_table("planted", sa.Column("id", sa.Integer, primary_key=True))', down="older")
+    return migrated
 
 
 def start(url: str, *, check: bool = True) -> None:
@@ -59,32 +61,36 @@ def status(url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
 # ---- bootstrap() ----------------------------------------------------------------------------------------------------
 
 
-def test_the_application_starts_on_a_migrated_database(migrated_url: str) -> None:
-    start(migrated_url)
+def test_the_application_starts_on_a_migrated_database(migrated: History) -> None:
+    start(migrated.url)
 
 
-def test_a_database_that_is_not_migrated_is_refused_with_the_command_to_run(empty_url: str) -> None:
-    with pytest.raises(SchemaOutdated, match=f"not migrated, and this code needs {HEAD}. Run: alembic upgrade head"):
-        start(empty_url)
+def test_the_application_starts_on_an_empty_database_while_there_is_no_revision(release: History) -> None:
+    shutil.rmtree(release.folder)
+
+    start(release.url)
+
+
+def test_a_database_that_is_not_migrated_is_refused_with_the_command_to_run(release: History) -> None:
+    with pytest.raises(SchemaOutdated, match="not migrated, and this code needs older. Run: alembic upgrade head"):
+        start(release.url)
 
 
 def test_a_database_that_is_behind_is_refused_with_the_command_to_run(newer: History) -> None:
-    with pytest.raises(SchemaOutdated, match=f"at revision {HEAD}, and this code needs newer. Run: alembic upgrade"):
+    with pytest.raises(SchemaOutdated, match="at revision older, and this code needs newer. Run: alembic upgrade"):
         start(newer.url)
 
     newer.upgrade()
     start(newer.url)
 
 
-def test_a_database_that_is_ahead_is_refused_with_the_way_out(migrated_url: str) -> None:
-    engine = create_engine(migrated_url)
-    with engine.begin() as connection:
+def test_a_database_that_is_ahead_is_refused_with_the_way_out(migrated: History) -> None:
+    with migrated.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
-    engine.dispose()
 
     with pytest.raises(SchemaOutdated, match="at revision newer, which this code does not know: a newer release"):
-        start(migrated_url)
-    start(migrated_url, check=False)
+        start(migrated.url)
+    start(migrated.url, check=False)
 
 
 def test_an_application_in_memory_asks_no_database(empty_sqlite_url: str) -> None:
@@ -102,29 +108,29 @@ def test_a_database_that_is_away_is_told_by_the_first_block_and_not_by_the_check
             pytest.fail("entered")
 
 
-# ---- groundwork db status -------------------------------------------------------------------------------------------
+# ---- db status -----------------------------------------------------------------------------------------------------
 
 
-def test_status_of_a_migrated_database_has_nothing_pending(migrated_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = status(migrated_url, monkeypatch)
+def test_status_of_a_migrated_database_has_nothing_pending(migrated: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = status(migrated.url, monkeypatch)
 
-    assert f"Revision  {HEAD}" in shown
+    assert "Revision  older" in shown
     assert "Pending   nothing" in shown
 
 
 def test_status_shows_what_is_pending_and_its_sql(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = status(newer.url, monkeypatch)
 
-    assert f"Revision  {HEAD}\nHead      newer\nPending   newer newer\n" in shown
-    assert f"-- Running upgrade {HEAD} -> newer\n\nCREATE TABLE planted (" in shown
+    assert "Revision  older\nHead      newer\nPending   newer newer\n" in shown
+    assert "-- Running upgrade older -> newer\n\nCREATE TABLE planted (" in shown
     assert "Running upgrade  ->" not in shown
 
 
-def test_status_of_an_empty_database_shows_all_of_it(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = status(empty_url, monkeypatch)
+def test_status_of_an_empty_database_shows_all_of_it(release: History, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = status(release.url, monkeypatch)
 
     assert "Revision  none: it is not migrated" in shown
-    assert "-- Running upgrade  -> " in shown
+    assert "-- Running upgrade  -> older" in shown
 
 
 def test_status_says_where_the_sql_depends_on_the_database(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -152,7 +158,7 @@ def test_status_of_a_database_that_a_newer_release_has_migrated_says_so(
 def test_status_can_be_read_by_a_program(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
     shown = json.loads(status(newer.url, monkeypatch, "--json"))
 
-    assert shown["current"] == [HEAD]
+    assert shown["current"] == ["older"]
     assert shown["pending"] == [{"id": "newer", "message": "newer"}]
     assert "CREATE TABLE planted" in shown["sql"]
 
@@ -161,10 +167,12 @@ def test_status_shows_no_password(postgresql_url: str, monkeypatch: pytest.Monke
     url = make_url(postgresql_url)
     password = url.password or "p@ssword"
 
-    shown = status(url.set(password=password).render_as_string(hide_password=False), monkeypatch)
+    url = url.set(password=password).update_query_dict({"sslpassword": "hunter2"})
+    shown = status(url.render_as_string(hide_password=False), monkeypatch)
 
     assert f"Database  postgresql+psycopg://{url.username}:***@" in shown
     assert password not in shown
+    assert "hunter2" not in shown
 
 
 def test_status_of_a_wrong_setting_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 from pydantic import ValidationError
+from sqlalchemy import create_engine
 
 from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
@@ -54,6 +55,28 @@ def test_no_password_shows() -> None:
         "hunter2"
         not in f"{settings!r} {settings} {settings.model_dump()} {settings.model_dump_json()} {settings.url!r}"
     )
+
+
+@pytest.mark.parametrize("name", ["password", "PASSWORD", "sslpassword", "oauth_client_secret", "scram_client_key"])
+def test_no_secret_of_the_query_shows_wherever_the_url_is_printed(name: str) -> None:
+    url = Settings(database_url=f"postgresql://app@db/app?a=1&{name}=hunter2&z=2").url
+    engine = create_engine(url)
+
+    assert (
+        f"{url}"
+        == str(url)
+        == repr(url)
+        == f"postgresql+psycopg://app@db/app?a=1&{name}=***&z=2".replace("a=1&PASSWORD=***", "PASSWORD=***&a=1")
+    )
+    assert "hunter2" not in f"{engine!r} {engine.url.set(host='other')} {engine.url.update_query_dict({'b': '1'})}"
+    assert url.query[name] == "hunter2"
+    assert "hunter2" in url.render_as_string(hide_password=False)
+
+
+@pytest.mark.parametrize("query", ["timeout=60", "isolation_level=IMMEDIATE"])
+def test_a_query_that_would_say_the_same_as_a_setting_is_refused_with_the_setting(query: str) -> None:
+    with pytest.raises(ValidationError, match="DATABASE_LOCK_TIMEOUT_S, for alembic MIGRATION_WAIT_S"):
+        Settings(database_url=f"sqlite:///app.db?{query}")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,81 @@
+"""How a container starts and ends; which parts it has is yours to say, in ``adapters.container``."""
+
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any, Never, TypeVar
+
+from dependency_injector import containers, providers
+from sqlalchemy import Engine
+
+from adapters.seedwork.settings import DatabaseSettings
+from adapters.seedwork.sqlalchemy.engine import create_engine
+from adapters.seedwork.sqlalchemy.lifetime import ENDED, end
+from service_layer.seedwork.errors import UnitOfWorkMisuse
+
+C = TypeVar("C", bound="Parts")
+
+if TYPE_CHECKING:
+
+    class Parts(containers.DeclarativeContainer):
+        """What every container has, and what a type checker needs to see a misspelt part."""
+
+        settings: providers.Provider[Any]
+        engine: providers.Provider[Engine]
+        __getattr__: None  # type: ignore[assignment, misc]  # the library's lets every misspelt part pass
+
+else:
+    Parts = containers.DeclarativeContainer
+
+
+def opened_engine(settings: DatabaseSettings) -> Generator[Engine]:
+    """Make the engine of an application, and close it at its end."""
+    engine = create_engine(settings)
+    yield engine
+    end(engine)
+
+
+@contextmanager
+def started(container: C, *, on_database: bool) -> Generator[C]:
+    """Start a container; at the end of the block close every connection, and let its parts refuse work.
+
+    Args:
+        container: what was chosen.
+        on_database: whether its units of work need the database, and so the schema of this code.
+    Raises: pydantic.ValidationError (a setting is not allowed), SchemaOutdated (the database is not migrated to what
+        this code needs).
+    """
+    try:
+        container.init_resources()
+        if on_database and container.settings().database_check_schema:
+            from adapters.seedwork.sqlalchemy.schema import check_schema  # noqa: PLC0415  # 0.08 s, for a start alone
+
+            check_schema(container.engine())
+        yield container
+    finally:
+        container.shutdown_resources()
+        for part in container.providers.values():
+            part.override(providers.Callable(_refuse))
+
+
+def _refuse(*_: object, **__: object) -> Never:
+    raise UnitOfWorkMisuse(ENDED)
+
+
+@asynccontextmanager
+async def started_asynchronously(
+    bootstrap: Callable[..., AbstractContextManager[C]], settings: DatabaseSettings, **overrides: Any
+) -> AsyncGenerator[C]:
+    """Do the same on the database's asynchronous driver, for which ``bootstrap`` is handed the engine."""
+    from adapters.seedwork.sqlalchemy.asynchronous import (  # noqa: PLC0415  # only [async] installs what it needs
+        create_engine,
+        in_bridge,
+    )
+
+    engine, application = create_engine(settings), ExitStack()
+    application.callback(end, engine)
+    start = partial(application.enter_context, bootstrap(settings=settings, engine=engine, **overrides))
+    try:
+        yield await in_bridge(start)
+    finally:
+        await in_bridge(application.close)

@@ -1,0 +1,34 @@
+"""What Alembic must not do to a table that it rebuilds on SQLite."""
+
+from typing import Any
+
+from alembic.ddl.sqlite import SQLiteImpl
+from alembic.util import CommandError
+from sqlalchemy import Column, Date, DateTime, Interval, String, Time
+from sqlalchemy.types import TypeEngine
+
+TIMES = (Date, DateTime, Interval, Time)
+
+
+class CarefulSQLite(SQLiteImpl):
+    """Takes the place of Alembic's own implementation, as any does that names the same dialect, once it is imported."""
+
+    __dialect__ = "sqlite"
+
+    def cast_for_batch_migrate(
+        self,
+        existing: Column[Any],  # Any: of whatever type
+        existing_transfer: dict[str, Any],  # Any: as Alembic has it
+        new_type: TypeEngine[Any],
+    ) -> None:
+        """Cast a column to its new type. Refuse a time: it is kept as a text, and the cast leaves its first digits."""
+        as_it_is = existing_transfer["expr"]
+        super().cast_for_batch_migrate(existing, existing_transfer, new_type)
+        loses_time = isinstance(new_type, TIMES) or (
+            isinstance(existing.type, TIMES) and not isinstance(new_type, String)
+        )
+        if loses_time and existing_transfer["expr"] is not as_it_is:
+            raise CommandError(
+                f"The column {existing.name} would become {new_type!r}: of a time SQLite's CAST leaves the year."
+                " Add a column of the new type, fill it by UPDATE, and drop the old one: docs/migrations.md"
+            )
