@@ -42,4 +42,4 @@ async def in_bridge(work: Callable[[], T]) -> T:
 def create_engine(settings: DatabaseSettings) -> Engine:
     """Return an engine like that of ``engine.py``, on the asynchronous driver."""
     url = settings.url.set(drivername=driver_of(settings.url, is_async=True))
-    return prepare(create_async_engine(url, **engine_options(settings)).sync_engine)
+    return prepare(create_async_engine(url, **engine_options(settings)).sync_engine, settings)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
-from weakref import WeakSet, ref
+from weakref import ref
 
 from sqlalchemy import URL, Dialect, PoolProxiedConnection
 from sqlalchemy.dialects import registry
@@ -17,6 +17,7 @@ from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.default import DefaultDialect
 
+from adapters.seedwork.sqlalchemy import sqlite
 from service_layer.seedwork.errors import ENDED, UnitOfWorkMisuse
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ class _SQLite(_UnitOfWorkDialect):
         if info.get("query_only", False) is not read_only:
             _execute(dbapi_connection, f"PRAGMA query_only={read_only:d}")
             info["query_only"] = read_only
-        if not session and dbapi_connection.dbapi_connection in self._autocommitting:
+        if not session and id(dbapi_connection.dbapi_connection) in self._autocommitting:
             return
         # IMMEDIATE takes the write lock now. A transaction that begins as a reader and writes later fails at once
         # with SQLITE_BUSY_SNAPSHOT instead of waiting.
@@ -92,7 +93,7 @@ class _SQLite(_UnitOfWorkDialect):
 
     def set_isolation_level(self, dbapi_connection: Any, level: str) -> None:
         """Let AUTOCOMMIT begin nothing, as VACUUM needs it; the driver begins nothing by itself in any case."""
-        (self._autocommitting.add if level == "AUTOCOMMIT" else self._autocommitting.discard)(dbapi_connection)
+        (self._autocommitting.add if level == "AUTOCOMMIT" else self._autocommitting.discard)(id(dbapi_connection))
 
     def renew(self, connection: Any, info: dict[str, Any]) -> None:
         if info.pop("query_only", False):
@@ -107,8 +108,18 @@ class _SQLite(_UnitOfWorkDialect):
         return bool(driver.total_changes != before)
 
     @cached_property
-    def _autocommitting(self) -> WeakSet[Any]:
-        return WeakSet()
+    def _autocommitting(self) -> set[int]:
+        return set()  # by id: the driver's connections take neither attributes nor weak references
+
+    def connect(self, *arguments: Any, **options: Any) -> Any:
+        connection = super().connect(*arguments, **options)
+        self._autocommitting.discard(id(connection))
+        return connection
+
+    def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
+        dbapi_connection.commit()
+        if session_of(dbapi_connection.info):
+            sqlite.shorten_log(dbapi_connection.cursor, dbapi_connection.info)
 
 
 class _PostgreSQL(_UnitOfWorkDialect):

@@ -13,25 +13,25 @@ from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.seedwork.settings import DatabaseSettings
+from adapters.seedwork.sqlalchemy import sqlite
 from adapters.seedwork.sqlalchemy.dialects import CONNECTING, driver_of, session_of
 from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
 from adapters.seedwork.sqlalchemy.lifetime import watch
 from adapters.seedwork.sqlalchemy.session import UnitSession
-from adapters.seedwork.sqlalchemy.sqlite import create_private, switch_to_wal
 from service_layer.seedwork.errors import DatabaseUnavailable
 
 
 def create_engine(settings: DatabaseSettings) -> Engine:
     """Return an engine for units of work; it connects when it is first used."""
     url = settings.url.set(drivername=driver_of(settings.url))
-    return prepare(sqlalchemy.create_engine(url, **engine_options(settings)))
+    return prepare(sqlalchemy.create_engine(url, **engine_options(settings)), settings)
 
 
 def engine_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatever create_engine takes
     """Return with which options an engine is made."""
-    sqlite = settings.url.drivername == "sqlite"
+    is_sqlite = settings.url.drivername == "sqlite"
     return {
-        "connect_args": _sqlite_options(settings) if sqlite else _postgresql_options(settings),
+        "connect_args": _sqlite_options(settings) if is_sqlite else _postgresql_options(settings),
         "echo": settings.database_echo,
         "hide_parameters": True,
         "max_overflow": 0,
@@ -40,11 +40,11 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatev
     }
 
 
-def prepare(engine: Engine) -> Engine:
+def prepare(engine: Engine, settings: DatabaseSettings) -> Engine:
     """Set an engine up for units of work, and return it: what a new connection gets, and who translates errors."""
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "do_connect", create_private)
-        event.listen(engine, "connect", _set_pragmas)
+        event.listen(engine, "do_connect", sqlite.create_private)
+        event.listen(engine, "connect", partial(_prepare_sqlite, settings.database_lock_timeout_s))
         event.listen(engine, "invalidate", _end_transaction)
     else:
         event.listen(engine, "checkout", _replace_if_closed)
@@ -88,11 +88,8 @@ def _postgresql_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: w
     return {**options, "options": " ".join((*flags, *said.get("options", ())))}
 
 
-def _set_pragmas(connection: SQLiteConnection, _record: object) -> None:
-    switch_to_wal(connection)
-    # FULL: what is acknowledged survives a power cut (on macOS only with fullfsync, which elsewhere does nothing)
-    for pragma in ("synchronous=FULL", "fullfsync=ON", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}")
+def _prepare_sqlite(lock_timeout_s: float, connection: SQLiteConnection, entry: ConnectionPoolEntry) -> None:
+    sqlite.prepare(connection, entry.info, lock_timeout_s)
 
 
 def _renew_for_others(dialect: Any, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:

@@ -1,11 +1,16 @@
 """An SQLite file: only its owner can read it, and readers and the writer don't wait for each other in it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from sqlite3 import Connection, OperationalError
 from threading import Lock
 from typing import Any
+
+LOG_LIMIT = 8 * 2**20
+"""How large the log of a file may be, in bytes, before it is written into the file; it then takes no more space."""
+READERS_MS = 200
+"""How long a writer waits for readers then, in milliseconds."""
 
 _one_at_a_time = Lock()
 
@@ -30,3 +35,40 @@ def switch_to_wal(connection: Connection) -> None:
         connection.execute("BEGIN EXCLUSIVE")  # unlike the switch, it waits, as long as the lock timeout says
         connection.execute("ROLLBACK")
         switch_to_wal(connection)
+
+
+def prepare(connection: Connection, info: dict[str, Any], lock_timeout_s: float) -> None:
+    """Set a new connection up.
+
+    Args:
+        connection: the driver's.
+        info: the pool's notes on it.
+        lock_timeout_s: how long it waits for a lock, in seconds.
+    """
+    switch_to_wal(connection)
+    # FULL: what is acknowledged survives a power cut (on macOS only with fullfsync, which elsewhere does nothing)
+    pragmas = ("synchronous=FULL", "fullfsync=ON", "foreign_keys=ON", f"journal_size_limit={LOG_LIMIT}")
+    for pragma in pragmas:
+        connection.execute(f"PRAGMA {pragma}")
+    (_, _, file) = connection.execute("PRAGMA database_list").fetchone()
+    info |= {"log": Path(f"{file}-wal"), "lock_timeout_s": lock_timeout_s, "log_size": 0}
+
+
+def shorten_log(new_cursor: Callable[[], Any], info: dict[str, Any]) -> None:  # Any: a cursor of either driver
+    """Write a large log into the database file, after a commit.
+
+    While readers overlap SQLite gets no chance to do it by itself, and the log grows without bound. This waits for
+    them, for a short time only, and not again before the log has grown by as much as it may have.
+    """
+    try:
+        size = info["log"].stat().st_size
+    except OSError:
+        return
+    if size > LOG_LIMIT + info["log_size"]:
+        cursor = new_cursor()
+        cursor.execute(f"PRAGMA busy_timeout={READERS_MS}")
+        cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (still_busy, *_) = cursor.fetchone()
+        cursor.execute(f"PRAGMA busy_timeout={info['lock_timeout_s'] * 1000:.0f}")
+        cursor.close()
+        info["log_size"] = size if still_busy else 0
