@@ -1,10 +1,14 @@
-"""One ``with`` block of a unit of work: what has become of it, and whom it belongs to."""
+"""One ``with`` block of a unit of work: what has become of it, whom it belongs to, and the steps of its life."""
 
+import time
+from abc import ABC, abstractmethod
 from asyncio import _get_running_loop, current_task  # asked first, for current_task() raises where no loop runs
 from dataclasses import dataclass
 from enum import Enum
 from threading import get_ident
 from typing import Self
+
+from service_layer.seedwork.errors import FailedTransaction, UnitOfWorkMisuse
 
 
 class State(Enum):
@@ -44,6 +48,13 @@ class Block:
         """Whether changes would be lost if the block were left now; a committed inner one hands them on."""
         return self.state is State.OPEN or (self.state is State.COMMITTED and not self.outer)
 
+    def check(self, action: str, *, failed: bool) -> None:
+        """Check that work is possible. Raises: UnitOfWorkMisuse (it has ended), FailedTransaction unless ``failed``."""
+        if self.state is not State.OPEN:
+            raise UnitOfWorkMisuse(f"{action} in a block that was {self.state.value}. Write it in a new one: with uow:")
+        if self.failure and not failed:
+            raise FailedTransaction(action, self.failure) from self.failure
+
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Note a failure. If it lost the connection, the blocks around have failed with this one."""
         if self.state is State.COMMITTING:
@@ -56,3 +67,26 @@ class Block:
 def running_caller() -> object:
     """Return whom a block belongs to that is opened now: the running asyncio task, or else the thread."""
     return (_get_running_loop() and current_task()) or get_ident()
+
+
+class Steps(ABC):
+    """How a block begins, saves and ends: what an implementation says, each called only where the rules allow it."""
+
+    def pause(self, seconds: float) -> None:
+        """Wait before a new try."""
+        time.sleep(seconds)
+
+    @abstractmethod
+    def _begin(self) -> None: ...  # a transaction for the block
+    @abstractmethod
+    def _nest(self) -> None: ...  # flush, and set a savepoint
+    @abstractmethod
+    def _flush(self) -> None: ...  # send pending changes; note a failure in the block
+    @abstractmethod
+    def _is_dirty(self) -> bool: ...  # are changes pending?
+    @abstractmethod
+    def _commit(self) -> None: ...  # release the innermost savepoint, or else commit the transaction
+    @abstractmethod
+    def _rollback(self) -> None: ...  # roll back to the innermost savepoint, and release it
+    @abstractmethod
+    def _close(self) -> None: ...  # roll back what is not committed, and free everything; a second call does nothing

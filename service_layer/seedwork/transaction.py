@@ -3,32 +3,25 @@
 Source: Unit of Work, in Fowler, Patterns of Enterprise Application Architecture (2002).
 """
 
-import time
 import warnings
-from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from service_layer.seedwork.block import Block, State, running_caller
-from service_layer.seedwork.errors import (
-    WRITE_IN_READING_BLOCK,
-    FailedTransaction,
-    UncommittedChanges,
-    UnitOfWorkMisuse,
-)
+from service_layer.seedwork.block import Block, State, Steps, running_caller
+from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, UncommittedChanges, UnitOfWorkMisuse
 
 
-class Transaction(ABC):
+class Transaction(Steps):
     """Begins, commits, rolls back and closes; nothing else does. A unit of work adds its repositories.
 
     ::
 
         with uow:                        # a fresh session, and a transaction of its own
-            user = uow.users.get(user_id)
-            user.change_age(31)
+            order = uow.orders.get(order_id)
+            order.place(now)
             uow.commit()                 # without this line nothing happened
 
     A block that is left by an exception is rolled back; so is one that is left with changes that were neither committed
@@ -38,17 +31,18 @@ class Transaction(ABC):
     is open it belongs to the thread or asyncio task that entered it. Leaving ends the innermost block, so a generator
     must not yield inside an inner one.
 
-    Entities end with their block: they stay readable, and to change one it is got again in a new block. Only a new
-    entity whose block was not saved may be added again. An inner block that is rolled back leaves the objects of the
-    blocks around it as they were before it.
-
-    Inside a block errors are the domain's and those of ``service_layer.seedwork.errors``, not the driver's.
+    Entities end with their block: they stay readable, and whoever wants to change one gets it again. Only a new entity
+    whose block was not saved may be added again. Inside a block errors are the domain's and those of ``errors.py``.
 
     Args:
         isolation_level: where the database has several, such as "SERIALIZABLE"; None for its usual one.
+        levels: those that it has.
+    Raises: UnitOfWorkMisuse (it has no such level).
     """
 
-    def __init__(self, isolation_level: str | None = None) -> None:
+    def __init__(self, isolation_level: str | None, *levels: str) -> None:
+        if isolation_level not in {None, *levels}:
+            raise UnitOfWorkMisuse(f"Isolation level {isolation_level!r} is not here. Use {' or '.join(levels)}.")
         self.isolation_level = isolation_level
         self.block: Block | None = None
         """The innermost open block, for implementations."""
@@ -61,12 +55,7 @@ class Transaction(ABC):
         return self.block is not None
 
     def require_closed(self, what: str) -> None:
-        """Refuse to go on inside an open block.
-
-        Args:
-            what: who needs transactions of its own, and why, for the message: "import_users() commits each batch".
-        Raises: UnitOfWorkMisuse (a block is open).
-        """
+        """Raise UnitOfWorkMisuse if a block is open; ``what`` says who needs its own: "archive() commits each batch"."""
         if self.block:
             raise UnitOfWorkMisuse(f"{what}, so it can't be a step of an open block. Call it outside of: with uow:")
 
@@ -128,10 +117,6 @@ class Transaction(ABC):
         block.state = State.ROLLED_BACK
         self._undo(block)
 
-    def pause(self, seconds: float) -> None:
-        """Wait before a new try."""
-        time.sleep(seconds)
-
     def working_block(self, action: str, *, failed: bool = False) -> Block:
         """Return the innermost block if the caller may work in it.
 
@@ -146,12 +131,7 @@ class Transaction(ABC):
             raise UnitOfWorkMisuse(f"{action} outside a block. Write it inside: with uow:")
         if self._owner != running_caller():
             raise UnitOfWorkMisuse(f"{action} in a block that is open in another thread or task. Make a unit for each.")
-        if block.state is not State.OPEN:
-            raise UnitOfWorkMisuse(
-                f"{action} in a block that was {block.state.value}. Write it in a new one: with uow:"
-            )
-        if block.failure and not failed:
-            raise FailedTransaction(action, block.failure) from block.failure
+        block.check(action, failed=failed)
         return block
 
     def _enter(self, *, read_only: bool) -> Block:
@@ -215,29 +195,3 @@ class Transaction(ABC):
     def _release(self) -> None:
         self._owner = self.block = None
         self._entered.release()
-
-    # How, which an implementation says. Each is called only where the rules above allow it.
-    @abstractmethod
-    def _begin(self) -> None: ...  # a transaction for the block
-    @abstractmethod
-    def _nest(self) -> None: ...  # flush, and set a savepoint
-    @abstractmethod
-    def _flush(self) -> None: ...  # send pending changes; note a failure in the block
-    @abstractmethod
-    def _is_dirty(self) -> bool: ...  # are changes pending?
-    @abstractmethod
-    def _commit(self) -> None: ...  # release the innermost savepoint, or else commit the transaction
-    @abstractmethod
-    def _rollback(self) -> None: ...  # roll back to the innermost savepoint, and release it
-    @abstractmethod
-    def _close(self) -> None: ...  # roll back what is not committed, and free everything; a second call does nothing
-
-
-def checked_level(level: str | None, *levels: str) -> str | None:
-    """Return an isolation level if it is one of the database's.
-
-    Raises: UnitOfWorkMisuse (it is not).
-    """
-    if level not in {None, *levels}:
-        raise UnitOfWorkMisuse(f"Isolation level {level!r} is not one of this database's. Use {' or '.join(levels)}.")
-    return level

@@ -2,7 +2,7 @@
 
 from adapters.seedwork.memory.session import InMemorySession
 from adapters.seedwork.memory.store import InMemoryStore
-from service_layer.seedwork.transaction import Transaction, checked_level
+from service_layer.seedwork.transaction import Transaction
 
 
 class InMemoryTransaction(Transaction):
@@ -15,7 +15,7 @@ class InMemoryTransaction(Transaction):
     """
 
     def __init__(self, store: InMemoryStore | None = None, isolation_level: str | None = None) -> None:
-        super().__init__(checked_level(isolation_level, "SERIALIZABLE"))
+        super().__init__(isolation_level, "SERIALIZABLE")
         self._store = store or InMemoryStore()
         self._session = InMemorySession(self._store, self)
 

@@ -12,7 +12,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from adapters.seedwork.sqlalchemy.dialects import CONNECTING, SESSION
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable, UnitOfWorkMisuse
-from service_layer.seedwork.transaction import Transaction, checked_level
+from service_layer.seedwork.transaction import Transaction
 
 
 class SqlAlchemyTransaction(Transaction):
@@ -26,9 +26,7 @@ class SqlAlchemyTransaction(Transaction):
 
     def __init__(self, session_factory: sessionmaker[UnitSession], isolation_level: str | None = None) -> None:
         serial = session_factory.kw["bind"].dialect.name == "sqlite"
-        super().__init__(
-            checked_level(isolation_level, "SERIALIZABLE", *(() if serial else ("REPEATABLE READ", "READ COMMITTED")))
-        )
+        super().__init__(isolation_level, "SERIALIZABLE", *(() if serial else ("REPEATABLE READ", "READ COMMITTED")))
         self._session_factory = session_factory
         self._session: UnitSession | None = None
 

@@ -1103,7 +1103,7 @@ def test_the_isolation_level_that_every_database_has_is_accepted_everywhere(
 
 
 def test_an_isolation_level_that_no_database_has_is_refused(new_unit: NewUnit[OrderingUnitOfWork]) -> None:
-    with pytest.raises(UnitOfWorkMisuse, match=r"'CHAOS' is not one of this database's\. Use .*SERIALIZABLE"):
+    with pytest.raises(UnitOfWorkMisuse, match=r"'CHAOS' is not here\. Use .*SERIALIZABLE"):
         new_unit(isolation_level="CHAOS")
 
 
