@@ -55,7 +55,7 @@ class Transaction(Steps):
         return self.block is not None
 
     def require_closed(self, what: str) -> None:
-        """Raise UnitOfWorkMisuse if a block is open; ``what`` says who needs its own: "archive() commits each batch"."""
+        """Raise UnitOfWorkMisuse if a block is open; ``what`` says who needs its own: "archive() commits batches"."""
         if self.block:
             raise UnitOfWorkMisuse(f"{what}, so it can't be a step of an open block. Call it outside of: with uow:")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
-from functools import cache
 from itertools import chain
 from operator import itemgetter
 from typing import Any
@@ -11,7 +10,7 @@ from sqlalchemy import Table, inspect
 
 from adapters.seedwork.mapping import error_of
 from adapters.seedwork.memory.rows import Written, build, key_of, written
-from adapters.seedwork.memory.store import Aggregate, Constraints, InMemoryStore, Key, Rows
+from adapters.seedwork.memory.store import Aggregate, Constraints, InMemoryStore, Key, Rows, replaced
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import (
@@ -102,7 +101,6 @@ class InMemorySession:
             return
         with self._noting_failures():
             stored = {key: row for key in (*changed, *self._removed) for key, row in self._stored(key).items()}
-            self._refuse_shared_parts()
             groups = [self._rows_of(self._held[key], self._stored(key), 1) for key in changed]
             groups += [self._rows_of(entity, {}, 1) for entity in self._new.values()]
             self._write(groups, stored)
@@ -177,13 +175,6 @@ class InMemorySession:
         rows, stored = self._rows_of(self._held[key], self._stored(key), 0), self._stored(key)
         return {row.key: row.row for row in rows} != stored
 
-    def _refuse_shared_parts(self) -> None:
-        owners: dict[int, int] = {}
-        for entity in (*self._held.values(), *self._new.values()):
-            for row in self._rows_of(entity, self._stored(_key(entity)), 0):
-                if owners.setdefault(id(row.thing), id(entity)) != id(entity):
-                    raise UnitOfWorkMisuse(SHARED_PART)
-
     @contextmanager
     def _noting_failures(self) -> Generator[None]:
         block = self._unit.working_block("flush()")
@@ -199,27 +190,17 @@ class InMemorySession:
         if self.is_read_only:
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
         self._unit.working_block("flush()").changed = True
-        if self._constraints is None:
-            self._constraints = Constraints(self._begin())
+        self._constraints = constraints = self._constraints or Constraints(self._begin())
         rows: dict[Key, Written] = {}
         for row in chain(*groups):
+            other = rows[row.key].thing if row.key in rows else self._known.get(row.key)
+            if other is row.thing and (row.key in rows or (row.key not in stored and row.key in constraints)):
+                raise UnitOfWorkMisuse(SHARED_PART)
             if row.key in rows:
                 raise error_of(row.key[0].primary_key)
             rows[row.key] = row
-        for key in sorted(rows, key=lambda key: (_rank(key[0]), key not in stored, key[1] if key in stored else ())):
-            (self._constraints.update if key in stored else self._constraints.insert)(key, rows[key].row)
-        deleted = stored.keys() - rows.keys()
-        for key in deleted:
-            self._constraints.delete(key)
-        self._constraints.check_references(rows, deleted)
-        tables = {table: dict(aggregates) for table, aggregates in self._begin().items()}
-        for table, id in deleted:
-            tables.get(table, {}).pop(id, None)
-        for group in groups:
-            root, new = group[0].key, {row.key: row.row for row in group}
-            in_order = [key for key in self._stored(root) if key in new]
-            tables.setdefault(root[0], {})[root[1]] = {key: new[key] for key in dict.fromkeys((*in_order, *new))}
-        self._rows = tables
+        deleted = constraints.write({key: row.row for key, row in rows.items()}, stored)
+        self._rows = replaced(self._begin(), [{row.key: row.row for row in group} for group in groups], deleted)
 
     def _unsave(self, start: int) -> None:
         for entity in self._inserted[start:]:
@@ -233,8 +214,3 @@ def _shape(thing: object) -> Shape:
 
 def _key(entity: Entity) -> Key:
     return key_of(_shape(entity), entity.id)
-
-
-@cache
-def _rank(table: Table) -> int:
-    return table.metadata.sorted_tables.index(table)

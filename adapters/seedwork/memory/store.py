@@ -52,8 +52,32 @@ class Constraints:
                 for key, row in aggregate.items():
                     self._take(key, row)
 
-    def insert(self, key: Key, row: Row) -> None:
-        """Take a new row. Raises: the error of a primary or a unique key, or ConstraintViolated."""
+    def __contains__(self, key: Key) -> bool:
+        return key in self._rows
+
+    def write(self, rows: Aggregate, stored: Aggregate) -> set[Key]:
+        """Update, insert, then delete, in SQLAlchemy's order, which decides when a unique value is free.
+
+        Args:
+            rows: those that are to be there.
+            stored: those in whose place they come.
+        Returns: the keys of the deleted ones.
+        Raises: the error of a primary or a unique key, ConstraintViolated, ReferenceViolated.
+        """
+        for key in sorted(rows, key=lambda key: (_rank(key[0]), key not in stored, key[1] if key in stored else ())):
+            if key in stored:
+                self._give_up(key)
+            self._check(key, rows[key])
+            self._take(key, rows[key])
+        deleted = set(stored.keys() - rows.keys())
+        for key in deleted:
+            self._give_up(key)
+        missing = any(other not in self._rows for key in rows for other in _references(key[0], self._rows[key]))
+        if missing or any(self._references[key] > 0 for key in deleted):
+            raise ReferenceViolated(REFERENCE)
+        return deleted
+
+    def _check(self, key: Key, row: Row) -> None:
         if key in self._rows:
             raise error_of(key[0].primary_key)
         for column in key[0].columns:
@@ -62,33 +86,30 @@ class Constraints:
         for unique in _unique_values(key[0], row):
             if unique in self._owners:
                 raise error_of(unique[0])
-        self._take(key, row)
 
-    def update(self, key: Key, row: Row) -> None:
-        """Take a row in the place of the one with its key. Raises: as ``insert``."""
-        self.delete(key)
-        self.insert(key, row)
-
-    def delete(self, key: Key) -> None:
-        """Give a row up."""
+    def _give_up(self, key: Key) -> None:
         row = self._rows.pop(key)
         for unique in _unique_values(key[0], row):
             del self._owners[unique]
         self._references.subtract(_references(key[0], row))
 
-    def check_references(self, written: Iterable[Key], deleted: Iterable[Key]) -> None:
-        """Check that the written rows refer to rows, and that nothing refers to the deleted ones.
-
-        Raises: ReferenceViolated.
-        """
-        missing = any(other not in self._rows for key in written for other in _references(key[0], self._rows[key]))
-        if missing or any(self._references[key] > 0 for key in deleted):
-            raise ReferenceViolated(REFERENCE)
-
     def _take(self, key: Key, row: Row) -> None:
         self._rows[key] = row
         self._owners |= dict.fromkeys(_unique_values(key[0], row), key)
         self._references.update(_references(key[0], row))
+
+
+def replaced(rows: Rows, aggregates: Iterable[Aggregate], deleted: Iterable[Key]) -> Rows:
+    """Return rows with whole aggregates in the place of those of the same keys, and without the deleted ones."""
+    tables = {table: dict(kind) for table, kind in rows.items()}
+    for table, id in deleted:
+        tables.get(table, {}).pop(id, None)
+    for aggregate in aggregates:
+        table, id = next(iter(aggregate))
+        before = tables.setdefault(table, {}).get(id, {})
+        in_order = dict.fromkeys((*(key for key in before if key in aggregate), *aggregate))
+        tables[table][id] = {key: aggregate[key] for key in in_order}
+    return tables
 
 
 def _unique_values(table: Table, row: Row) -> Iterator[tuple[UniqueConstraint | Index, Id]]:
@@ -124,3 +145,8 @@ def _foreign_keys(table: Table) -> tuple[ForeignKeyConstraint, ...]:
         for reference in table.foreign_key_constraints
         if [element.column for element in reference.elements] == list(reference.referred_table.primary_key)
     )
+
+
+@cache
+def _rank(table: Table) -> int:
+    return table.metadata.sorted_tables.index(table)
