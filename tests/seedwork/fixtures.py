@@ -158,7 +158,9 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
     """Run a test on an asynchronous driver inside SQLAlchemy's bridge."""
     callspec = getattr(pyfuncitem, "callspec", None)
     if callspec and callspec.params.get("open_backend") in ASYNCHRONOUS:
-        pyfuncitem.obj = pyfuncitem.funcargs["loop"].bridged(pyfuncitem.obj)
+        loop = pyfuncitem.funcargs["loop"]
+        assert isinstance(loop, Loop)
+        pyfuncitem.obj = loop.bridged(pyfuncitem.obj)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Use cases on orders, written as yours are in ``service_layer``: a test of what callers do needs no aggregate of yours."""
+"""Use cases on orders, written as yours are in ``service_layer``: with them the tests do what callers do."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
