@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from domain.seedwork.entity import new_id
-from domain.seedwork.errors import VersionMismatch
+from domain.seedwork.errors import InvalidValue, VersionMismatch
 from tests.seedwork.backends import NewUnit
 from tests.seedwork.ordering import OrderId, OrderIdAlreadyUsed, OrderingUnitOfWork, OrderNumberTaken, VoucherUsed
 from tests.seedwork.use_cases import (
@@ -101,6 +101,12 @@ def test_a_full_last_page_says_that_it_is_the_last(
 
     assert [*first.items, *last.items] == orders
     assert (first.next, last.next) == (orders[1].id, None)
+
+
+@pytest.mark.parametrize("limit", [0, 1001, "2"])
+def test_a_page_of_no_or_too_many_orders_is_refused(uow: OrderingUnitOfWork, limit: int) -> None:
+    with pytest.raises(InvalidValue, match="ask for 1 to 1000 at a time"):
+        list_orders(uow, limit=limit)
 
 
 def test_many_orders_may_have_no_voucher(uow: OrderingUnitOfWork, order: OrderDetails) -> None:

@@ -1,10 +1,9 @@
 """Service functions for asynchronous callers: many at a time, cancelled, and tried again."""
 
 import asyncio
-from pathlib import Path
 
 import pytest
-from sqlalchemy import AsyncAdaptedQueuePool, text
+from sqlalchemy import AsyncAdaptedQueuePool, create_engine, text
 from sqlalchemy.util import await_
 
 from adapters.container import Container, async_bootstrap
@@ -138,10 +137,15 @@ def test_a_task_is_cancelled_in_the_middle_of_a_statement(postgresql_url: str) -
     asyncio.run(main())
 
 
-def test_a_database_that_is_not_migrated_is_refused(tmp_path: Path) -> None:
+def test_a_database_that_a_newer_release_has_migrated_is_refused(empty_sqlite_url: str) -> None:
+    engine = create_engine(empty_sqlite_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version AS SELECT 'unknown' AS version_num"))
+    engine.dispose()
+
     async def main() -> None:
-        async with async_bootstrap(Settings(database_url=f"sqlite:///{tmp_path / 'new.db'}")):
+        async with async_bootstrap(Settings(database_url=empty_sqlite_url)):
             pytest.fail("started")
 
-    with pytest.raises(SchemaOutdated, match="alembic upgrade head"):
+    with pytest.raises(SchemaOutdated, match="a newer release has migrated it"):
         asyncio.run(main())
