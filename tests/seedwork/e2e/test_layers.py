@@ -67,7 +67,7 @@ def test_the_house_as_it_stands_breaks_no_rule(house: Path) -> None:
     ("file", "line", "rule"),
     [
         ("domain/seedwork/entity.py", "import service_layer.seedwork.errors", LAYERS),
-        ("service_layer/unit_of_work.py", "import adapters.seedwork.sqlalchemy.mapping", LAYERS),
+        ("service_layer/unit_of_work.py", "import adapters.seedwork.mapping", LAYERS),
         ("domain/seedwork/entity.py", "import sqlalchemy", DOMAIN),
         ("service_layer/unit_of_work.py", "import sqlalchemy", USE_CASES),
         ("service_layer/seedwork/retry.py", "import dependency_injector", USE_CASES),
@@ -79,10 +79,10 @@ def test_the_house_as_it_stands_breaks_no_rule(house: Path) -> None:
         ("adapters/seedwork/memory/repository.py", "from domain.invoice import Invoice", SEEDWORK),
         ("adapters/seedwork/cli/__init__.py", "import adapters.cli", SEEDWORK),
         ("migrations/seedwork/environment.py", "import adapters.mappers", SEEDWORK),
-        ("adapters/seedwork/sqlalchemy/types.py", "import adapters.seedwork.memory.session", HALVES),
-        ("adapters/seedwork/memory/session.py", "import adapters.seedwork.sqlalchemy.types", HALVES),
-        ("adapters/seedwork/sqlalchemy/types.py", "import adapters.seedwork.cli", HALVES),
-        ("adapters/seedwork/memory/session.py", "import adapters.seedwork.cli", HALVES),
+        ("adapters/seedwork/sqlalchemy/engine.py", "import adapters.seedwork.memory.store", HALVES),
+        ("adapters/seedwork/memory/store.py", "import adapters.seedwork.sqlalchemy.engine", HALVES),
+        ("adapters/seedwork/sqlalchemy/engine.py", "import adapters.seedwork.cli", HALVES),
+        ("adapters/seedwork/memory/store.py", "import adapters.seedwork.cli", HALVES),
     ],
 )
 def test_a_planted_violation_is_found(house: Path, file: str, line: str, rule: str) -> None:

@@ -35,9 +35,9 @@ ADAPTERS = """
 from sqlalchemy import Column, Integer, Table
 
 from adapters.seedwork.memory.repository import InMemoryRepository
-from adapters.seedwork.sqlalchemy.mapping import map_once, metadata
+from adapters.seedwork.mapping import map_once, metadata
 from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
-from adapters.seedwork.sqlalchemy.types import IdType
+from adapters.seedwork.types import IdType
 from domain.invoice import Invoice, InvoiceId, InvoiceRepository
 
 invoices = Table("invoices", metadata, Column("id", IdType(), primary_key=True), Column("version", Integer))
