@@ -102,7 +102,13 @@ def fate_of(mutant: Mutant) -> str:
         suite = [file for file in suite if file.name != "test_state_machine.py"]
         try:
             ended = subprocess.run(
-                [*PYTEST, *map(str, suite)], cwd=tree, check=False, capture_output=True, text=True, timeout=120
+                # each with a folder of its own: pytest removes old ones of the common folder, and two would collide
+                [*PYTEST, f"--basetemp={folder}/pytest", *map(str, suite)],
+                cwd=tree,
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=120,
             )
         except subprocess.TimeoutExpired:
             return "killed, for it hangs"
