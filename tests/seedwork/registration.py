@@ -13,8 +13,8 @@ from typer import Typer
 import adapters
 import domain
 from adapters import cli, mappers
-from adapters.seedwork.memory.repository import InMemoryRepository
 from adapters.seedwork.mapping import mapper_registry
+from adapters.seedwork.memory.repository import InMemoryRepository
 from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
 from adapters.unit_of_work import InMemoryUnitOfWork, SqlAlchemyUnitOfWork
 from domain.seedwork.entity import Entity
