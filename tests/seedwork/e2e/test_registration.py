@@ -63,7 +63,7 @@ app = Typer()
 REGISTRATIONS = [
     (
         "adapters/mappers.py",
-        "    with _lock:\n",
+        "    with mapping():\n",
         "        map_invoices()\n",
         "from adapters.invoices import map_invoices",
     ),

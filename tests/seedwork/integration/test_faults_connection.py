@@ -155,20 +155,6 @@ def test_a_lost_connection_fails_its_block_and_those_around_it(
     assert numbers() == []
 
 
-def test_a_lost_connection_fails_its_block_though_it_was_lost_inside_a_savepoint_of_the_callers_own(
-    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, numbers: Callable[[], list[str]]
-) -> None:
-    with uow:
-        uow.orders.add(Order(number="A-1"))
-        with pytest.raises(DatabaseUnavailable), uow.session.begin_nested():
-            proxy.cut_before(b"SELECT 1")
-            uow.session.execute(text("SELECT 1"))
-        with pytest.raises(FailedTransaction, match="DatabaseUnavailable"):
-            uow.commit()
-
-    assert numbers() == []
-
-
 def test_a_connection_lost_in_an_inner_commit_is_no_unknown_outcome(
     uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, numbers: Callable[[], list[str]]
 ) -> None:
