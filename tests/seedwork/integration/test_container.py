@@ -71,7 +71,6 @@ def test_after_its_end_nothing_of_it_works_and_the_cure_is_named(sqlite_url: str
 
 
 def test_a_block_that_is_open_at_its_end_is_saved_all_the_same(sqlite_url: str) -> None:
-    map_orders()
     with ExitStack() as block:
         with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
             uow = block.enter_context(SqlAlchemyOrderingUnitOfWork(container.session_factory()))
