@@ -35,8 +35,8 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/python -m migrations.seedwork.lint
 	$(BIN)/pytest $(PARALLEL) --cov
 
-mutants: $(VENV)/.development ## Break each rule on purpose, and see the contract suite notice
-	@$(BIN)/python tests/seedwork/mutants.py
+mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without your aggregates, and see tests/seedwork notice
+	@$(BIN)/python -m tests.seedwork.mutants
 
 bench: $(VENV)/.benchmark ## Measure what the unit of work costs, beside what one would pick instead, in 5 minutes
 	@$(BIN)/python -m benchmarks

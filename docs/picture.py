@@ -18,7 +18,8 @@ def picture() -> str:
 
 def _lines() -> Iterator[str]:
     graph = grimp.build_graph(*LAYERS, cache_dir=None)
-    graph.squash_module("adapters.cli")
+    for package in ("adapters.cli", *(f"{layer}.seedwork" for layer in LAYERS)):
+        graph.squash_module(package)
     modules = sorted(module for module in graph.modules if module not in LAYERS)
     yield "flowchart TB"
     for layer in LAYERS:

@@ -6,7 +6,11 @@ from textwrap import dedent, indent
 from adapters.seedwork.settings import PROJECT
 
 PAGE = (PROJECT / "docs" / "mapping.md").read_text()
-SOURCE = (PROJECT / "tests" / "ordering.py").read_text()
+SOURCES = (
+    PROJECT / "tests" / "seedwork" / "ordering.py",
+    PROJECT / "adapters" / "seedwork" / "types.py",
+)
+SOURCE = "\n".join(file.read_text() for file in SOURCES)
 
 
 def is_quoted(block: str) -> bool:
@@ -14,7 +18,7 @@ def is_quoted(block: str) -> bool:
     return any(f"\n{indent(dedent(block), margin)}" in SOURCE for margin in ("", " " * 4, " " * 8))
 
 
-def test_its_python_blocks_stand_word_for_word_in_the_tests_own_aggregate() -> None:
+def test_its_python_blocks_stand_word_for_word_in_the_sources() -> None:
     blocks = re.findall(r"^```python\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
 
     assert len(blocks) >= 6

@@ -1,20 +1,27 @@
-"""The homes of data on which every promise is tried: in memory, and on a database."""
+"""The homes of data on which every promise is tried: in memory, on a database, and on its asynchronous driver."""
 
-from collections.abc import Callable, Generator
+import asyncio
+from collections.abc import Callable, Coroutine, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial, wraps
 from typing import Any, Generic, Protocol, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import AsyncAdaptedQueuePool
+from sqlalchemy.util import await_
+from sqlalchemy.util.concurrency import in_greenlet
 
-from adapters.container import bootstrap
+from adapters.container import async_bootstrap, bootstrap
 from adapters.seedwork.memory.store import InMemoryStore
 from adapters.seedwork.settings import PROJECT
+from adapters.seedwork.sqlalchemy.asynchronous import in_bridge
 from adapters.settings import Settings
 from service_layer.seedwork.transaction import Transaction
 
 U_co = TypeVar("U_co", bound=Transaction, covariant=True)
+T = TypeVar("T")
 
 
 class NewUnit(Protocol[U_co]):
@@ -62,3 +69,39 @@ def database(units: Units[U_co], url: str, **settings: Any) -> Generator[Backend
             container.engine().dialect.name,
             lambda isolation_level=None: units.on_database(factory, isolation_level),
         )
+
+
+class Loop:
+    """An event loop for tests that are plain functions."""
+
+    def __init__(self, runner: asyncio.Runner) -> None:
+        self._runner = runner
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine to its end, from inside the bridge as well as from outside."""
+        return await_(work) if in_greenlet() else self._runner.run(work)
+
+    def bridged(self, test: Callable[..., None]) -> Callable[..., None]:
+        """Let a test run as a whole inside the bridge, where it can use an asynchronous driver."""
+
+        @wraps(test)
+        def bridged(**fixtures: Any) -> None:
+            self.wait(in_bridge(partial(test, **fixtures)))
+
+        return bridged
+
+
+@contextmanager
+def asynchronous_database(units: Units[U_co], loop: Loop, url: str, **settings: Any) -> Generator[Backend[U_co]]:
+    """A migrated database, on its asynchronous driver. At the end every connection must be back in the pool."""
+    application = async_bootstrap(Settings(database_url=url, **settings))
+    container = loop.wait(application.__aenter__())
+    factory, pool = container.session_factory(), container.engine().pool
+    assert isinstance(pool, AsyncAdaptedQueuePool)
+    yield Backend(
+        container.engine().dialect.name,
+        lambda isolation_level=None: units.on_database(factory, isolation_level),
+    )
+    checked_out = pool.checkedout()
+    loop.wait(application.__aexit__(None, None, None))
+    assert checked_out == 0, f"{checked_out} connections were not given back"

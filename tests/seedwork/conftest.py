@@ -11,8 +11,12 @@ from tests.seedwork.ordering import (
 )
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _orders_are_mapped() -> None:
+    map_orders()
+
+
 @pytest.fixture
 def units() -> Units[OrderingUnitOfWork]:
     """The unit of work of orders."""
-    map_orders()
     return Units(InMemoryOrderingUnitOfWork, SqlAlchemyOrderingUnitOfWork)

@@ -4,6 +4,7 @@ Which units of work that is, the fixture ``units`` says: yours in ``tests/confte
 ``tests/seedwork/conftest.py``.
 """
 
+import asyncio
 import os
 import shutil
 from collections.abc import Generator, Iterator
@@ -19,12 +20,15 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool
 from adapters.settings import Settings
 from service_layer.seedwork.transaction import Transaction
 from tests.seedwork import shapes
-from tests.seedwork.backends import Backend, NewUnit, Units, database, memory, migrate
+from tests.seedwork.backends import Backend, Loop, NewUnit, Units, asynchronous_database, database, memory, migrate
 from tests.seedwork.postgresql_server import PostgresNotFound, PostgresServer
 
 DATABASES = ("sqlite", "postgresql")
 BACKENDS = ("memory", *DATABASES)
+ASYNCHRONOUS = ("async-sqlite", "async-postgresql")
 
+synchronous = pytest.mark.parametrize("open_backend", BACKENDS, indirect=True)
+"""For a test that brings threads or an event loop of its own, in a module that runs on asynchronous drivers too."""
 
 U_co = TypeVar("U_co", bound=Transaction, covariant=True)
 
@@ -65,7 +69,7 @@ def _no_connection_is_kept() -> Iterator[None]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, to be copied."""
     file = tmp_path_factory.mktemp("sqlite") / "template.db"
-    _prepare(f"sqlite:///{file}")
+    prepare(f"sqlite:///{file}")
     return file
 
 
@@ -89,8 +93,8 @@ def start_postgresql(*, tcp: bool = False) -> PostgresServer:
 def postgresql() -> Iterator[PostgresServer]:
     """A PostgreSQL server for the whole run, with a migrated database ``template`` on it."""
     with start_postgresql() as server:
-        server.create_database("groundwork_template")
-        _prepare(server.url("groundwork_template"))
+        server.create_database("template")
+        prepare(server.url("template"))
         yield server
 
 
@@ -98,7 +102,7 @@ def postgresql() -> Iterator[PostgresServer]:
 def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
     """A migrated PostgreSQL database for one test."""
     name = f"test_{uuid4().hex}"
-    postgresql.create_database(name, template="groundwork_template")
+    postgresql.create_database(name, template="template")
     yield postgresql.url(name)
     postgresql.drop_database(name)
 
@@ -124,13 +128,39 @@ def empty_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"empty_{request.param}_url"))
 
 
-@pytest.fixture(params=BACKENDS)
-def open_backend(request: pytest.FixtureRequest, units: Units[Transaction]) -> OpenBackend[Transaction]:
-    """How to open each back end in turn."""
+@pytest.fixture(scope="session")
+def loop() -> Iterator[Loop]:
+    """The event loop of all tests on an asynchronous driver."""
+    with asyncio.Runner() as runner:
+        yield Loop(runner)
+
+
+def opener(request: pytest.FixtureRequest, units: Units[U_co], loop: Loop) -> OpenBackend[U_co]:
+    """Return how to open the back end that is the fixture's parameter."""
     if request.param == "memory":
         return lambda lock_timeout_s=5.0: memory(units, lock_timeout_s)
-    url: str = request.getfixturevalue(f"{request.param}_url")
+    url: str = request.getfixturevalue(f"{request.param.removeprefix('async-')}_url")
+    if request.param in ASYNCHRONOUS:
+        return lambda lock_timeout_s=5.0: asynchronous_database(
+            units, loop, url, database_lock_timeout_s=lock_timeout_s
+        )
     return lambda lock_timeout_s=5.0: database(units, url, database_lock_timeout_s=lock_timeout_s)
+
+
+@pytest.fixture(params=BACKENDS)
+def open_backend(request: pytest.FixtureRequest, units: Units[Transaction], loop: Loop) -> OpenBackend[Transaction]:
+    """How to open each back end in turn."""
+    return opener(request, units, loop)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> None:
+    """Run a test on an asynchronous driver inside SQLAlchemy's bridge."""
+    callspec = getattr(pyfuncitem, "callspec", None)
+    if callspec and callspec.params.get("open_backend") in ASYNCHRONOUS:
+        loop = pyfuncitem.funcargs["loop"]
+        assert isinstance(loop, Loop)
+        pyfuncitem.obj = loop.bridged(pyfuncitem.obj)
 
 
 @pytest.fixture
@@ -152,8 +182,9 @@ def uow(new_unit: NewUnit[Transaction]) -> Transaction:
     return new_unit()
 
 
-def _prepare(url: str) -> None:
+def prepare(url: str) -> None:
+    """Migrate a database, and make the tests' own tables in it: no revision makes them."""
     migrate(url)
     engine = create_engine(url)
-    shapes.metadata.create_all(engine)  # the tests' own tables are nobody else's: no revision makes them
+    shapes.metadata.create_all(engine)
     engine.dispose()

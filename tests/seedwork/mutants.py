@@ -1,13 +1,14 @@
-"""Break the house in every way of ``mutants.diff``, one at a time and in a copy of it: the contract suite must fail.
+"""Break the house in every way of ``mutants.diff``, one at a time and in a copy without an aggregate: a test must fail.
 
-``make mutants`` runs it, on memory and SQLite. The state machine is left out, for what it finds by chance must have a
-test of its own. A mutant that survives is a rule that no test keeps.
+``make mutants`` runs it: first all of ``tests/seedwork`` with its coverage, then against each mutant the unit and
+contract tests of it, on memory and SQLite. The state machine is left out: what it finds by chance must have a test of
+its own. A use case of yours that forgets to commit must fail your tests. A mutant that survives is a rule that no test
+keeps.
 """
 
 import ast
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,8 +20,10 @@ from typing import Self
 
 import pytest
 
-TESTS = Path(__file__).parent
-PROJECT = TESTS.parent
+from adapters.seedwork.settings import PROJECT
+from tests.seedwork.bare import copy_house, remove_aggregates, run_seedwork_tests
+
+TESTS = PROJECT / "tests" / "seedwork"
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not postgresql")
 SURVIVED = "SURVIVED"
 
@@ -42,9 +45,15 @@ class Mutant:
         new = "".join(line[1:] for line in hunk if line[0] != "-")
         return cls(sentence.strip(), file.strip(), old, new)
 
+    @property
+    def is_yours(self) -> bool:
+        """Whether it breaks a file of yours, so that your tests must notice."""
+        return "seedwork" not in Path(self.file).parts
+
     def broken(self) -> str:
         """Return the file with the hunk in it. Raises: ValueError (the old text does not stand there once)."""
-        text = (PROJECT / self.file).read_text()
+        file = PROJECT / self.file
+        text = file.read_text() if file.exists() else ""
         if text.count(self.old) != 1:
             raise ValueError(f"{self.sentence} This stands {text.count(self.old)} times in {self.file}:\n{self.old}")
         return text.replace(self.old, self.new)
@@ -58,8 +67,8 @@ def mutants() -> list[Mutant]:
 
 
 def forgotten_commits() -> Iterator[Mutant]:
-    """One for each commit of each use case."""
-    for path in sorted((PROJECT / "service_layer").glob("*.py")):
+    """One for each commit of each use case, the tests' own and yours."""
+    for path in (TESTS / "use_cases.py", *sorted((PROJECT / "service_layer").glob("*.py"))):
         source = path.read_text()
         for function in ast.parse(source).body:
             if isinstance(function, ast.FunctionDef):
@@ -68,21 +77,38 @@ def forgotten_commits() -> Iterator[Mutant]:
                     new = f"{old[: commit.start()]}{commit[1]}pass\n{old[commit.end() :]}"
                     line = function.lineno + old.count("\n", 0, commit.start())
                     sentence = f"{function.name}() forgets the commit of line {line}."
-                    yield Mutant(sentence, str(path.relative_to(PROJECT)), old, new)
+                    yield Mutant(sentence, path.relative_to(PROJECT).as_posix(), old, new)
 
 
-def fate_of(mutant: Mutant | None) -> str:
-    """Return how the contract suite takes a mutant, or the house as it is."""
+def misfits(all_mutants: list[Mutant]) -> Iterator[str]:
+    """What is wrong with each hunk that does not fit."""
+    for mutant in all_mutants:
+        try:
+            mutant.broken()
+        except ValueError as error:
+            yield str(error)
+
+
+def fate_of(mutant: Mutant) -> str:
+    """Return what the tests make of a mutant."""
     with TemporaryDirectory() as folder:
-        tree = Path(folder) / "tree"
-        shutil.copytree(PROJECT, tree, ignore=shutil.ignore_patterns(".*", "*.db*"))
-        if mutant:
-            (tree / mutant.file).write_text(mutant.broken())
-        suite = sorted(tree.glob("tests/contract/test_*.py"), reverse=True)  # the quick ones come first then
-        suite.remove(tree / "tests/contract/test_state_machine.py")
+        tree = Path(folder) / "house"
+        copy_house(tree)
+        if not mutant.is_yours:
+            remove_aggregates(tree)
+        (tree / mutant.file).write_text(mutant.broken())
+        tests = tree / "tests" if mutant.is_yours else tree / "tests" / "seedwork"
+        suite = [file for folder in ("unit", "contract") for file in sorted(tests.glob(f"{folder}/test_*.py"))]
+        suite = [file for file in suite if file.name != "test_state_machine.py"]
         try:
             ended = subprocess.run(
-                [*PYTEST, *map(str, suite)], cwd=tree, check=False, capture_output=True, text=True, timeout=120
+                # each with a folder of its own: pytest removes old ones of the common folder, and two would collide
+                [*PYTEST, f"--basetemp={folder}/pytest", *map(str, suite)],
+                cwd=tree,
+                check=False,
+                capture_output=True,
+                text=True,
+                timeout=120,
             )
         except subprocess.TimeoutExpired:
             return "killed, for it hangs"
@@ -96,10 +122,14 @@ def fate_of(mutant: Mutant | None) -> str:
 def main() -> None:
     """Try all of them; the exit code is 1 if one survives."""
     all_mutants = mutants()
-    for mutant in all_mutants:
-        mutant.broken()  # a hunk that does not fit is told now, and not in three minutes
-    if (house := fate_of(None)) != SURVIVED:
-        sys.exit(f"The house itself is {house}: mend that first.")
+    if wrong := list(misfits(all_mutants)):
+        sys.exit("\n".join([*wrong, f"{len(wrong)} hunks of mutants.diff do not fit."]))
+    with TemporaryDirectory() as folder:
+        tree = Path(folder) / "house"
+        copy_house(tree)
+        remove_aggregates(tree)
+        if run_seedwork_tests(tree):
+            sys.exit("The house itself fails without an aggregate: mend that first.")
     survivors = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for mutant, fate in zip(all_mutants, pool.map(fate_of, all_mutants), strict=True):

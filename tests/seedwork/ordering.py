@@ -1,6 +1,7 @@
-"""An aggregate of the tests' own, harder to map than a user: the suite stays whole when a fork drops the sample.
+"""An aggregate of the tests' own: the machinery is tried on it, so a fork may drop the sample.
 
-An order has lines (a child collection), a deposit (a value object of two columns), a status (an enum) and a time (UTC).
+It is hard to map. An order has lines (a child collection), a deposit (a value object of two columns), a status (an
+enum), a time (UTC), and a voucher (unique where there is one).
 ``docs/mapping.md`` walks through it.
 """
 
@@ -91,6 +92,7 @@ class Order(Entity):
 
     id: OrderId = field(default_factory=lambda: OrderId(new_id()))
     number: str
+    voucher: str | None = None
     status: Status = Status.DRAFT
     placed_at: datetime | None = None
     deposit: Money | None = None
@@ -115,6 +117,10 @@ class OrderNumberTaken(AlreadyExists):
     message = "This number belongs to another order already."
 
 
+class VoucherUsed(AlreadyExists):
+    message = "This voucher paid for another order already."
+
+
 class OrderRepository(Repository[Order, OrderId]):
     not_found = OrderNotFound
 
@@ -132,6 +138,7 @@ class OrderingUnitOfWork(Transaction):
 class OrderColumns(TypedColumns):
     id: Named[OrderId] = Column(IdType[OrderId]())
     number: Named[str] = Column(String(NUMBER_MAX_LENGTH))
+    voucher: Named[str | None] = Column(String(50))
     status: Named[Status] = Column(
         EnumType(
             Status,
@@ -163,6 +170,7 @@ orders = Table(
     OrderColumns,
     PrimaryKeyConstraint("id", info={"error": OrderIdAlreadyUsed}),
     UniqueConstraint("number", info={"error": OrderNumberTaken}),
+    UniqueConstraint("voucher", info={"error": VoucherUsed}),
     CheckConstraint("deposit_cents >= 0", name="deposit"),
     CheckConstraint("(deposit_cents IS NULL) = (deposit_currency IS NULL)", name="whole_deposit"),
 )

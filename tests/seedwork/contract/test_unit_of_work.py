@@ -13,8 +13,8 @@ from service_layer.seedwork.errors import (
     UncommittedChanges,
     UnitOfWorkMisuse,
 )
-from tests.seedwork.backends import NewUnit
-from tests.seedwork.fixtures import OpenBackend
+from tests.seedwork.backends import Loop, NewUnit, Units
+from tests.seedwork.fixtures import ASYNCHRONOUS, BACKENDS, OpenBackend, opener, synchronous
 from tests.seedwork.ordering import (
     Line,
     Money,
@@ -29,6 +29,14 @@ from tests.seedwork.ordering import (
 
 class Interrupted(Exception):
     """What a caller's own code raises."""
+
+
+@pytest.fixture(params=[*BACKENDS, *ASYNCHRONOUS])
+def open_backend(
+    request: pytest.FixtureRequest, units: Units[OrderingUnitOfWork], loop: Loop
+) -> OpenBackend[OrderingUnitOfWork]:
+    """How to open each back end in turn, the asynchronous drivers included."""
+    return opener(request, units, loop)
 
 
 def given_order(new_unit: NewUnit[OrderingUnitOfWork], number: str = "A-1", **values: object) -> OrderId:
@@ -672,6 +680,7 @@ def test_all_that_a_reading_block_reads_is_of_one_moment(
 # ---- not shareable ------------------------------------------------------------------------------------------------
 
 
+@synchronous
 def test_another_thread_cannot_enter_an_open_unit(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
@@ -694,6 +703,7 @@ def test_another_thread_cannot_enter_an_open_unit(
     assert numbers(new_unit) == ["A-1"]
 
 
+@synchronous
 def test_another_thread_can_neither_work_in_an_open_unit_nor_commit_it(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
@@ -717,6 +727,7 @@ def test_another_thread_can_neither_work_in_an_open_unit_nor_commit_it(
     assert numbers(new_unit) == ["A-1"]
 
 
+@synchronous
 def test_another_thread_may_leave_an_open_unit_which_closes_it(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
@@ -730,6 +741,7 @@ def test_another_thread_may_leave_an_open_unit_which_closes_it(
     assert numbers(new_unit) == []
 
 
+@synchronous
 def test_another_task_cannot_enter_an_open_unit(uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]) -> None:
     async def intrude() -> None:
         with pytest.raises(UnitOfWorkMisuse, match="open in another thread or task"):
@@ -746,6 +758,7 @@ def test_another_task_cannot_enter_an_open_unit(uow: OrderingUnitOfWork, new_uni
     assert numbers(new_unit) == ["A-1"]
 
 
+@synchronous
 def test_a_closed_unit_may_go_to_another_thread(uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]) -> None:
     with uow:
         uow.orders.count()

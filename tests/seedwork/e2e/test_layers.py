@@ -1,73 +1,102 @@
-"""The rules of import are seen to bite."""
+"""The rules of import are seen to bite: in this house, and in one without an aggregate."""
 
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from adapters.seedwork.settings import PROJECT
+from tests.seedwork.bare import copy_house, remove_aggregates
+
+LAYERS = "imports run adapters -> service_layer -> domain only"
+DOMAIN = "the domain imports the standard library only"
+USE_CASES = "use cases know neither the database nor the container"
+CONTAINER = "only the command line imports the composition root"
+SEEDWORK = "seedwork imports nothing that is yours"
+HALVES = "sqlalchemy and memory know neither each other nor the command line"
+
+LINT = "from importlinter.cli import lint_imports_command; lint_imports_command()"
+
+IMPORT_ALL = """
+import pkgutil, sys
+from importlib import import_module
+sys.path.insert(0, sys.argv[1])
+import domain
+for module in pkgutil.walk_packages(domain.__path__, "domain."):
+    import_module(module.name)
+"""
 
 
-@pytest.fixture
-def house(tmp_path: Path) -> Path:
-    """A copy of the house, for a violation to be planted in."""
-    for name in ("domain", "service_layer", "adapters"):
-        shutil.copytree(PROJECT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(PROJECT / "pyproject.toml", tmp_path)
-    return tmp_path
+@pytest.fixture(params=["house", "bare"])
+def house(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of the house, for a violation to be planted in: as it is, and without an aggregate."""
+    tree = tmp_path / "house"
+    copy_house(tree)
+    if request.param == "bare":
+        remove_aggregates(tree)
+    return tree
 
 
-def lint(house: Path) -> str:
-    command = "from importlinter.cli import lint_imports_command; lint_imports_command()"
-    return subprocess.run(
-        [sys.executable, "-c", command, "--no-cache"],
-        cwd=house,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    ).stdout
+def append(file: Path, line: str) -> None:
+    assert file.exists(), "a new file would show nothing about those that are there"
+    with file.open("a") as source:
+        source.write(f"\n{line}\n")
+
+
+def broken_rules(house: Path) -> list[str]:
+    """The rules that the imports of a house break."""
+    command = [sys.executable, "-c", LINT, "--no-cache"]
+    result = subprocess.run(
+        command, cwd=house, env={"COLUMNS": "200"}, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert "Contracts: " in result.stdout, result.stdout + result.stderr
+    return [line.partition(" BROKEN")[0] for line in result.stdout.splitlines() if " BROKEN" in line]
+
+
+def import_all_of_the_domain(house: Path) -> str:
+    """Import its modules without any package that is installed; return what went wrong."""
+    command = [sys.executable, "-I", "-S", "-c", IMPORT_ALL, str(house)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
 
 
 def test_the_house_as_it_stands_breaks_no_rule(house: Path) -> None:
-    assert ", 0 broken" in lint(house)
+    assert broken_rules(house) == []
 
 
 @pytest.mark.parametrize(
-    ("file", "line", "broken"),
+    ("file", "line", "rule"),
     [
-        ("domain/user.py", "import service_layer.users", "imports run adapters -> service_layer -> domain only"),
-        (
-            "service_layer/users.py",
-            "import adapters.seedwork.mapping",
-            "imports run adapters -> service_layer -> domain only",
-        ),
-        ("domain/user.py", "import sqlalchemy", "the domain imports the standard library only"),
-        ("service_layer/users.py", "import sqlalchemy", "use cases know neither the database nor the container"),
-        ("adapters/users.py", "import adapters.container", "only the command line imports the composition root"),
+        ("domain/seedwork/entity.py", "import service_layer.seedwork.errors", LAYERS),
+        ("service_layer/unit_of_work.py", "import adapters.seedwork.mapping", LAYERS),
+        ("domain/seedwork/entity.py", "import sqlalchemy", DOMAIN),
+        ("service_layer/unit_of_work.py", "import sqlalchemy", USE_CASES),
+        ("service_layer/seedwork/retry.py", "import dependency_injector", USE_CASES),
+        ("adapters/mappers.py", "import adapters.container", CONTAINER),
+        ("migrations/seedwork/lint.py", "import adapters.container", CONTAINER),
+        ("domain/seedwork/entity.py", "import domain.invoice", SEEDWORK),
+        ("service_layer/seedwork/retry.py", "import service_layer.unit_of_work", SEEDWORK),
+        ("adapters/seedwork/sqlalchemy/engine.py", "import adapters.settings", SEEDWORK),
+        ("adapters/seedwork/memory/repository.py", "from domain.invoice import Invoice", SEEDWORK),
+        ("adapters/seedwork/cli/__init__.py", "import adapters.cli", SEEDWORK),
+        ("migrations/seedwork/environment.py", "import adapters.mappers", SEEDWORK),
+        ("adapters/seedwork/sqlalchemy/engine.py", "import adapters.seedwork.memory.store", HALVES),
+        ("adapters/seedwork/memory/store.py", "import adapters.seedwork.sqlalchemy.engine", HALVES),
+        ("adapters/seedwork/sqlalchemy/engine.py", "import adapters.seedwork.cli", HALVES),
+        ("adapters/seedwork/memory/store.py", "import adapters.seedwork.cli", HALVES),
     ],
 )
-def test_a_planted_violation_is_found(house: Path, file: str, line: str, broken: str) -> None:
-    with (house / file).open("a") as source:
-        source.write(f"\n{line}\n")
+def test_a_planted_violation_is_found(house: Path, file: str, line: str, rule: str) -> None:
+    (house / "domain" / "invoice.py").write_text("class Invoice: ...\n")  # a module of yours that no rule names
+    append(house / file, line)
 
-    report = lint(house)
-
-    assert any(broken in found and "BROKEN" in found for found in report.splitlines()), report
+    assert any(rule in broken for broken in broken_rules(house))
 
 
-def test_the_domain_runs_on_the_standard_library_alone() -> None:
-    script = (
-        f"import sys; sys.path.insert(0, {str(PROJECT)!r})\n"
-        "from domain.user import User\n"
-        "john = User(name='John Doe', age=30)\n"
-        "john.age = 31\n"
-        "assert john == john and hash(john) and john.age == 31\n"
-        "assert 'sqlalchemy' not in sys.modules"
-    )
+def test_the_domain_runs_on_the_standard_library_alone(house: Path) -> None:
+    assert import_all_of_the_domain(house) == ""
 
-    result = subprocess.run([sys.executable, "-I", "-S", "-c", script], capture_output=True, text=True, check=False)
 
-    assert (result.stderr, result.returncode) == ("", 0)
+def test_a_package_that_no_rule_names_is_found_in_the_domain(house: Path) -> None:
+    append(house / "domain" / "seedwork" / "errors.py", "import psycopg")
+
+    assert "No module named 'psycopg'" in import_all_of_the_domain(house)

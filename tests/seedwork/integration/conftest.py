@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from tests.seedwork.backends import migrate
-from tests.seedwork.fixtures import start_postgresql
+from tests.seedwork.fixtures import prepare, start_postgresql
 from tests.seedwork.postgresql_server import PostgresServer
 from tests.seedwork.revisions import History
 from tests.seedwork.tcp_proxy import TcpProxy
@@ -36,7 +35,7 @@ def server() -> Iterator[PostgresServer]:
     """A server of the module's own, on a port, where a proxy can listen in or cut."""
     with start_postgresql(tcp=True) as server:
         server.create_database("template")
-        migrate(server.url("template"))
+        prepare(server.url("template"))
         yield server
 
 

@@ -1,22 +1,18 @@
 """Service functions for asynchronous callers: many at a time, cancelled, and tried again."""
 
 import asyncio
-from typing import Any
 
 import pytest
-from sqlalchemy import AsyncAdaptedQueuePool, text
+from sqlalchemy import AsyncAdaptedQueuePool, create_engine, text
 from sqlalchemy.util import await_
 
 from adapters.container import Container, async_bootstrap
 from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.settings import Settings
-from adapters.unit_of_work import SqlAlchemyUnitOfWork
-from domain.user import EmailAlreadyTaken
-from service_layer import users
 from service_layer.seedwork.errors import ConcurrencyConflict, SchemaOutdated, UnitOfWorkMisuse
 from service_layer.seedwork.retry import retry_transient
-from service_layer.unit_of_work import UnitOfWork
-from service_layer.users import UserDetails
+from tests.seedwork.ordering import OrderingUnitOfWork, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork
+from tests.seedwork.use_cases import OrderDetails, add_order, get_order, list_orders, raise_deposit
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -24,8 +20,16 @@ def settings(request: pytest.FixtureRequest) -> Settings:
     return Settings(database_url=request.getfixturevalue(f"{request.param}_url"))
 
 
-async def john(container: Container) -> UserDetails:
-    return await run(users.register_user, container.unit_of_work(), name="John Doe", age=30, email="j@example.com")
+def new_unit(container: Container) -> SqlAlchemyOrderingUnitOfWork:
+    return SqlAlchemyOrderingUnitOfWork(container.session_factory())
+
+
+async def added(container: Container) -> OrderDetails:
+    return await run(add_order, new_unit(container), "A-1")
+
+
+async def saved(container: Container) -> tuple[OrderDetails, ...]:
+    return (await run(list_orders, new_unit(container))).items
 
 
 def checked_out(container: Container) -> int:
@@ -37,11 +41,11 @@ def checked_out(container: Container) -> int:
 def test_service_functions_are_awaited_as_they_are(settings: Settings) -> None:
     async def main() -> None:
         async with async_bootstrap(settings) as container:
-            registered = await john(container)
-            with pytest.raises(EmailAlreadyTaken):
-                await john(container)
+            order = await added(container)
+            with pytest.raises(OrderNumberTaken):
+                await added(container)
 
-            assert await run(users.get_user, container.unit_of_work(), registered.id) == registered
+            assert await run(get_order, new_unit(container), order.id) == order
 
     asyncio.run(main())
 
@@ -49,29 +53,22 @@ def test_service_functions_are_awaited_as_they_are(settings: Settings) -> None:
 def test_what_is_not_awaited_is_refused_with_the_cure(settings: Settings) -> None:
     async def main() -> None:
         async with async_bootstrap(settings) as container:
-            registered = await john(container)
+            order = await added(container)
             with pytest.raises(UnitOfWorkMisuse, match="await run"):
-                users.list_users(container.unit_of_work())
+                list_orders(new_unit(container))
 
-            assert (await run(users.list_users, container.unit_of_work())).items == (registered,)
+            assert await saved(container) == (order,)
 
     asyncio.run(main())
 
 
 def test_many_tasks_at_a_time_lose_nothing(settings: Settings) -> None:
-    @retry_transient
-    def celebrate(uow: UnitOfWork, user_id: Any) -> None:
-        with uow:
-            user = uow.users.get(user_id)
-            user.change_age(user.age + 1)
-            uow.commit()
-
     async def main() -> None:
         async with async_bootstrap(settings) as container:
-            user_id = (await john(container)).id
-            await asyncio.gather(*(run(celebrate, container.unit_of_work(), user_id) for _ in range(20)))
+            order = await added(container)
+            await asyncio.gather(*(run(raise_deposit, new_unit(container), order.id) for _ in range(20)))
 
-            assert (await run(users.get_user, container.unit_of_work(), user_id)).age == 50
+            assert (await run(get_order, new_unit(container), order.id)).cents == 20
 
     asyncio.run(main())
 
@@ -80,7 +77,7 @@ def test_other_tasks_run_while_one_waits_for_its_next_try(settings: Settings) ->
     seen: list[str] = []
 
     @retry_transient
-    def work(uow: UnitOfWork) -> None:
+    def work(uow: OrderingUnitOfWork) -> None:
         seen.append("try")
         if seen.count("try") < 3:
             raise ConcurrencyConflict("lost")
@@ -90,7 +87,7 @@ def test_other_tasks_run_while_one_waits_for_its_next_try(settings: Settings) ->
 
     async def main() -> None:
         async with async_bootstrap(settings) as container:
-            await asyncio.gather(run(work, container.unit_of_work()), other())
+            await asyncio.gather(run(work, new_unit(container)), other())
 
     asyncio.run(main())
 
@@ -101,14 +98,14 @@ def test_a_cancelled_task_is_rolled_back_and_gives_its_connection_back(settings:
     async def main() -> None:
         inside = asyncio.Event()
 
-        def work(uow: UnitOfWork) -> None:
+        def work(uow: OrderingUnitOfWork) -> None:
             with uow:
-                users.register_user(uow, name="Jane Roe", age=28)
+                add_order(uow, "B-2")
                 inside.set()
                 await_(asyncio.Event().wait())
 
         async with async_bootstrap(settings) as container:
-            task = asyncio.create_task(run(work, container.unit_of_work()))
+            task = asyncio.create_task(run(work, new_unit(container)))
             await inside.wait()
             assert checked_out(container) == 1
             task.cancel()
@@ -116,35 +113,39 @@ def test_a_cancelled_task_is_rolled_back_and_gives_its_connection_back(settings:
                 await task
 
             assert checked_out(container) == 0
-            registered = await john(container)
-            assert (await run(users.list_users, container.unit_of_work())).items == (registered,)
+            order = await added(container)
+            assert await saved(container) == (order,)
 
     asyncio.run(main())
 
 
 def test_a_task_is_cancelled_in_the_middle_of_a_statement(postgresql_url: str) -> None:
-    def work(uow: UnitOfWork) -> None:
-        assert isinstance(uow, SqlAlchemyUnitOfWork)
+    def work(uow: SqlAlchemyOrderingUnitOfWork) -> None:
         with uow:
-            users.register_user(uow, name="Jane Roe", age=28)
+            add_order(uow, "B-2")
             uow.session.execute(text("SELECT pg_sleep(60)"))
 
     async def main() -> None:
         async with async_bootstrap(Settings(database_url=postgresql_url)) as container:
             with pytest.raises(TimeoutError):
-                await asyncio.wait_for(run(work, container.unit_of_work()), timeout=0.3)
+                await asyncio.wait_for(run(work, new_unit(container)), timeout=0.3)
 
             assert checked_out(container) == 0
-            registered = await john(container)
-            assert (await run(users.list_users, container.unit_of_work())).items == (registered,)
+            order = await added(container)
+            assert await saved(container) == (order,)
 
     asyncio.run(main())
 
 
-def test_a_database_that_is_not_migrated_is_refused(tmp_path: Any) -> None:
+def test_a_database_that_a_newer_release_has_migrated_is_refused(empty_sqlite_url: str) -> None:
+    engine = create_engine(empty_sqlite_url)
+    with engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version AS SELECT 'unknown' AS version_num"))
+    engine.dispose()
+
     async def main() -> None:
-        async with async_bootstrap(Settings(database_url=f"sqlite:///{tmp_path / 'new.db'}")):
+        async with async_bootstrap(Settings(database_url=empty_sqlite_url)):
             pytest.fail("started")
 
-    with pytest.raises(SchemaOutdated, match="alembic upgrade head"):
+    with pytest.raises(SchemaOutdated, match="a newer release has migrated it"):
         asyncio.run(main())

@@ -17,7 +17,7 @@ from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
 from adapters.unit_of_work import InMemoryUnitOfWork
 from service_layer.seedwork.errors import UnitOfWorkMisuse
-from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order, SqlAlchemyOrderingUnitOfWork, map_orders
+from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order, SqlAlchemyOrderingUnitOfWork
 
 
 def test_each_call_makes_a_new_unit_of_work(sqlite_url: str) -> None:
@@ -29,7 +29,6 @@ def test_each_call_makes_a_new_unit_of_work(sqlite_url: str) -> None:
 
 def test_what_one_application_saves_the_next_one_finds(sqlite_url: str) -> None:
     with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
-        map_orders()
         order = Order(number="A-1")
         with SqlAlchemyOrderingUnitOfWork(container.session_factory()) as uow:
             uow.orders.add(order)
@@ -72,7 +71,6 @@ def test_after_its_end_nothing_of_it_works_and_the_cure_is_named(sqlite_url: str
 
 
 def test_a_block_that_is_open_at_its_end_is_saved_all_the_same(sqlite_url: str) -> None:
-    map_orders()
     with ExitStack() as block:
         with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
             uow = block.enter_context(SqlAlchemyOrderingUnitOfWork(container.session_factory()))

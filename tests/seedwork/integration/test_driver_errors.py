@@ -33,9 +33,9 @@ from adapters.container import Container, bootstrap
 from adapters.seedwork.mapping import map_once
 from adapters.seedwork.mapping import metadata as application_metadata
 from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
+from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from adapters.seedwork.types import IdType
 from adapters.settings import Settings
-from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import DomainError
 from service_layer.seedwork.errors import (
@@ -50,7 +50,7 @@ from service_layer.seedwork.errors import (
     StorageFailure,
     TransactionError,
 )
-from tests.seedwork.ordering import Order, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork, map_orders
+from tests.seedwork.ordering import Order, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork
 
 Kind = type[TransactionError] | None
 
@@ -119,7 +119,7 @@ def classes(parent: type[Exception]) -> Iterator[type[Exception]]:
 
 ALL_SQLSTATES = sorted({code for kind in classes(psycopg.Error) if (code := getattr(kind, "sqlstate", None))})
 
-# ---- an aggregate of the tests' own, with all that a user has no use for -----------------------------------------
+# ---- an aggregate with the constraints that orders do not have ----------------------------------------------------
 
 
 class SeatTaken(DomainError):
@@ -198,7 +198,6 @@ CREATE CONSTRAINT TRIGGER late_alarm AFTER INSERT ON seats_in_the_carriages_of_a
 def container(request: pytest.FixtureRequest) -> Iterator[Container]:
     url = request.getfixturevalue(f"{request.param}_url")
     with bootstrap(settings=Settings(database_url=url)) as container:
-        map_orders()
         map_once(Seat, seats, version_id_col=seats.c.version)
         metadata.create_all(container.engine())
         yield container
@@ -216,21 +215,21 @@ on_both = pytest.mark.parametrize("container", ["sqlite", "postgresql"], indirec
 # ---- every class has a place -------------------------------------------------------------------------------------
 
 
-def at_a_statement(uow: SqlAlchemyUnitOfWork, code: str) -> None:
+def at_a_statement(uow: SqlAlchemyTransaction, code: str) -> None:
     uow.session.execute(text(f"DO $$ BEGIN RAISE SQLSTATE '{code}'; END $$"))
 
 
-def at_a_flush(uow: SqlAlchemyUnitOfWork, code: str) -> None:
+def at_a_flush(uow: SqlAlchemyTransaction, code: str) -> None:
     uow.session.add(Seat(alarm=code))
     uow.flush()
 
 
-def at_an_autoflush(uow: SqlAlchemyUnitOfWork, code: str) -> None:
+def at_an_autoflush(uow: SqlAlchemyTransaction, code: str) -> None:
     uow.session.add(Seat(alarm=code))
     uow.session.scalars(select(Seat)).all()
 
 
-def at_commit(uow: SqlAlchemyUnitOfWork, code: str) -> None:
+def at_commit(uow: SqlAlchemyTransaction, code: str) -> None:
     uow.session.add(Seat(late_alarm=code))
     uow.commit()
 
@@ -247,8 +246,8 @@ def at_commit(uow: SqlAlchemyUnitOfWork, code: str) -> None:
 @on_postgresql
 def test_every_error_of_postgresql_means_what_was_decided(
     container: Container,
-    uow: SqlAlchemyUnitOfWork,
-    provoke: Callable[[SqlAlchemyUnitOfWork, str], None],
+    uow: SqlAlchemyTransaction,
+    provoke: Callable[[SqlAlchemyTransaction, str], None],
     table: dict[Kind, str],
 ) -> None:
     with container.engine().begin() as connection:
@@ -312,7 +311,7 @@ FIRST = {"id": new_id(), "ticket": "A", "colour": "red", "row_in_the_carriage": 
 )
 @on_both
 def test_a_broken_constraint_is_the_error_declared_beside_it(
-    uow: SqlAlchemyUnitOfWork, values: dict[str, object], error: type[Exception]
+    uow: SqlAlchemyTransaction, values: dict[str, object], error: type[Exception]
 ) -> None:
     with pytest.raises(error), uow:
         uow.session.execute(insert(seats), FIRST)
@@ -320,7 +319,7 @@ def test_a_broken_constraint_is_the_error_declared_beside_it(
 
 
 @on_both
-def test_a_constraint_of_a_table_without_an_entity_has_a_declared_error_too(uow: SqlAlchemyUnitOfWork) -> None:
+def test_a_constraint_of_a_table_without_an_entity_has_a_declared_error_too(uow: SqlAlchemyTransaction) -> None:
     with pytest.raises(AlreadyNeighbours), uow:
         uow.session.execute(insert(seats), FIRST)
         uow.session.execute(insert(neighbours), {"one": FIRST["id"], "other": FIRST["id"]})
@@ -328,7 +327,7 @@ def test_a_constraint_of_a_table_without_an_entity_has_a_declared_error_too(uow:
 
 
 @on_postgresql
-def test_a_deferred_constraint_that_fails_at_commit_is_the_error_declared_beside_it(uow: SqlAlchemyUnitOfWork) -> None:
+def test_a_deferred_constraint_that_fails_at_commit_is_the_error_declared_beside_it(uow: SqlAlchemyTransaction) -> None:
     with uow:
         uow.session.add_all([Seat(number=1), Seat(number=1)])
         uow.flush()
@@ -340,7 +339,7 @@ def test_a_deferred_constraint_that_fails_at_commit_is_the_error_declared_beside
 
 
 @on_both
-def test_a_deferred_foreign_key_that_fails_at_commit_is_a_broken_reference(uow: SqlAlchemyUnitOfWork) -> None:
+def test_a_deferred_foreign_key_that_fails_at_commit_is_a_broken_reference(uow: SqlAlchemyTransaction) -> None:
     with uow:
         uow.session.execute(insert(seats), FIRST | {"beside": new_id()})
         with pytest.raises(ReferenceViolated):
@@ -351,7 +350,7 @@ def test_a_deferred_foreign_key_that_fails_at_commit_is_a_broken_reference(uow: 
 
 
 @on_both
-def test_removing_what_others_point_to_is_a_broken_reference(uow: SqlAlchemyUnitOfWork) -> None:
+def test_removing_what_others_point_to_is_a_broken_reference(uow: SqlAlchemyTransaction) -> None:
     with pytest.raises(ReferenceViolated), uow:
         uow.session.execute(insert(seats), FIRST)
         uow.session.execute(insert(neighbours), {"one": FIRST["id"], "other": FIRST["id"]})
@@ -359,7 +358,7 @@ def test_removing_what_others_point_to_is_a_broken_reference(uow: SqlAlchemyUnit
 
 
 @on_sqlite
-def test_the_words_of_a_trigger_are_handed_on(uow: SqlAlchemyUnitOfWork) -> None:
+def test_the_words_of_a_trigger_are_handed_on(uow: SqlAlchemyTransaction) -> None:
     with pytest.raises(ConstraintViolated, match=r"refused the data: the train has left\.$"), uow:
         uow.session.execute(
             text(
@@ -397,13 +396,13 @@ def repeat(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     uow.commit()
 
 
-def defer(uow: SqlAlchemyUnitOfWork) -> None:
+def defer(uow: SqlAlchemyTransaction) -> None:
     uow.session.add_all([Seat(number=int(SECRET.replace("-", ""))) for _ in range(2)])
     uow.commit()
 
 
-def execute(sql: str) -> Callable[[SqlAlchemyUnitOfWork], None]:
-    def provoke(uow: SqlAlchemyUnitOfWork) -> None:
+def execute(sql: str) -> Callable[[SqlAlchemyTransaction], None]:
+    def provoke(uow: SqlAlchemyTransaction) -> None:
         uow.session.execute(text(sql), {"value": SECRET} if ":value" in sql else {})
 
     return provoke
@@ -445,7 +444,7 @@ def test_no_error_and_no_log_shows_what_is_in_a_row(
 
 
 @on_both
-def test_a_value_that_the_driver_refuses_fails_the_block(uow: SqlAlchemyUnitOfWork) -> None:
+def test_a_value_that_the_driver_refuses_fails_the_block(uow: SqlAlchemyTransaction) -> None:
     with uow:
         uow.session.execute(insert(seats), FIRST)
         with pytest.raises((OverflowError, DBAPIError)):
@@ -458,7 +457,7 @@ def test_a_value_that_the_driver_refuses_fails_the_block(uow: SqlAlchemyUnitOfWo
 
 
 @pytest.fixture
-def full_disk(uow: SqlAlchemyUnitOfWork) -> Callable[[], None]:
+def full_disk(uow: SqlAlchemyTransaction) -> Callable[[], None]:
     """Fills SQLite's file up to the pages that it may have."""
 
     def fill() -> None:
@@ -471,7 +470,7 @@ def full_disk(uow: SqlAlchemyUnitOfWork) -> Callable[[], None]:
 
 @on_sqlite
 def test_a_full_disk_is_told_as_such_and_saves_nothing(
-    uow: SqlAlchemyUnitOfWork, full_disk: Callable[[], None]
+    uow: SqlAlchemyTransaction, full_disk: Callable[[], None]
 ) -> None:
     with uow:
         session = uow.session
@@ -488,7 +487,7 @@ def test_a_full_disk_is_told_as_such_and_saves_nothing(
 
 @on_sqlite
 def test_a_disk_that_gets_full_in_an_inner_block_fails_the_blocks_around_it(
-    uow: SqlAlchemyUnitOfWork, full_disk: Callable[[], None]
+    uow: SqlAlchemyTransaction, full_disk: Callable[[], None]
 ) -> None:
     with uow:
         uow.session.execute(insert(seats), FIRST)
@@ -503,7 +502,7 @@ def test_a_disk_that_gets_full_in_an_inner_block_fails_the_blocks_around_it(
 
 @on_sqlite
 def test_a_disk_that_fails_during_commit_leaves_the_outcome_unknown(
-    uow: SqlAlchemyUnitOfWork,
+    uow: SqlAlchemyTransaction,
 ) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
 

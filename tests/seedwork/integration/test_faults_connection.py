@@ -11,13 +11,12 @@ from sqlalchemy import event, make_url, text
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
-from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from domain.seedwork.entity import new_id
-from domain.user import User, UserId
-from service_layer import users
 from service_layer.seedwork.errors import CommitOutcomeUnknown, DatabaseUnavailable, FailedTransaction
+from tests.seedwork.ordering import Order, OrderId, SqlAlchemyOrderingUnitOfWork
 from tests.seedwork.postgresql_server import PostgresServer
 from tests.seedwork.tcp_proxy import TcpProxy
+from tests.seedwork.use_cases import add_order, get_order, list_orders, raise_deposit
 
 
 class Interrupted(Exception):
@@ -35,19 +34,19 @@ def container(database_url: str, proxy: TcpProxy) -> Iterator[Container]:
 
 
 @pytest.fixture
-def uow(container: Container) -> SqlAlchemyUnitOfWork:
+def uow(container: Container) -> SqlAlchemyOrderingUnitOfWork:
     """A unit of work whose connection lies in the pool."""
-    uow = SqlAlchemyUnitOfWork(container.session_factory())
-    assert users.list_users(uow).items == ()
+    uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
+    assert list_orders(uow).items == ()
     return uow
 
 
 @pytest.fixture
-def direct(database_url: str) -> Iterator[SqlAlchemyUnitOfWork]:
+def direct(database_url: str) -> Iterator[SqlAlchemyOrderingUnitOfWork]:
     """A unit of work without the proxy, whose connection lies in the pool."""
     with bootstrap(settings=Settings(database_url=database_url)) as container:
-        uow = SqlAlchemyUnitOfWork(container.session_factory())
-        assert users.list_users(uow).items == ()
+        uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
+        assert list_orders(uow).items == ()
         yield uow
 
 
@@ -58,9 +57,9 @@ def administrator(database_url: str) -> Iterator[psycopg.Connection]:
 
 
 @pytest.fixture
-def names(administrator: psycopg.Connection) -> Callable[[], list[str]]:
-    """Whoever is saved, as another client sees it."""
-    return lambda: [name for (name,) in administrator.execute("SELECT name FROM users ORDER BY name")]
+def numbers(administrator: psycopg.Connection) -> Callable[[], list[str]]:
+    """What is saved, as another client sees it."""
+    return lambda: [number for (number,) in administrator.execute("SELECT number FROM orders ORDER BY number")]
 
 
 def terminate_all(administrator: psycopg.Connection) -> None:
@@ -74,55 +73,55 @@ def terminate_all(administrator: psycopg.Connection) -> None:
 
 
 def test_cut_before_commit_arrives_the_outcome_is_unknown_and_nothing_is_saved(
-    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, names: Callable[[], list[str]]
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, numbers: Callable[[], list[str]]
 ) -> None:
     proxy.cut_before(b"COMMIT")
 
     with pytest.raises(CommitOutcomeUnknown, match="lost during COMMIT"):
-        users.register_user(uow, name="John Doe", age=30)
+        add_order(uow, "A-1")
 
-    assert names() == []
+    assert numbers() == []
 
 
 def test_cut_after_the_commit_the_outcome_is_unknown_and_the_work_is_saved_once(
-    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, names: Callable[[], list[str]]
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, numbers: Callable[[], list[str]]
 ) -> None:
     proxy.cut_after(b"COMMIT")
 
     with pytest.raises(CommitOutcomeUnknown, match="lost during COMMIT"):
-        users.register_user(uow, name="John Doe", age=30)
+        add_order(uow, "A-1")
 
-    assert names() == ["John Doe"]
+    assert numbers() == ["A-1"]
 
 
 @pytest.mark.parametrize("cut", [TcpProxy.cut_before, TcpProxy.cut_after], ids=["before", "after"])
-def test_a_registration_of_unknown_outcome_can_be_repeated_by_its_id(
-    uow: SqlAlchemyUnitOfWork,
+def test_a_request_of_unknown_outcome_can_be_repeated_by_its_id(
+    uow: SqlAlchemyOrderingUnitOfWork,
     proxy: TcpProxy,
-    names: Callable[[], list[str]],
+    numbers: Callable[[], list[str]],
     cut: Callable[[TcpProxy, bytes], None],
 ) -> None:
-    user_id = UserId(new_id())
+    order_id = OrderId(new_id())
     cut(proxy, b"COMMIT")
     with pytest.raises(CommitOutcomeUnknown):
-        users.register_user(uow, name="John Doe", age=30, email="john@example.com", user_id=user_id)
+        add_order(uow, "A-1", voucher="V-1", order_id=order_id)
 
-    john = users.register_user(uow, name="John Doe", age=30, email="john@example.com", user_id=user_id)
+    order = add_order(uow, "A-1", voucher="V-1", order_id=order_id)
 
-    assert (john.id, john.version) == (user_id, 1)
-    assert names() == ["John Doe"]
+    assert (order.id, order.version) == (order_id, 1)
+    assert numbers() == ["A-1"]
 
 
 def test_a_backend_that_was_terminated_before_commit_leaves_the_outcome_unknown(
-    uow: SqlAlchemyUnitOfWork, administrator: psycopg.Connection, names: Callable[[], list[str]]
+    uow: SqlAlchemyOrderingUnitOfWork, administrator: psycopg.Connection, numbers: Callable[[], list[str]]
 ) -> None:
     with pytest.raises(CommitOutcomeUnknown), uow:
-        uow.users.add(User(name="John Doe", age=30))
+        uow.orders.add(Order(number="A-1"))
         uow.flush()
         terminate_all(administrator)
         uow.commit()
 
-    assert names() == []
+    assert numbers() == []
 
 
 # ---- before COMMIT nothing is saved, and the function is run again -----------------------------------------------
@@ -131,65 +130,51 @@ def test_a_backend_that_was_terminated_before_commit_leaves_the_outcome_unknown(
 @pytest.mark.parametrize("word", [b"BEGIN", b"SELECT", b"UPDATE"])
 @pytest.mark.parametrize("cut", [TcpProxy.cut_before, TcpProxy.cut_after], ids=["before", "after"])
 def test_a_service_function_goes_on_if_the_connection_is_cut_before_its_commit(
-    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, cut: Callable[[TcpProxy, bytes], None], word: bytes
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, cut: Callable[[TcpProxy, bytes], None], word: bytes
 ) -> None:
-    john = users.register_user(uow, name="John Doe", age=30)
+    order = add_order(uow, "A-1")
     cut(proxy, word)
 
-    changed = users.change_user_age(uow, john.id, 31)
+    changed = raise_deposit(uow, order.id)
 
-    assert (changed.age, changed.version) == (31, 2)
-    assert users.get_user(uow, john.id) == changed
+    assert (changed.cents, changed.version) == (1, 2)
+    assert get_order(uow, order.id) == changed
 
 
 def test_a_lost_connection_fails_its_block_and_those_around_it(
-    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, names: Callable[[], list[str]]
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, numbers: Callable[[], list[str]]
 ) -> None:
     with uow:
-        uow.users.add(User(name="John Doe", age=30))
+        uow.orders.add(Order(number="A-1"))
         with pytest.raises(DatabaseUnavailable), uow:
             proxy.cut_before(b"SELECT")
-            uow.users.count()
+            uow.orders.count()
         with pytest.raises(FailedTransaction, match="DatabaseUnavailable"):
             uow.commit()
 
-    assert names() == []
-
-
-def test_a_lost_connection_fails_its_block_though_it_was_lost_inside_a_savepoint_of_the_callers_own(
-    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, names: Callable[[], list[str]]
-) -> None:
-    with uow:
-        uow.users.add(User(name="John Doe", age=30))
-        with pytest.raises(DatabaseUnavailable), uow.session.begin_nested():
-            proxy.cut_before(b"SELECT 1")
-            uow.session.execute(text("SELECT 1"))
-        with pytest.raises(FailedTransaction, match="DatabaseUnavailable"):
-            uow.commit()
-
-    assert names() == []
+    assert numbers() == []
 
 
 def test_a_connection_lost_in_an_inner_commit_is_no_unknown_outcome(
-    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy, names: Callable[[], list[str]]
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, numbers: Callable[[], list[str]]
 ) -> None:
     with pytest.raises(DatabaseUnavailable), uow:
         with uow:
-            uow.users.add(User(name="John Doe", age=30))
+            uow.orders.add(Order(number="A-1"))
             proxy.cut_before(b"RELEASE SAVEPOINT")
             uow.commit()
         uow.commit()
 
-    assert names() == []
+    assert numbers() == []
 
 
 def test_an_error_of_the_callers_own_is_not_replaced_by_a_lost_connection(
-    uow: SqlAlchemyUnitOfWork, proxy: TcpProxy
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
 ) -> None:
     mine = Interrupted("mine")
 
     with pytest.raises(Interrupted) as caught, uow:
-        uow.users.count()
+        uow.orders.count()
         proxy.cut_before(b"ROLLBACK")
         raise mine
 
@@ -198,52 +183,53 @@ def test_an_error_of_the_callers_own_is_not_replaced_by_a_lost_connection(
 
 
 def test_a_backend_that_was_terminated_during_a_block_fails_it(
-    uow: SqlAlchemyUnitOfWork, administrator: psycopg.Connection, names: Callable[[], list[str]]
+    uow: SqlAlchemyOrderingUnitOfWork, administrator: psycopg.Connection, numbers: Callable[[], list[str]]
 ) -> None:
     with pytest.raises(DatabaseUnavailable, match="connection to it was lost"), uow:
-        uow.users.add(User(name="John Doe", age=30))
+        uow.orders.add(Order(number="A-1"))
         uow.flush()
         terminate_all(administrator)
-        uow.users.count()
+        uow.orders.count()
 
-    assert names() == []
+    assert numbers() == []
 
 
 # ---- between calls -----------------------------------------------------------------------------------------------
 
 
 def test_a_backend_that_was_terminated_between_two_blocks_costs_no_failed_block(
-    direct: SqlAlchemyUnitOfWork, administrator: psycopg.Connection, names: Callable[[], list[str]]
+    direct: SqlAlchemyOrderingUnitOfWork, administrator: psycopg.Connection, numbers: Callable[[], list[str]]
 ) -> None:
     terminate_all(administrator)
 
     with direct:
-        direct.users.add(User(name="John Doe", age=30))
+        direct.orders.add(Order(number="A-1"))
         direct.commit()
 
-    assert names() == ["John Doe"]
+    assert numbers() == ["A-1"]
 
 
 @pytest.mark.parametrize("end", [PostgresServer.restart, PostgresServer.kill], ids=["stopped", "killed"])
 def test_a_server_that_was_restarted_between_two_blocks_costs_no_failed_block(
-    direct: SqlAlchemyUnitOfWork, server: PostgresServer, end: Callable[[PostgresServer], None]
+    direct: SqlAlchemyOrderingUnitOfWork, server: PostgresServer, end: Callable[[PostgresServer], None]
 ) -> None:
-    users.register_user(direct, name="John Doe", age=30)
+    add_order(direct, "A-1")
     end(server)
     server.restart()
 
     with direct:
-        assert direct.users.count() == 1
+        assert direct.orders.count() == 1
 
 
-def test_a_healthy_connection_is_not_asked_whether_it_lives(uow: SqlAlchemyUnitOfWork, proxy: TcpProxy) -> None:
-    john = users.register_user(uow, name="John Doe", age=30)
+def test_a_healthy_connection_is_not_asked_whether_it_lives(uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy) -> None:
+    order = add_order(uow, "A-1")
     proxy.sent.clear()
 
-    users.change_user_age(uow, john.id, 31)
+    raise_deposit(uow, order.id)
 
     assert [re.findall(b"BEGIN|SELECT|UPDATE|COMMIT", request)[0] for request in proxy.sent] == [
         b"BEGIN",
+        b"SELECT",
         b"SELECT",
         b"UPDATE",
         b"COMMIT",
@@ -254,22 +240,22 @@ def test_a_healthy_connection_is_not_asked_whether_it_lives(uow: SqlAlchemyUnitO
 
 
 def test_a_server_that_hangs_up_for_a_while_costs_no_failed_call(
-    container: Container, uow: SqlAlchemyUnitOfWork, proxy: TcpProxy
+    container: Container, uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
 ) -> None:
     container.engine().dispose()
     proxy.refuse(times=3)
 
-    assert users.list_users(uow).items == ()
+    assert list_orders(uow).items == ()
 
 
 def test_a_server_that_closes_each_new_connection_is_told_as_such(
-    container: Container, uow: SqlAlchemyUnitOfWork, administrator: psycopg.Connection
+    container: Container, uow: SqlAlchemyOrderingUnitOfWork, administrator: psycopg.Connection
 ) -> None:
     terminate_all(administrator)
     event.listen(container.engine(), "connect", lambda *_: terminate_all(administrator))
 
     with pytest.raises(DatabaseUnavailable, match="connection to it was lost"), uow:
-        uow.users.count()
+        uow.orders.count()
 
 
 @pytest.mark.parametrize(
@@ -300,15 +286,15 @@ def test_who_cannot_connect_is_told_in_the_words_of_the_driver_and_without_the_p
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives up on what a peer does not take")
-def test_a_server_that_takes_nothing_any_more_is_given_up(uow: SqlAlchemyUnitOfWork, proxy: TcpProxy) -> None:
+def test_a_server_that_takes_nothing_any_more_is_given_up(uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy) -> None:
     with pytest.raises(DatabaseUnavailable, match="connection to it was lost"), uow:
-        uow.users.count()
+        uow.orders.count()
         proxy.fall_silent()
         uow.session.execute(text("SELECT length(:long)"), {"long": "x" * 2**24})
 
 
 def test_a_server_that_does_not_answer_a_new_connection_is_given_up(
-    container: Container, uow: SqlAlchemyUnitOfWork, proxy: TcpProxy
+    container: Container, uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
 ) -> None:
     container.engine().dispose()
     proxy.fall_silent()

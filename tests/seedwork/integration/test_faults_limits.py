@@ -15,7 +15,7 @@ from adapters.settings import Settings
 from service_layer.seedwork.errors import ConcurrencyConflict, DatabaseUnavailable, StatementTimeout, StorageFailure
 from service_layer.seedwork.retry import retry_transient
 from service_layer.seedwork.transaction import Transaction
-from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders
+from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork
 
 Open = Callable[..., AbstractContextManager[SqlAlchemyOrderingUnitOfWork]]
 
@@ -28,7 +28,6 @@ def open_unit(postgresql_url: str) -> Open:
     def open_unit(query: dict[str, str] | None = None, **settings: Any) -> Iterator[SqlAlchemyOrderingUnitOfWork]:
         url = make_url(postgresql_url).update_query_dict(query or {}).render_as_string(hide_password=False)
         with bootstrap(settings=Settings(database_url=url, **settings)) as container:
-            map_orders()
             yield SqlAlchemyOrderingUnitOfWork(container.session_factory())
 
     return open_unit

@@ -9,16 +9,13 @@ import psycopg
 import pytest
 from sqlalchemy import make_url
 
-from adapters.container import bootstrap
-from adapters.settings import Settings
 from domain.seedwork.entity import new_id
-from domain.user import UserId
-from service_layer import users
 from service_layer.seedwork.errors import CommitOutcomeUnknown
-from service_layer.unit_of_work import UnitOfWork
-from tests.seedwork.backends import migrate
-from tests.seedwork.fixtures import start_postgresql
+from tests.seedwork.backends import Units, database
+from tests.seedwork.fixtures import prepare, start_postgresql
+from tests.seedwork.ordering import OrderId, OrderingUnitOfWork
 from tests.seedwork.postgresql_server import PostgresServer
+from tests.seedwork.use_cases import add_order
 
 WRITERS, ENOUGH = 4, 100
 
@@ -27,7 +24,7 @@ WRITERS, ENOUGH = 4, 100
 def primary() -> Iterator[PostgresServer]:
     with start_postgresql(tcp=True) as server:
         server.create_database("app")
-        migrate(server.url("app"))
+        prepare(server.url("app"))
         yield server
 
 
@@ -48,15 +45,15 @@ def ask(server: PostgresServer, statement: str) -> list[tuple[object, ...]]:
         return cursor.fetchall() if cursor.description else []
 
 
-def registered(server: PostgresServer) -> list[object]:
-    return sorted(user_id for (user_id,) in ask(server, "SELECT id FROM users"))  # type: ignore[type-var]  # UUIDs
+def saved(server: PostgresServer) -> list[object]:
+    return sorted(order_id for (order_id,) in ask(server, "SELECT id FROM orders"))  # type: ignore[type-var]  # UUIDs
 
 
 class Writers:
-    """Threads that register users, each by its id until the outcome is known."""
+    """Threads that add orders, each by its id until the outcome is known."""
 
-    def __init__(self, new_unit: Callable[[], UnitOfWork]) -> None:
-        self.acknowledged: list[UserId] = []
+    def __init__(self, new_unit: Callable[[], OrderingUnitOfWork]) -> None:
+        self.acknowledged: list[OrderId] = []
         self._new_unit = new_unit
         self._stopped = False
         self._news = Condition()
@@ -64,16 +61,16 @@ class Writers:
     def work(self) -> None:
         uow = self._new_unit()
         while not self._stopped:
-            user_id = UserId(new_id())
-            while not self._is_registered(uow, user_id):
+            order_id = OrderId(new_id())
+            while not self._is_saved(uow, order_id):
                 pass
             with self._news:
-                self.acknowledged.append(user_id)
+                self.acknowledged.append(order_id)
                 self._news.notify()
 
-    def _is_registered(self, uow: UnitOfWork, user_id: UserId) -> bool:
+    def _is_saved(self, uow: OrderingUnitOfWork, order_id: OrderId) -> bool:
         try:
-            users.register_user(uow, name="John Doe", age=30, user_id=user_id)
+            add_order(uow, order_id.hex, order_id=order_id)
         except CommitOutcomeUnknown:
             return False
         return True
@@ -88,9 +85,9 @@ class Writers:
 
 
 @contextmanager
-def writing_to(url: str) -> Iterator[Writers]:
-    with bootstrap(settings=Settings(database_url=url)) as container, ThreadPoolExecutor(WRITERS) as pool:
-        writers = Writers(container.unit_of_work)
+def writing_to(url: str, units: Units[OrderingUnitOfWork]) -> Iterator[Writers]:
+    with database(units, url) as backend, ThreadPoolExecutor(WRITERS) as pool:
+        writers = Writers(backend.new_unit)
         works = [pool.submit(writers.work) for _ in range(WRITERS)]
         try:
             yield writers
@@ -100,28 +97,30 @@ def writing_to(url: str) -> Iterator[Writers]:
             work.result()
 
 
-def test_nothing_acknowledged_is_lost_when_a_server_is_killed_and_started_again(primary: PostgresServer) -> None:
-    with writing_to(primary.url("app")) as writers:
+def test_nothing_acknowledged_is_lost_when_a_server_is_killed_and_started_again(
+    primary: PostgresServer, units: Units[OrderingUnitOfWork]
+) -> None:
+    with writing_to(primary.url("app"), units) as writers:
         for _ in range(3):
             writers.wait_for_more()
             primary.kill()
             primary.restart()
         writers.wait_for_more()
 
-    assert registered(primary) == sorted(writers.acknowledged)
+    assert saved(primary) == sorted(writers.acknowledged)
 
 
 def test_nothing_acknowledged_is_lost_when_a_stand_by_takes_over(
-    primary: PostgresServer, standby: PostgresServer
+    primary: PostgresServer, standby: PostgresServer, units: Units[OrderingUnitOfWork]
 ) -> None:
     servers = [make_url(server.url("app")) for server in (primary, standby)]
     hosts = {"host": [f"{url.host}:{url.port}" for url in servers], "target_session_attrs": "read-write"}
     both = servers[0].set(host="", port=None).update_query_dict(hosts)
 
-    with writing_to(both.render_as_string(hide_password=False)) as writers:
+    with writing_to(both.render_as_string(hide_password=False), units) as writers:
         writers.wait_for_more()
         primary.kill()
         ask(standby, "SELECT pg_promote()")
         writers.wait_for_more()
 
-    assert registered(standby) == sorted(writers.acknowledged)
+    assert saved(standby) == sorted(writers.acknowledged)

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from adapters.unit_of_work import InMemoryUnitOfWork
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import DomainError, VersionMismatch
 from service_layer.seedwork.errors import (
@@ -15,14 +14,15 @@ from service_layer.seedwork.errors import (
     UnitOfWorkMisuse,
 )
 from service_layer.seedwork.retry import TRIES, retry_transient
-from service_layer.unit_of_work import UnitOfWork
+from service_layer.seedwork.transaction import Transaction
+from tests.seedwork.ordering import InMemoryOrderingUnitOfWork
 
 
 @pytest.fixture(autouse=True)
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds between the tries, which nobody waits for."""
     waits: list[float] = []
-    monkeypatch.setattr(UnitOfWork, "pause", lambda _, seconds: waits.append(seconds))
+    monkeypatch.setattr(Transaction, "pause", lambda _, seconds: waits.append(seconds))
     return waits
 
 
@@ -34,9 +34,9 @@ class Attempts:
         self.made = 0
 
     @property
-    def function(self) -> Callable[[UnitOfWork, str], str]:
+    def function(self) -> Callable[[Transaction, str], str]:
         @retry_transient
-        def attempt(uow: UnitOfWork, word: str) -> str:
+        def attempt(uow: Transaction, word: str) -> str:
             """Say a word."""
             with uow:
                 self.made += 1
@@ -53,7 +53,7 @@ class Attempts:
 def test_a_transient_error_is_answered_by_running_the_whole_function_again(error: Exception) -> None:
     attempts = Attempts(error, error)
 
-    assert attempts.function(InMemoryUnitOfWork(), "done") == "done"
+    assert attempts.function(InMemoryOrderingUnitOfWork(), "done") == "done"
     assert attempts.made == 3
 
 
@@ -61,7 +61,7 @@ def test_after_ten_tries_the_error_is_raised() -> None:
     attempts = Attempts(*(ConcurrencyConflict(f"lost {n}") for n in range(20)))
 
     with pytest.raises(ConcurrencyConflict, match="lost 9"):
-        attempts.function(InMemoryUnitOfWork(), "done")
+        attempts.function(InMemoryOrderingUnitOfWork(), "done")
 
     assert attempts.made == TRIES == 10
 
@@ -69,7 +69,7 @@ def test_after_ten_tries_the_error_is_raised() -> None:
 def test_the_second_try_comes_at_once_and_the_others_span_the_seconds_of_a_fail_over(waits: list[float]) -> None:
     attempts = Attempts(*(DatabaseUnavailable("away") for _ in range(TRIES - 1)))
 
-    attempts.function(InMemoryUnitOfWork(), "done")
+    attempts.function(InMemoryOrderingUnitOfWork(), "done")
 
     assert len(waits) == TRIES - 2
     assert waits[:5] == sorted(waits[:5])
@@ -83,7 +83,7 @@ def test_the_second_try_comes_at_once_and_the_others_span_the_seconds_of_a_fail_
         StatementTimeout("slow"),
         UnitOfWorkMisuse("wrong"),
         DomainError("no"),
-        VersionMismatch("User", new_id(), 1, 2),
+        VersionMismatch("Order", new_id(), 1, 2),
     ],
     ids=lambda error: type(error).__name__,
 )
@@ -91,7 +91,7 @@ def test_any_other_error_is_raised_at_once(error: Exception) -> None:
     attempts = Attempts(error)
 
     with pytest.raises(type(error)) as caught:
-        attempts.function(InMemoryUnitOfWork(), "done")
+        attempts.function(InMemoryOrderingUnitOfWork(), "done")
 
     assert caught.value is error
     assert attempts.made == 1
@@ -99,7 +99,7 @@ def test_any_other_error_is_raised_at_once(error: Exception) -> None:
 
 def test_a_step_inside_an_open_block_is_not_retried_by_itself() -> None:
     attempts = Attempts(ConcurrencyConflict("lost"))
-    uow = InMemoryUnitOfWork()
+    uow = InMemoryOrderingUnitOfWork()
 
     with uow, pytest.raises(ConcurrencyConflict):
         attempts.function(uow, "done")
@@ -111,11 +111,11 @@ def test_the_outermost_function_decides() -> None:
     attempts = Attempts(ConcurrencyConflict("lost"))
 
     @retry_transient
-    def outermost(uow: UnitOfWork) -> str:
+    def outermost(uow: Transaction) -> str:
         with uow:
             return attempts.function(uow, "done")
 
-    assert outermost(InMemoryUnitOfWork()) == "done"
+    assert outermost(InMemoryOrderingUnitOfWork()) == "done"
     assert attempts.made == 2
 
 

@@ -1,0 +1,158 @@
+"""Every aggregate of yours is registered everywhere; a line that is missing is named."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.seedwork.bare import copy_house, remove_aggregates
+from tests.seedwork.registration import missing_registrations
+
+DOMAIN = """
+from dataclasses import dataclass
+from typing import NewType
+from uuid import UUID
+
+from domain.seedwork.entity import Entity
+from domain.seedwork.errors import NotFound
+from domain.seedwork.repository import Repository
+
+InvoiceId = NewType("InvoiceId", UUID)
+
+
+@dataclass(eq=False, kw_only=True)
+class Invoice(Entity): ...
+
+
+class InvoiceNotFound(NotFound): ...
+
+
+class InvoiceRepository(Repository[Invoice, InvoiceId]):
+    not_found = InvoiceNotFound
+"""
+ADAPTERS = """
+from sqlalchemy import Column, Integer, Table
+
+from adapters.seedwork.memory.repository import InMemoryRepository
+from adapters.seedwork.mapping import map_once, metadata
+from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
+from adapters.seedwork.types import IdType
+from domain.invoice import Invoice, InvoiceId, InvoiceRepository
+
+invoices = Table("invoices", metadata, Column("id", IdType(), primary_key=True), Column("version", Integer))
+
+
+def map_invoices() -> None:
+    map_once(Invoice, invoices, version_id_col=invoices.c.version)
+
+
+class SqlAlchemyInvoiceRepository(SqlAlchemyRepository[Invoice, InvoiceId], InvoiceRepository):
+    entity = Invoice
+
+
+class InMemoryInvoiceRepository(InMemoryRepository[Invoice, InvoiceId], InvoiceRepository):
+    entity = Invoice
+"""
+COMMANDS = """
+from typer import Typer
+
+app = Typer()
+"""
+
+REGISTRATIONS = [
+    (
+        "adapters/mappers.py",
+        "    with mapping():\n",
+        "        map_invoices()\n",
+        "from adapters.invoices import map_invoices",
+    ),
+    (
+        "service_layer/unit_of_work.py",
+        "class UnitOfWork(Transaction):\n",
+        "    invoices: InvoiceRepository\n",
+        "from domain.invoice import InvoiceRepository",
+    ),
+    (
+        "adapters/unit_of_work.py",
+        "class SqlAlchemyUnitOfWork(SqlAlchemyTransaction, UnitOfWork):\n",
+        "    invoices = RepositoryOf(SqlAlchemyInvoiceRepository)\n",
+        "from adapters.invoices import SqlAlchemyInvoiceRepository",
+    ),
+    (
+        "adapters/unit_of_work.py",
+        "class InMemoryUnitOfWork(InMemoryTransaction, UnitOfWork):\n",
+        "    invoices = RepositoryOf(InMemoryInvoiceRepository)\n",
+        "from adapters.invoices import InMemoryInvoiceRepository",
+    ),
+    (
+        "adapters/cli/__init__.py",
+        "app.add_typer(db.app, name='db')\n",
+        'app.add_typer(invoices.app, name="invoices")\n',
+        "from adapters.cli import invoices",
+    ),
+]
+"""Where, after which line, what, and the import that it needs."""
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Path:
+    """A house whose only aggregate is registered nowhere."""
+    tree = tmp_path / "house"
+    copy_house(tree)
+    remove_aggregates(tree)
+    (tree / "domain" / "invoice.py").write_text(DOMAIN)
+    (tree / "adapters" / "invoices.py").write_text(ADAPTERS)
+    (tree / "adapters" / "cli" / "invoices.py").write_text(COMMANDS)
+    return tree
+
+
+def register(house: Path, file: str, after: str, line: str, imported: str) -> None:
+    source = (house / file).read_text()
+    assert source.count(after) == 1
+    (house / file).write_text(f"{imported}\n{source.replace(after, after + line)}")
+
+
+def missing_in(house: Path) -> list[str]:
+    script = "from tests.seedwork.registration import missing_registrations as m; print('\\n'.join(m()), end='')"
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, cwd=house, check=True, capture_output=True, text=True, timeout=60)
+    return result.stdout.splitlines()
+
+
+def test_all_that_is_yours_is_registered() -> None:
+    assert missing_registrations() == []
+
+
+def test_each_line_that_is_missing_is_named_with_its_file(house: Path) -> None:
+    named = [sentence.partition(" In ")[2] for sentence in missing_in(house)]
+
+    assert named == [f"{file} write: {line.strip()}" for file, _, line, _ in REGISTRATIONS]
+
+
+def test_a_line_is_named_when_it_alone_is_missing(house: Path) -> None:
+    for registration in (*REGISTRATIONS[:2], *REGISTRATIONS[3:]):
+        register(house, *registration)
+
+    assert missing_in(house) == [
+        f"SqlAlchemyUnitOfWork has no InvoiceRepository. In {REGISTRATIONS[2][0]} write: {REGISTRATIONS[2][2].strip()}"
+    ]
+
+
+def test_an_entity_without_a_repository_is_named(house: Path) -> None:
+    (house / "domain" / "invoice.py").write_text(DOMAIN.partition("\n\nclass InvoiceNotFound")[0])
+    (house / "adapters" / "invoices.py").write_text(
+        ADAPTERS.partition("\n\nclass SqlAlchemyInvoice")[0].replace(", InvoiceId, InvoiceRepository", "")
+    )
+    register(house, *REGISTRATIONS[0])
+    register(house, *REGISTRATIONS[-1])
+
+    [sentence] = missing_in(house)
+    assert sentence.startswith("Invoice is mapped and has no repository. In domain/invoice.py write: class InvoiceRep")
+
+
+def test_what_is_registered_is_not_named(house: Path) -> None:
+    for registration in REGISTRATIONS:
+        register(house, *registration)
+
+    assert missing_in(house) == []

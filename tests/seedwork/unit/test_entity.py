@@ -1,0 +1,90 @@
+"""What every entity and every error of the domain keeps."""
+
+import pickle
+from uuid import UUID
+
+import pytest
+
+from domain.seedwork.entity import new_id
+from domain.seedwork.errors import InvalidValue, VersionMismatch
+from tests.seedwork.ordering import Line, Order, OrderId, OrderNotFound, OrderNumberTaken
+
+
+def an_order(**values: object) -> Order:
+    return Order(**{"number": "A-1"} | values)  # type: ignore[arg-type]  # each test passes values of the right types
+
+
+def test_entities_are_equal_by_type_and_id_whatever_else_differs() -> None:
+    order = an_order()
+    same = an_order(id=order.id, number="B-2")
+
+    assert order == same
+    assert hash(order) == hash(same)
+    assert order != an_order()
+    assert order != order.id
+
+
+@pytest.mark.parametrize("id", ["A-1", 1, None])
+def test_an_id_is_a_uuid(id: object) -> None:
+    with pytest.raises(InvalidValue, match="it must be a UUID"):
+        an_order(id=id)
+
+
+def test_an_id_is_set_once() -> None:
+    order = an_order()
+    order.id = OrderId(UUID(order.id.hex))
+
+    with pytest.raises(InvalidValue, match=f"it is {order.id} for good"):
+        order.id = OrderId(new_id())
+
+
+def test_a_refused_value_changes_nothing() -> None:
+    order = an_order()
+
+    with pytest.raises(InvalidValue, match="it must be 1 to 50 characters"):
+        order.number = ""
+
+    assert order.number == "A-1"
+
+
+def test_an_entity_is_new_until_it_is_saved() -> None:
+    assert an_order().version == 0
+
+
+def test_the_version_that_a_caller_read_must_be_the_present_one() -> None:
+    order = an_order()
+    order.expect_version(None)
+    order.expect_version(0)
+
+    with pytest.raises(VersionMismatch, match=f"Order {order.id} has version 0, not 3: read it again") as caught:
+        order.expect_version(3)
+
+    assert (caught.value.expected, caught.value.found) == (3, 0)
+
+
+def test_a_long_value_is_shortened_in_the_message() -> None:
+    assert len(str(InvalidValue("number", "x" * 10_000, "it must be shorter"))) < 200
+
+
+def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
+    assert str(InvalidValue("cents", 10**5000, "it must be less")) == "cents <int> is not allowed: it must be less."
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        InvalidValue("number", "", "it must be longer"),
+        OrderNotFound(new_id()),
+        VersionMismatch("Order", new_id(), 1, 2),
+        OrderNumberTaken(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_errors_survive_the_way_between_processes(error: Exception) -> None:
+    twin = pickle.loads(pickle.dumps(error))
+
+    assert (type(twin), str(twin), vars(twin)) == (type(error), str(error), vars(error))
+
+
+def test_a_part_of_an_aggregate_has_an_id_from_birth() -> None:
+    assert isinstance(Line(product="chair", quantity=1).id, UUID)
