@@ -300,9 +300,12 @@ class Model:
                 self.save(known, others={id: row for id, row in self.view.items() if id != known.id})
             for known in [known for known in self.known if known.status is Status.ADDED]:
                 self.save(known, others=self.view)
-        except Refused:
+        except Refused as refused:
             block.has_failed = True
-            raise
+            # an id that the block holds already is noticed before the first statement is sent
+            added = [known for known in self.known if known.status is Status.ADDED]
+            held = any(self.of_block(known.id, Status.HELD) for known in added)
+            raise Refused(*refused.kinds, *[OrderIdAlreadyUsed] * held) from None
         for known in self.known:
             if known.status is Status.REMOVED:
                 known.status, known.deleted_in = Status.DELETED, len(self.blocks)
