@@ -1,5 +1,8 @@
 """The house's own tests: the fixtures ``uow`` and ``new_unit`` give out a unit of work of aggregates of their own."""
 
+import shutil
+from pathlib import Path
+
 import pytest
 
 from tests.seedwork.backends import Units
@@ -9,6 +12,24 @@ from tests.seedwork.ordering import (
     SqlAlchemyOrderingUnitOfWork,
     map_orders,
 )
+from tests.seedwork.postgresql_server import PostgresServer
+from tests.seedwork.shapes import create_tables
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(sqlite_template: Path) -> Path:
+    """A migrated SQLite file with the tests' own tables."""
+    file = shutil.copy(sqlite_template, sqlite_template.with_name("seedwork.db"))
+    create_tables(f"sqlite:///{file}")
+    return Path(file)
+
+
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: PostgresServer, postgresql_template: str) -> str:
+    """A migrated PostgreSQL database with the tests' own tables."""
+    postgresql.create_database("seedwork", template=postgresql_template)
+    create_tables(postgresql.url("seedwork"))
+    return "seedwork"
 
 
 @pytest.fixture(scope="session", autouse=True)

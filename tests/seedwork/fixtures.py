@@ -14,12 +14,11 @@ from typing import Protocol, TypeVar
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, event
+from sqlalchemy import event
 from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
 from adapters.settings import Settings
 from service_layer.seedwork.transaction import Transaction
-from tests.seedwork import shapes
 from tests.seedwork.backends import Backend, Loop, NewUnit, Units, asynchronous_database, database, memory, migrate
 from tests.seedwork.postgresql_server import PostgresNotFound, PostgresServer
 
@@ -69,7 +68,7 @@ def _no_connection_is_kept() -> Iterator[None]:
 def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A migrated SQLite file, to be copied."""
     file = tmp_path_factory.mktemp("sqlite") / "template.db"
-    prepare(f"sqlite:///{file}")
+    migrate(f"sqlite:///{file}")
     return file
 
 
@@ -91,18 +90,24 @@ def start_postgresql(*, tcp: bool = False) -> PostgresServer:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for the whole run, with a migrated database ``template`` on it."""
+    """A PostgreSQL server for the whole run."""
     with start_postgresql() as server:
-        server.create_database("template")
-        prepare(server.url("template"))
         yield server
 
 
+@pytest.fixture(scope="session")
+def postgresql_template(postgresql: PostgresServer) -> str:
+    """The name of a migrated PostgreSQL database, to be copied."""
+    postgresql.create_database("template")
+    migrate(postgresql.url("template"))
+    return "template"
+
+
 @pytest.fixture
-def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
+def postgresql_url(postgresql: PostgresServer, postgresql_template: str) -> Iterator[str]:
     """A migrated PostgreSQL database for one test."""
     name = f"test_{uuid4().hex}"
-    postgresql.create_database(name, template="template")
+    postgresql.create_database(name, template=postgresql_template)
     yield postgresql.url(name)
     postgresql.drop_database(name)
 
@@ -180,11 +185,3 @@ def new_unit(backend: Backend[Transaction]) -> NewUnit[Transaction]:
 def uow(new_unit: NewUnit[Transaction]) -> Transaction:
     """A unit of work on each back end in turn."""
     return new_unit()
-
-
-def prepare(url: str) -> None:
-    """Migrate a database, and make the tests' own tables in it: no revision makes them."""
-    migrate(url)
-    engine = create_engine(url)
-    shapes.metadata.create_all(engine)
-    engine.dispose()

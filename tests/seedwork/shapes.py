@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    create_engine,
     func,
 )
 from sqlalchemy import Enum as EnumType
@@ -41,6 +42,14 @@ from tests.seedwork import ordering
 
 metadata = ordering.metadata
 """Every table of the tests' own."""
+
+
+def create_tables(url: str) -> None:
+    """Make the tests' own tables in a database: no revision makes them."""
+    engine = create_engine(url)
+    metadata.create_all(engine)
+    engine.dispose()
+
 
 # ---- a cart: nothing but an id and parts, which have rules and a unique key ------------------------------------------
 

@@ -6,9 +6,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from tests.seedwork.fixtures import prepare, start_postgresql
+from tests.seedwork.backends import migrate
+from tests.seedwork.fixtures import start_postgresql
 from tests.seedwork.postgresql_server import PostgresServer
 from tests.seedwork.revisions import History
+from tests.seedwork.shapes import create_tables
 from tests.seedwork.tcp_proxy import TcpProxy
 
 
@@ -35,7 +37,8 @@ def server() -> Iterator[PostgresServer]:
     """A server of the module's own, on a port, where a proxy can listen in or cut."""
     with start_postgresql(tcp=True) as server:
         server.create_database("template")
-        prepare(server.url("template"))
+        migrate(server.url("template"))
+        create_tables(server.url("template"))
         yield server
 
 

@@ -11,10 +11,11 @@ from sqlalchemy import make_url
 
 from domain.seedwork.entity import new_id
 from service_layer.seedwork.errors import CommitOutcomeUnknown
-from tests.seedwork.backends import Units, database
-from tests.seedwork.fixtures import prepare, start_postgresql
+from tests.seedwork.backends import Units, database, migrate
+from tests.seedwork.fixtures import start_postgresql
 from tests.seedwork.ordering import OrderId, OrderingUnitOfWork
 from tests.seedwork.postgresql_server import PostgresServer
+from tests.seedwork.shapes import create_tables
 from tests.seedwork.use_cases import add_order
 
 WRITERS, ENOUGH = 4, 100
@@ -24,7 +25,8 @@ WRITERS, ENOUGH = 4, 100
 def primary() -> Iterator[PostgresServer]:
     with start_postgresql(tcp=True) as server:
         server.create_database("app")
-        prepare(server.url("app"))
+        migrate(server.url("app"))
+        create_tables(server.url("app"))
         yield server
 
 
