@@ -14,7 +14,7 @@ from adapters.seedwork.cli.output import Json, show
 from adapters.seedwork.cli.streams import STANDARD, open_input, open_output
 from domain.seedwork.errors import DomainError
 from domain.user import UserId
-from service_layer import users
+from service_layer import user_import, users
 from service_layer.users import UserDetails
 
 app = typer.Typer(no_args_is_help=True, help="Register, look at, change and remove users.")
@@ -205,7 +205,7 @@ def import_users(
 
     with open_input(file) as opened, unit_of_work() as uow, uow:
         rows = read_rows(opened, format or Format.of(file), _COLUMNS, _REQUIRED)
-        imported = users.import_users(uow, rows, refused=refuse)
+        imported = user_import.import_users(uow, rows, refused=refuse)
         if refused and not skip_invalid:
             uow.rollback()
             raise typer.TyperException(
@@ -237,7 +237,7 @@ def export_users(
     if len(set(names)) < len(names):
         raise typer.BadParameter(f"{columns} names a column twice", param_hint="--columns")
     with open_output(file) as opened, unit_of_work() as uow:
-        users.export_users(uow, row_writer(opened, format or Format.of(file), names))
+        user_import.export_users(uow, row_writer(opened, format or Format.of(file), names))
 
 
 def _show(*found: UserDetails, as_json: bool) -> None:

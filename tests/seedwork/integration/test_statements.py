@@ -15,6 +15,7 @@ from sqlalchemy import event, make_url
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
 from service_layer import reports, users
+from service_layer.user_import import export_users, import_users
 from service_layer.users import UserDetails
 from tests.seedwork.tcp_proxy import TcpProxy
 
@@ -147,13 +148,13 @@ def test_removing_is_one_select_and_one_delete(
 def test_importing_is_one_insert_in_a_savepoint(
     application: Application, container: Container, john: UserDetails
 ) -> None:
-    users.import_users(container.unit_of_work(), [{"name": "Jane Roe", "age": 28}])
+    import_users(container.unit_of_work(), [{"name": "Jane Roe", "age": 28}])
 
     assert application.sent == [WRITE, "SAVEPOINT", "INSERT", "RELEASE", "COMMIT"]
 
 
 def test_exporting_is_one_select(application: Application, container: Container, john: UserDetails) -> None:
-    users.export_users(container.unit_of_work(), lambda _: None)
+    export_users(container.unit_of_work(), lambda _: None)
 
     assert application.sent[:2] == [READ, "SELECT"]
     assert "SELECT" not in application.sent[2:]
