@@ -87,10 +87,10 @@ def start_postgresql(*, tcp: bool = False) -> PostgresServer:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for the whole run, with a migrated database ``template`` on it."""
+    """A PostgreSQL server for the whole run, with a database ``migrated`` on it, to be copied."""
     with start_postgresql() as server:
-        server.create_database("groundwork_template")
-        _prepare(server.url("groundwork_template"))
+        server.create_database("migrated")
+        _prepare(server.url("migrated"))
         yield server
 
 
@@ -98,7 +98,7 @@ def postgresql() -> Iterator[PostgresServer]:
 def postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
     """A migrated PostgreSQL database for one test."""
     name = f"test_{uuid4().hex}"
-    postgresql.create_database(name, template="groundwork_template")
+    postgresql.create_database(name, template="migrated")
     yield postgresql.url(name)
     postgresql.drop_database(name)
 
