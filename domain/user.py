@@ -1,10 +1,11 @@
 """Users: the people whom a service knows, and the rules about them."""
 
 import re
+import unicodedata
 from abc import abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar, NewType, Protocol, Self
+from typing import Any, ClassVar, NewType, Protocol, Self
 from uuid import UUID
 
 from domain.seedwork.entity import Entity, new_id
@@ -16,9 +17,10 @@ UserId = NewType("UserId", UUID)
 NAME_MAX_LENGTH = 100
 AGE_MAX = 150
 
-# no control signs, no line breaks, nothing invisible or that turns the direction of reading, no lone surrogates
-_NOT_IN_A_NAME = r"\x00-\x1f\x7f-\x9f\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff"
-_NAME = re.compile(rf"[^{_NOT_IN_A_NAME}]{{1,{NAME_MAX_LENGTH}}}")
+_JOINERS = "\u200c\u200d"  # zero width non-joiner and zero width joiner
+_VIRAMA = 9  # the combining class of the sign that joins two consonants, in the scripts of India and around
+# Letters, marks and symbols without ink: no property of Unicode but their name says so.
+_BLANK_NAMES = ("FILLER", "BLANK", "NULL NOTEHEAD", "GRAPHEME JOINER", "INHERENT AQ", "INHERENT AA")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _ADDRESS = re.compile(rf"(?=.{{1,64}}@){_ATOM}(?:\.{_ATOM})*@{_LABEL}(?:\.{_LABEL})+")
@@ -42,12 +44,38 @@ class EmailAddress(str):
             raise InvalidValue("email", value, "write it like john@example.com")
         return super().__new__(cls, trimmed.lower())
 
+    def __reduce__(self) -> tuple[Any, ...]:  # Any: as object has it
+        """Copy and pickle the text as it is: the rule judges what a caller makes, and what is stored may be older."""
+        return str.__new__, (type(self), str(self))
+
 
 def _name(value: object) -> str:
     trimmed = value.strip() if isinstance(value, str) else ""
-    if not _NAME.fullmatch(trimmed):
+    if not 1 <= len(trimmed) <= NAME_MAX_LENGTH or not _is_visible(trimmed):
         raise InvalidValue("name", value, f"it must be 1 to {NAME_MAX_LENGTH} visible characters on one line")
     return trimmed
+
+
+def _is_visible(name: str) -> bool:
+    """Whether every character can be seen, or is needed by its neighbours.
+
+    Source: Unicode's general categories and names; for joiners RFC 5892, appendix A.1 and A.2.
+    """
+    if name.isascii():
+        return name.isprintable()
+    return all(map(_can_stand, " " + name, name, name[1:] + " "))
+
+
+def _can_stand(before: str, character: str, after: str) -> bool:
+    if character in _JOINERS:
+        kinds = {unicodedata.bidirectional(before), unicodedata.bidirectional(after)}
+        between_arabic_letters = "AL" in kinds and kinds <= {"AL", "NSM"}  # NSM: a mark on one
+        return between_arabic_letters or _VIRAMA in map(unicodedata.combining, (before, after))
+    if not character.isprintable():  # categories C* and Z*
+        return unicodedata.category(character) == "Zs"  # a space of any width
+    if before.isspace() and unicodedata.category(character).startswith("M"):
+        return False  # a mark without a letter
+    return not unicodedata.name(character, "").endswith(_BLANK_NAMES)
 
 
 def _age(value: object) -> int:

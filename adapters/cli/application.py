@@ -9,12 +9,22 @@ from service_layer.unit_of_work import UnitOfWork
 
 if TYPE_CHECKING:
     from adapters.container import Container
+    from adapters.settings import Settings
+
+
+# Imported late: what is behind takes 0.4 s, which --help and the shell's completion do without.
+
+
+def settings() -> "Settings":
+    """Read the settings. Raises: pydantic.ValidationError (one is not allowed)."""
+    from adapters.settings import Settings
+
+    return Settings()
 
 
 @contextmanager
 def application() -> Generator["Container"]:
     """Start the application. Raises: TyperException (a setting is not allowed; the database refuses)."""
-    # late: these take 0.4 s, which --help and the shell's completion do without
     from adapters.container import bootstrap
     from adapters.settings import Settings
 

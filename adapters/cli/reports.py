@@ -20,8 +20,8 @@ def users_by_age(
 ) -> None:
     """Count the users of each age band.
 
-    $ groundwork reports users-by-age
-    $ groundwork reports users-by-age --years 5 --json
+    $ PROGRAM reports users-by-age
+    $ PROGRAM reports users-by-age --years 5 --json
     """
     with application() as container:
         uow = container.unit_of_work()

@@ -10,7 +10,7 @@ from adapters.settings import Settings
 from benchmarks.subject import AGE, NAME, PAGE, Subject
 from domain.user import User, UserId
 from service_layer import users
-from service_layer.users import export_users, import_users
+from service_layer.user_import import export_users, import_users
 
 
 class Groundwork(Subject):

@@ -10,6 +10,7 @@ from domain.seedwork.errors import InvalidValue
 from service_layer import reports, users
 from service_layer.reports import AgeBand, UserStatistics
 from service_layer.unit_of_work import UnitOfWork
+from service_layer.user_import import import_users
 from tests.seedwork.backends import Backend
 
 
@@ -20,7 +21,7 @@ def statistics(backend: Backend[UnitOfWork], uow: UnitOfWork) -> UserStatistics:
 
 
 def test_users_are_counted_by_age_band_youngest_first(uow: UnitOfWork, statistics: UserStatistics) -> None:
-    users.import_users(uow, [{"name": "x", "age": age} for age in (150, 30, 39, 0, 40, 35)])
+    import_users(uow, [{"name": "x", "age": age} for age in (150, 30, 39, 0, 40, 35)])
 
     assert reports.users_by_age(uow, statistics) == (
         AgeBand(0, 9, 1),

@@ -1,6 +1,7 @@
 """The use cases of users, on every implementation."""
 
 from collections.abc import Callable
+from dataclasses import asdict
 from uuid import UUID
 
 import pytest
@@ -10,6 +11,7 @@ from domain.seedwork.errors import InvalidValue, VersionMismatch
 from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed, UserNotFound
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork
+from service_layer.user_import import export_users
 from service_layer.users import UserDetails
 from tests.seedwork.backends import NewUnit
 
@@ -246,3 +248,33 @@ def test_a_stored_address_is_loaded_as_it_is(uow: UnitOfWork, new_unit: NewUnit[
     assert isinstance(loaded.email, EmailAddress)
     assert isinstance(loaded.id, UUID)
     assert type(loaded) is User
+
+
+@pytest.fixture
+def jose(new_unit: NewUnit[UnitOfWork]) -> UserDetails:
+    """A user whose address was stored when the rule allowed it."""
+    user = User(name="José", age=30)
+    vars(user)["email"] = str.__new__(EmailAddress, "josé@example.com")
+    with new_unit() as uow:
+        uow.users.add(user)
+        uow.commit()
+    return UserDetails.of(user)
+
+
+def test_what_is_stored_is_shown_whatever_the_rule_says_today(
+    uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], jose: UserDetails
+) -> None:
+    exported: list[UserDetails] = []
+    export_users(uow, exported.append)
+
+    assert jose.email == "josé@example.com"
+    assert users.get_user(uow, jose.id) == jose
+    assert list(users.list_users(new_unit()).items) == exported == [jose]
+    assert asdict(exported[0]) == asdict(jose)
+
+
+@changes
+def test_what_is_stored_is_changed_whatever_the_rule_says_today(
+    uow: UnitOfWork, jose: UserDetails, change: Callable[..., UserDetails]
+) -> None:
+    assert change(uow, jose.id).id == jose.id

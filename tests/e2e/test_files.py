@@ -1,17 +1,12 @@
-"""``groundwork users import`` and ``export``: files of every kind, whole or not at all."""
+"""Users imported from files and exported to them. What is true of every file stands in ``tests/seedwork``."""
 
-import json
-import os
-import pty
 import signal
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from adapters.seedwork.cli.files import MAX_LINE
-from tests.e2e.conftest import Run, Start, printed
+from tests.seedwork.command_line import PROGRAM, Run, Start, printed
 
 Write = Callable[[str | bytes], Path]
 
@@ -66,26 +61,6 @@ def test_the_export_of_what_was_imported_is_the_same_file(run: Run, content: str
     assert exported.stdout_bytes.decode() == content
 
 
-def test_a_files_name_tells_what_it_is(run: Run, write: Write, tmp_path: Path) -> None:
-    run("users", "import", write(HEADER + JOHN))
-
-    run("users", "export", tmp_path / "users.jsonl")
-
-    [line] = (tmp_path / "users.jsonl").read_text().splitlines()
-    assert json.loads(line)["name"] == "John Doe"
-    assert not (tmp_path / "users.jsonl.part").exists()
-
-
-def test_a_file_as_a_spreadsheet_saves_it_is_read(run: Run, write: Write) -> None:
-    file = write(b"\xef\xbb\xbfName, Age ,EMAIL\r\nJohn Doe, 30 ,John@Example.com\r\n\r\nJane Roe,28,\r\n")
-
-    assert printed(run("users", "import", file, "--json")) == [{"imported": 2, "refused": 0}]
-
-    john, jane = printed(run("users", "list", "--json"))
-    assert (john["name"], john["age"], john["email"]) == ("John Doe", 30, "john@example.com")
-    assert (jane["name"], jane["email"]) == ("Jane Roe", None)
-
-
 # ---- all, or none -------------------------------------------------------------------------------------------------
 
 BAD = b"""name,age,email
@@ -106,7 +81,7 @@ REPORT = """\
 {file}, line 5: name 'two\\nlines' is not allowed: it must be 1 to 100 visible characters on one line.
 {file}, line 7: row {{'name': 'J\\udcfcrgen', 'age': 30}} is not allowed: it must be UTF-8.
 {file}, line 8: row ['Jim Joe', '44'] is not allowed: it must have 3 values, one for each name in line 1.
-{file}, line 9: An earlier row has this e-mail address already: each user needs one of its own, or none.
+{file}, line 9: This e-mail address belongs to another user already: use another one, or change that user's first.
 {file}, line 11: This e-mail address belongs to another user already: use another one, or change that user's first.
 {file}, line 12: row 'in lines 12 to 12' is not allowed: it must be CSV (unexpected end of data).
 """
@@ -126,7 +101,7 @@ def test_a_file_with_bad_rows_is_refused_with_the_line_and_the_reason_of_each(
 
     *report, last = result.stderr.splitlines(keepends=True)
     assert "".join(report) == REPORT.format(file=file)
-    assert last == "groundwork: Nothing is imported. Refused rows: 7; --skip-invalid imports the others.\n"
+    assert last == f"{PROGRAM}: Nothing is imported. Refused rows: 7; --skip-invalid imports the others.\n"
     assert (result.stdout, result.exit_code) == ("", 1)
     assert names(run) == ["Bob"]
 
@@ -153,10 +128,14 @@ def test_a_bad_row_on_postgresql_is_told_without_words_of_the_driver(
     assert caplog.messages == []
 
 
-def test_an_id_that_is_no_uuid_is_a_bad_row(run: Run, write: Write) -> None:
-    file = write("id,name,age\n17,John,30\n")
+@pytest.mark.parametrize("id", ["17", "0_9aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d", "{019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d}"])
+@pytest.mark.parametrize(
+    ("format", "row"), [("csv", "id,name,age\n{},John,30"), ("jsonl", '{{"id": "{}", "name": "John", "age": 1}}')]
+)
+def test_an_id_that_is_no_uuid_is_a_bad_row(run: Run, format: str, row: str, id: str) -> None:
+    result = run("users", "import", "-", "--format", format, stdin=row.format(id))
 
-    assert "line 2: id '17' is not allowed: it must be a UUID." in run("users", "import", file).stderr
+    assert "is not allowed: it must be a UUID." in result.stderr
 
 
 @pytest.mark.parametrize("age", ["3_0", "3O"])
@@ -164,59 +143,6 @@ def test_an_age_in_other_signs_than_digits_is_a_bad_row(run: Run, write: Write, 
     file = write(f"name,age\nJohn,{age}\n")
 
     assert f"line 2: age '{age}' is not allowed: it must be a whole number" in run("users", "import", file).stderr
-
-
-def test_a_line_that_is_neither_utf8_nor_json_is_shown_as_it_stands(run: Run) -> None:
-    result = run("users", "import", "-", "--format", "jsonl", stdin=b'{"name": "J\xfcrgen"\n')
-
-    assert 'line 1: row \'{"name": "J\\udcfcrgen"\' is not allowed: it must be UTF-8.' in result.stderr
-
-
-def test_bad_json_lines_are_refused_one_by_one(run: Run) -> None:
-    content = '{"name": "John", "age": 30}\n[1]\n{"name": \n\n{"name": "Jane", "age": "x", "nick": 1}\n' + "[" * 5000
-
-    result = run("users", "import", "-", "--format", "jsonl", stdin=content)
-
-    *refusals, last = result.stderr.splitlines()
-    assert [line.split(" is not")[0][:50] for line in refusals] == [
-        "standard input, line 2: row '[1]'",
-        "standard input, line 3: row '{\"name\":'",
-        "standard input, line 5: row {'age': 'x', 'name': '",
-        "standard input, line 6: row '[[[[[[[[[[[[[[[[[[[[[",
-    ]
-    assert "Nothing is imported. Refused rows: 4" in last
-    assert names(run) == []
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "Line 1 must name the columns"),
-        (b"name;age;email\nJohn;30;\n", "separated by commas"),
-        (b"John Doe,30,john@example.com\n", "It says: 'john doe,30,john@example.com'"),
-        (b"name,email\n", "age, name and perhaps email, id"),
-        (b"name,age,name\n", "Line 1 must name the columns"),
-        (b"name,age,nick\n", "Line 1 must name the columns"),
-        (b'"name,age\n', "Line 1 must name the columns"),
-        ("name,age\nJohn,30\n".encode("utf-16"), "in UTF-8"),
-        (b"\x00" * 300_000, "Line 1 has 100,000 characters or more: is this a text?"),
-    ],
-    ids=["empty", "semicolons", "no header", "no age", "twice", "unknown", "torn", "utf-16", "not a text"],
-)
-def test_what_is_no_file_of_users_is_told_in_one_line(run: Run, write: Write, content: bytes, message: str) -> None:
-    result = run("users", "import", write(content))
-
-    assert message in result.stderr
-    assert len(result.stderr.splitlines()) == 1
-    assert result.exit_code == 1
-
-
-def test_what_is_no_file_at_all_is_told_in_one_line(run: Run, tmp_path: Path) -> None:
-    missing, folder = run("users", "import", tmp_path / "none.csv"), run("users", "import", tmp_path)
-
-    assert missing.stderr == f"groundwork: {tmp_path}/none.csv: No such file or directory\n"
-    assert folder.stderr == f"groundwork: {tmp_path}: Is a directory\n"
-    assert (missing.exit_code, folder.exit_code) == (1, 1)
 
 
 def many(count: int) -> bytes:
@@ -242,53 +168,6 @@ def test_an_import_that_is_ended_in_the_middle_leaves_nothing(
 # ---- export -------------------------------------------------------------------------------------------------------
 
 
-def test_an_export_that_fails_leaves_the_file_that_was_there(
-    run: Run, write: Write, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    file = write("the export of yesterday")
-    monkeypatch.setenv("DATABASE_URL", f"sqlite:///{tmp_path / 'none.db'}")
-
-    assert run("users", "export", file).exit_code == 1
-
-    assert file.read_text() == "the export of yesterday"
-    assert list(tmp_path.glob("*.part")) == []
-
-
-def test_an_export_leaves_a_file_as_private_as_it_was(run: Run, write: Write) -> None:
-    file = write("the export of yesterday")
-    file.chmod(0o600)
-
-    run("users", "export", file)
-
-    assert oct(file.stat().st_mode & 0o777) == "0o600"
-
-
-def test_an_export_to_a_named_pipe_goes_through_it(run: Run, write: Write, tmp_path: Path) -> None:
-    run("users", "import", write(HEADER + JOHN))
-    pipe = tmp_path / "pipe"
-    os.mkfifo(pipe)
-    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
-
-    run("users", "export", pipe, "--columns", "name,age,email")
-    exported = os.read(reader, 10_000).decode()
-    os.close(reader)
-
-    assert exported == HEADER + JOHN
-
-
-def test_an_export_whose_reader_has_gone_ends_quietly(run: Run, start: Start, write: Write) -> None:
-    run("users", "import", write(many(5_000)))
-    process = start("users", "export")
-    assert process.stdout
-    process.stdout.read(10)
-    process.stdout.close()
-    process.stdout = None
-
-    _, complaint = process.communicate(timeout=20)
-
-    assert (process.returncode, complaint) == (1, b"")
-
-
 def test_a_column_that_users_do_not_have_is_wrong_usage(run: Run) -> None:
     result = run("users", "export", "--columns", "name,nick")
 
@@ -303,40 +182,15 @@ def test_a_column_that_is_named_twice_is_refused_at_once(run: Run) -> None:
     assert "name,age,name names a column twice" in result.stderr
 
 
-def test_a_file_that_cannot_be_written_is_told_in_one_line(run: Run, tmp_path: Path) -> None:
-    result = run("users", "export", tmp_path / "none" / "users.csv")
+def test_a_name_that_is_a_formula_is_exact_by_default_and_a_text_for_a_spreadsheet(run: Run) -> None:
+    run("users", "register", "--name", "=1+1", "--age", 30)
 
-    assert result.exit_code == 1
-    assert "No such file or directory" in result.stderr
-
-
-# ---- progress -----------------------------------------------------------------------------------------------------
+    assert run("users", "export", "--columns", "name,age").stdout == "name,age\n=1+1,30\n"
+    assert run("users", "export", "--columns", "name,age", "--spreadsheet").stdout == "name,age\n'=1+1,30\n"
 
 
-def on_terminal(start: Start, *arguments: Any) -> str:
-    terminal, inside = pty.openpty()
-    start(*arguments, stderr=inside).communicate(timeout=20)
-    os.write(inside, b"end")
-    shown = os.read(terminal, 100_000).decode()
-    os.close(terminal)
-    os.close(inside)
-    return shown
+def test_only_csv_is_for_a_spreadsheet(run: Run) -> None:
+    result = run("users", "export", "--spreadsheet", "--format", "jsonl")
 
-
-def test_progress_is_shown_on_a_terminal(
-    start: Start, write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TERM", "xterm")
-
-    assert "Reading" in on_terminal(start, "users", "import", write(many(100)))
-    assert "Writing" in on_terminal(start, "users", "export", tmp_path / "out.csv")
-
-
-def test_no_progress_is_shown_in_a_pipe(run: Run, write: Write) -> None:
-    assert run("users", "import", write(many(10))).stderr == ""
-
-
-def test_a_line_of_the_longest_kind_is_still_read(run: Run, write: Write) -> None:
-    row = b"John,30," + b" " * (MAX_LINE - 20) + b"\n"
-
-    assert run("users", "import", write(HEADER.encode() + row), "--skip-invalid").exit_code == 0
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "only a CSV file is opened in a spreadsheet" in result.stderr

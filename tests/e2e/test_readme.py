@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from tests.seedwork.backends import migrate
 
 README = (PROJECT / "README.md").read_text()
 MAKEFILE = (PROJECT / "Makefile").read_text()
+[PROGRAM] = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
 
 
 def blocks(language: str) -> list[str]:
@@ -54,7 +56,7 @@ def test_its_commands_print_what_it_shows(tmp_path: Path) -> None:
         (shutil.copytree if (PROJECT / name).is_dir() else shutil.copy)(PROJECT / name, tmp_path / name)
     revisions = len(list(tmp_path.glob("migrations/versions/*.py")))
     shown = re.findall(
-        r"^\$ ((?:DATABASE_URL=\S+ )?(?:alembic|groundwork) [^#\n]+).*\n((?:(?!\$ |```).*\n)*)", README, re.MULTILINE
+        rf"^\$ ((?:DATABASE_URL=\S+ )?(?:alembic|{PROGRAM}) [^#\n]+).*\n((?:(?!\$ |```).*\n)*)", README, re.MULTILINE
     )
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     # the folder of the commands is that of the copy, with a database of its own
@@ -63,11 +65,11 @@ def test_its_commands_print_what_it_shows(tmp_path: Path) -> None:
     for command, output in shown:
         result = run("sh", "-c", command, cwd=tmp_path, **environment)
         printed = alike(result.stderr + result.stdout)
-        assert result.returncode == printed.startswith("groundwork: "), (command, printed)
+        assert result.returncode == printed.startswith(f"{PROGRAM}: "), (command, printed)
         pattern = ".*".join(map(re.escape, alike(output or "...").split("...")))
         assert re.fullmatch(pattern, printed, re.DOTALL), (command, printed)
 
-    assert {"alembic check", "groundwork users list --json | head -1"} <= {command.strip() for command, _ in shown}
+    assert {"alembic check", f"{PROGRAM} users list --json | head -1"} <= {command.strip() for command, _ in shown}
     assert len(list(tmp_path.glob("migrations/versions/*.py"))) == revisions + 1
 
 

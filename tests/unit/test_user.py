@@ -2,12 +2,16 @@
 
 import copy
 import pickle
+from collections.abc import Callable
+from dataclasses import asdict
+from typing import Any
 
 import pytest
 
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import InvalidValue, VersionMismatch
 from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserNotFound
+from service_layer.users import UserDetails
 
 
 def a_user(name: str = "John Doe", age: int = 30, email: EmailAddress | None = None) -> User:
@@ -39,6 +43,47 @@ def test_a_user_survives_copying_and_pickling() -> None:
         assert (twin.name, twin.age, twin.email) == ("John Doe", 30, "john@example.com")
 
 
+STORED = {"name": " \u3164 ", "age": -1, "email": str.__new__(EmailAddress, "José@example.com")}
+"""Values that no rule allows any more."""
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+    "the oldest pickle": lambda value: pickle.loads(pickle.dumps(value, 0)),
+}
+copies = pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES.keys())
+
+
+@copies
+def test_a_user_is_copied_whatever_the_rules_say_today(copied: Callable[[User], User]) -> None:
+    john = a_user()
+    vars(john).update(STORED)
+
+    twin = copied(john)
+
+    assert twin == john
+    assert asdict(twin) == asdict(john)
+    assert type(twin.email) is EmailAddress
+
+
+@copies
+def test_details_are_copied_whatever_the_rules_say_today(copied: Callable[[UserDetails], UserDetails]) -> None:
+    john = a_user()
+    vars(john).update(STORED)
+    details = UserDetails.of(john)
+
+    assert copied(details) == details
+    assert asdict(details) == STORED | {"id": john.id, "version": 0}
+
+
+@copies
+def test_an_address_is_copied_whatever_the_rule_says_today(copied: Callable[[EmailAddress], EmailAddress]) -> None:
+    twin = copied(str.__new__(EmailAddress, "José@example.com"))
+
+    assert (type(twin), twin) == (EmailAddress, "José@example.com")
+
+
 def test_an_id_is_set_once() -> None:
     john = a_user()
 
@@ -55,6 +100,7 @@ def test_a_name_of_1_to_100_characters_is_trimmed_and_kept(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     ["", "  \t", "J" * 101, "John\nDoe", "John\x00", "\ud800", "\u200b", "a\u2028b", "\u202ee", None, 7, b"John"],
+    ids=ascii,
 )
 def test_any_other_name_is_refused(name: str) -> None:
     with pytest.raises(
@@ -63,6 +109,76 @@ def test_any_other_name_is_refused(name: str) -> None:
         a_user(name=name)
 
     assert (caught.value.field, caught.value.value) == ("name", name)
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [
+        *(
+            "\x7f",
+            "\x85",
+            "\u00ad",
+            "\u061c",
+            "\u180e",
+            "\u2060",
+            "\u2064",
+            "\ufeff",
+            "\U000e0001",
+            "\U000e0041",
+        ),  # Cc, Cf
+        *("\udfff", "\ue000", "\U00100000", "\u0378", "\ufdd0", "\u2028", "\u2029"),  # Cs, Co, Cn, Zl, Zp
+        *("\u115f", "\u1160", "\u3164", "\uffa0", "\u2800", "\U0001d159", "\u034f", "\u17b4"),  # without ink
+    ],
+    ids=ascii,
+)
+def test_a_character_that_cannot_be_seen_is_in_no_name(blank: str) -> None:
+    for name in (blank, f"John{blank}Doe", f"Zoë{blank}Roe"):
+        with pytest.raises(InvalidValue, match="visible"):
+            a_user(name=name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",  # Persian, a non-joiner between letters
+        "\u0631\u064e\u200c\u0636\u0627",  # after a vowel sign
+        "\u0dc1\u0dca\u200d\u0dbb\u0dd3",  # Sinhala, a joiner after the virama
+        "\u0995\u09cd\u09b0\u200d\u09cd\u09af\u09be",  # Bengali, a joiner before it
+        "\u0d15\u0d41\u0d2e\u0d3e\u0d30\u0d4d\u200d",  # Malayalam, at the end of the word
+        "\u5c71\u7530\u3000\u592a\u90ce",  # Japanese, a space of full width
+        "\u845b\U000e0100\u57ce",  # a variation selector
+        "J\u0301ohn",
+        "Jean\u00a0Luc",
+        "O\u2019Neil",
+    ],
+    ids=ascii,
+)
+def test_what_names_need_is_kept(name: str) -> None:
+    assert a_user(name=name).name == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u200d",
+        "\u200c",
+        "Jo\u200dhn",
+        "\u5c71\u200d\u7530",
+        "\u0639\u0644\u06cc\u200c",
+        "\u0639 \u200c\u0639",
+        "e\u0301\u200de\u0301",
+    ],
+    ids=ascii,
+)
+def test_a_joiner_that_joins_nothing_is_refused(name: str) -> None:
+    with pytest.raises(InvalidValue, match="visible"):
+        a_user(name=name)
+
+
+@pytest.mark.parametrize("name", ["\ufe0f", "\u0301", "John \ufe0f"], ids=ascii)
+def test_a_mark_without_a_letter_is_refused(name: str) -> None:
+    with pytest.raises(InvalidValue, match="visible"):
+        a_user(name=name)
 
 
 @pytest.mark.parametrize("age", [0, 1, 150])

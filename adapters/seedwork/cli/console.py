@@ -1,39 +1,60 @@
-"""``groundwork console``: a Python prompt inside a unit of work."""
+"""A Python prompt inside a unit of work."""
 
 import code
 import pkgutil
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from importlib import import_module
-from typing import Annotated
+from types import ModuleType
+from typing import Annotated, Protocol
 from uuid import UUID
 
 import typer
 
-import service_layer
-from adapters.cli.application import application
+from adapters.seedwork.cli.streams import require_standard_input
 from service_layer.seedwork.block import State
+from service_layer.seedwork.transaction import Transaction
 
 
-def open_console(
-    *, commit: Annotated[bool, typer.Option("--commit", help="Save what was changed when you leave.")] = False
-) -> None:
-    """Open a Python prompt inside a unit of work. What it changes is undone when you leave, unless you say --commit.
+class Application(Protocol):
+    """What the prompt works with: your container."""
 
-    At hand are container, uow, UUID and the modules of service_layer. On SQLite nobody else can write meanwhile.
+    def unit_of_work(self) -> Transaction:
+        """Return a new unit of work."""
 
-    $ groundwork console
-    >>> users.list_users(uow)
-    >>> users.change_user_age(uow, UUID("019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d"), 31)
+
+def console(
+    application: Callable[[], AbstractContextManager[Application]], use_cases: ModuleType
+) -> Callable[..., None]:
+    """Return the command.
+
+    Args:
+        application: starts the application.
+        use_cases: the package whose modules are at hand at the prompt.
     """
-    modules = [module.name for module in pkgutil.iter_modules(service_layer.__path__)]
-    names: dict[str, object] = {name: import_module(f"service_layer.{name}") for name in modules}
-    with application() as container, container.unit_of_work() as uow:
-        names |= {"container": container, "uow": uow, "UUID": UUID}
-        _complete_with_tab(names)
-        with suppress(SystemExit):  # exit() leaves the prompt
-            code.interact(f"At hand: {', '.join(sorted(names))}", local=names, exitmsg="")
-        if uow.block and uow.block.state is State.OPEN:
-            (uow.commit if commit else uow.rollback)()
+
+    def open_console(
+        *, commit: Annotated[bool, typer.Option("--commit", help="Save what was changed when you leave.")] = False
+    ) -> None:
+        """Open a Python prompt inside a unit of work. What it changes is undone at the end, unless you say --commit.
+
+        At hand are container, uow, UUID and the modules of use cases. On SQLite nobody else can write meanwhile.
+
+        $ PROGRAM console
+        $ PROGRAM console --commit
+        """
+        require_standard_input()
+        modules = [module.name for module in pkgutil.iter_modules(use_cases.__path__) if not module.ispkg]
+        names: dict[str, object] = {name: import_module(f"{use_cases.__name__}.{name}") for name in modules}
+        with application() as container, container.unit_of_work() as uow:
+            names |= {"container": container, "uow": uow, "UUID": UUID}
+            _complete_with_tab(names)
+            with suppress(SystemExit):  # exit() leaves the prompt
+                code.interact(f"At hand: {', '.join(sorted(names))}", local=names, exitmsg="")
+            if uow.block and uow.block.state is State.OPEN:
+                (uow.commit if commit else uow.rollback)()
+
+    return open_console
 
 
 def _complete_with_tab(names: dict[str, object]) -> None:

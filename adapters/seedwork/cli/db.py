@@ -1,37 +1,49 @@
 """The database's schema on the command line. It is only shown here: ``alembic`` alone changes it."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
+from adapters.seedwork.cli.application import explained
 from adapters.seedwork.cli.output import Json
 
-app = typer.Typer(no_args_is_help=True)
+if TYPE_CHECKING:
+    from adapters.seedwork.settings import DatabaseSettings
 
 
-@app.callback()
-def db() -> None:
-    """See where the database's schema stands. To change it: alembic upgrade head."""
+def db(settings: "Callable[[], DatabaseSettings]") -> typer.Typer:
+    """Return the commands.
 
-
-@app.command()
-def status(*, as_json: Json = False) -> None:
-    """Show the database's revision, the pending ones, and the SQL that `alembic upgrade head` would run.
-
-    $ groundwork db status
+    Args:
+        settings: reads the settings of the database.
     """
-    # late: these take 0.5 s, which --help and the shell's completion do without
-    from pydantic import ValidationError
+    app = typer.Typer(
+        no_args_is_help=True, help="See where the database's schema stands. To change it: alembic upgrade head."
+    )
 
-    from adapters.seedwork.settings import explain
-    from adapters.seedwork.sqlalchemy.schema import schema_status
-    from adapters.settings import Settings
+    @app.callback()
+    def group() -> None:  # else typer would take the only command for the group itself
+        pass
 
-    try:
-        status = schema_status(Settings())
-    except ValidationError as error:
-        raise typer.TyperException(explain(error)) from error
+    @app.command()
+    def status(*, as_json: Json = False) -> None:
+        """Show the database's revision, the pending ones, and the SQL that `alembic upgrade head` would run.
+
+        $ PROGRAM db status
+        """
+        with explained():
+            _show_status(settings(), as_json=as_json)
+
+    return app
+
+
+def _show_status(settings: "DatabaseSettings", *, as_json: bool) -> None:
+    from adapters.seedwork.sqlalchemy.schema import schema_status  # late: it takes 0.5 s, which --help does without
+
+    status = schema_status(settings)
     if as_json:
         typer.echo(json.dumps(asdict(status)))
         return

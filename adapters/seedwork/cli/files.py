@@ -16,6 +16,9 @@ from domain.seedwork.errors import InvalidValue
 MAX_LINE = 100_000
 """How many characters a line may have: in a file that is no text the first line would fill the memory."""
 
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""How a cell begins that a spreadsheet runs; the last four are in full width. Source: OWASP, CSV Injection."""
+
 Columns = Mapping[str, Callable[[str], object]]
 """The columns that a row may have, and how a text becomes the value of each."""
 
@@ -66,13 +69,24 @@ def read_rows(file: BinaryIO, format: Format, columns: Columns, required: set[st
         yield found
 
 
-def row_writer(file: BinaryIO, format: Format, names: Sequence[str]) -> Callable[[object], object]:
-    """Return what writes an object as a row, by the attributes ``names``; a CSV file begins with these names."""
+def row_writer(
+    file: BinaryIO, format: Format, names: Sequence[str], *, spreadsheet: bool = False
+) -> Callable[[object], object]:
+    """Return what writes an object as a row.
+
+    Args:
+        file: where to.
+        format: CSV, which begins with a row of the names, or JSON Lines.
+        names: the attributes to write.
+        spreadsheet: whether a text in CSV that a spreadsheet would run as a formula gets a ' before it, which makes it
+            a text there. What ``read_rows`` is to read again is written without.
+    """
     if format is Format.JSONL:
-        return lambda thing: file.write(_json_line({name: getattr(thing, name) for name in names}))
+        return lambda row: file.write(_json_line({name: getattr(row, name) for name in names}))
     writer = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
     writer.writerow(names)
-    return lambda thing: writer.writerow([getattr(thing, name) for name in names])
+    cell = _no_formula if spreadsheet else lambda value: value
+    return lambda row: writer.writerow([cell(getattr(row, name)) for name in names])
 
 
 class _Lines:
@@ -144,6 +158,10 @@ def _jsonl_rows(lines: _Lines, columns: Columns) -> Iterator[tuple[int, Row | Un
             yield lines.number, Row(values | texts)
         elif text.strip():
             yield lines.number, UnreadableRow("row", text.strip(), "it must be a JSON object")
+
+
+def _no_formula(value: object) -> object:
+    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
 def _json_line(values: Mapping[str, object]) -> bytes:

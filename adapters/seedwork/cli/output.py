@@ -1,9 +1,12 @@
 """How commands print what use cases return."""
 
 import json
-from collections.abc import Iterable
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, fields
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TextIO
 
 import typer
 from rich.console import Console
@@ -16,19 +19,56 @@ if TYPE_CHECKING:
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line, for programs.")]
 
 
-def show(kind: "type[DataclassInstance]", values: "Iterable[DataclassInstance]", *, as_json: bool) -> None:
-    """Print frozen values: for people a table, or for programs one JSON object a line."""
-    if as_json:
-        for value in values:
-            typer.echo(json.dumps(asdict(value), default=str, ensure_ascii=False))
-        return
+def show(kind: "type[DataclassInstance]", values: "Sequence[DataclassInstance]", *, as_json: bool) -> None:
+    """Print frozen values: for people a table, or for programs one JSON object a line.
+
+    Raises: OSError (standard output takes no more).
+    """
+    print(_json_lines(values) if as_json else _table(kind, values), end="", flush=True)
+
+
+def show_saved(kind: "type[DataclassInstance]", values: "Sequence[DataclassInstance]", *, as_json: bool) -> None:
+    """Print what a command has saved.
+
+    Raises: SavedButNotPrinted (standard output takes no more).
+    """
+    try:
+        show(kind, values, as_json=as_json)
+    except OSError as error:
+        silence(sys.stdout)
+        raise SavedButNotPrinted(
+            f"It is saved, and only printing it failed ({error.strerror}): {_json_lines(values)}"
+        ) from error
+
+
+class SavedButNotPrinted(typer.TyperException):
+    """A command has saved its work, and could not print it: no failure, for whoever repeats it would do it twice."""
+
+    exit_code = 0
+
+
+def silence(stream: TextIO) -> None:
+    """Drop what a stream still holds that takes no more: Python would try again at its end, and exit with 120."""
+    with suppress(OSError):  # a stream without a descriptor
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+
+
+def _json_lines(values: "Sequence[DataclassInstance]") -> str:
+    # outside Unicode a letter is escaped, not replaced: to a program the value stays what it is
+    ascii = not sys.stdout.encoding.lower().startswith("utf")
+    return "".join(f"{json.dumps(asdict(value), default=str, ensure_ascii=ascii)}\n" for value in values)
+
+
+def _table(kind: "type[DataclassInstance]", values: "Sequence[DataclassInstance]") -> str:
     table = Table(*(field.name for field in fields(kind)), box=None, pad_edge=False)
     for value in values:
         table.add_row(*map(_cell, asdict(value).values()))
     console = Console()
     if not console.is_terminal:
         console.width = 1_000  # a pipe has no edge at which a cell would have to be broken into lines
-    console.print(table)
+    with console.capture() as printed:  # printed by rich, a closed pipe would end the program
+        console.print(table)
+    return printed.get()
 
 
 def _cell(value: object) -> Text:

@@ -10,8 +10,8 @@ from dependency_injector import providers
 from sqlalchemy import make_url, text
 from typer.testing import CliRunner
 
+from adapters.cli import app
 from adapters.container import bootstrap
-from adapters.seedwork.cli.db import app
 from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy import schema
 from adapters.settings import Settings
@@ -53,7 +53,7 @@ def start(url: str, *, check: bool = True) -> None:
 
 def status(url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
     monkeypatch.setenv("DATABASE_URL", url)
-    result = CliRunner().invoke(app, ["status", *arguments], catch_exceptions=False)
+    result = CliRunner().invoke(app, ["db", "status", *arguments], catch_exceptions=False)
     assert result.exit_code == 0
     return result.output
 
@@ -178,7 +178,7 @@ def test_status_shows_no_password(postgresql_url: str, monkeypatch: pytest.Monke
 def test_status_of_a_wrong_setting_says_which(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "mysql://localhost")
 
-    result = CliRunner().invoke(app, ["status"])
+    result = CliRunner().invoke(app, ["db", "status"])
 
     assert result.exit_code == 1
-    assert str(result.exception).startswith("DATABASE_URL: write it like sqlite:///app.db")
+    assert ": DATABASE_URL: write it like sqlite:///app.db" in result.stderr

@@ -1,0 +1,64 @@
+"""The group of all commands: it reports what goes wrong in one line, and knows the program's name."""
+
+import io
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from adapters.seedwork.cli.output import silence
+from domain.seedwork.errors import DomainError
+from service_layer.seedwork.errors import TransactionError
+
+PLACEHOLDER = "PROGRAM"
+"""Stands in help texts for the name by which the program was called."""
+
+
+class Program(TyperGroup):
+    """Runs a command, and exits: with 0 after success, 1 after a refusal, 2 after wrong usage, 130 after Ctrl-C.
+
+    Whatever goes wrong is one line on standard error, which begins with the name by which the program was called. A
+    traceback is a defect of the program.
+    """
+
+    program = ""
+    """The name by which the program was called."""
+
+    # Any: TyperGroup's types have no public names
+    def make_context(self, info_name: str | None, args: list[str], parent: Any = None, **extra: Any) -> Any:
+        """Note the program's name, and prepare standard output."""
+        self.program = info_name or ""
+        _name_program(self, self.program)
+        if sys.stdout is None:
+            raise typer.TyperException("Standard output is closed, so nothing was done. Try: > /dev/null")
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(errors="replace")  # what was saved is shown, even where a letter of it can't be
+        return super().make_context(info_name, args, parent, **extra)
+
+    def main(self, *args: Any, **options: Any) -> Any:
+        """Run a command, and exit."""
+        message: str | None
+        try:
+            sys.exit(super().main(*args, **options | {"standalone_mode": False}))
+        except typer.TyperException as error:
+            message, status = error.format_message().replace("Value error, ", ""), error.exit_code  # pydantic's words
+            if message and (context := getattr(error, "ctx", None)):
+                message += f"{'' if message.endswith(('.', '?')) else '.'} Try: {context.command_path} --help"
+        except OSError as error:
+            message, status = f"{error.filename}: {error.strerror}" if error.filename else error.strerror, 1
+            silence(sys.stdout)
+        except (DomainError, TransactionError) as error:
+            message, status = str(error), 1
+        if message:  # there is none where help was printed instead
+            try:
+                typer.echo(f"{self.program}: {' '.join(message.split())}", err=True)
+            except OSError:
+                silence(sys.stderr)
+        sys.exit(status)
+
+
+def _name_program(command: Any, name: str) -> None:  # Any: a command or a group, of which typer has no public names
+    command.help = command.help and command.help.replace(PLACEHOLDER, name)
+    for part in getattr(command, "commands", {}).values():
+        _name_program(part, name)

@@ -1,0 +1,78 @@
+"""Runs a command line as its users do: in this process, which is quick, or in one of its own."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import typer
+from typer.testing import CliRunner, Result
+
+from adapters.seedwork.settings import PROJECT
+
+PROGRAM = "acme"
+"""What the program is called in tests: messages have to take its name from there."""
+
+Run = Callable[..., Result]
+Start = Callable[..., subprocess.Popen[bytes]]
+
+
+def runner(app: typer.Typer) -> Run:
+    """Return what runs a command in this process."""
+
+    def run(*arguments: object, stdin: str | bytes | None = None) -> Result:
+        return CliRunner().invoke(app, [*map(str, arguments)], input=stdin, prog_name=PROGRAM, catch_exceptions=False)
+
+    return run
+
+
+def starter(module: str, **environment: str) -> Start:
+    """Return what starts a command of a module's ``app`` in a process of its own; ``shell`` is put around it."""
+    environment["PYTHONUNBUFFERED"] = ""  # as on most machines: what can't be written stays in a buffer
+    program = f"from {module} import app; app(prog_name={PROGRAM!r})"
+
+    def start(*arguments: object, shell: str = "", **options: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            ["/bin/sh", "-c", f'exec "$@" {shell}', "sh", sys.executable, "-c", program, *map(str, arguments)],
+            cwd=PROJECT,
+            env=os.environ | environment | options.get("env", {}),
+            stdin=subprocess.PIPE,
+            stdout=options.get("stdout", subprocess.PIPE),
+            stderr=options.get("stderr", subprocess.PIPE),
+        )
+
+    return start
+
+
+def finished(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
+    """Wait for a process; return its exit code and what it wrote to standard output and standard error."""
+    output, errors = process.communicate(timeout=30)
+    return process.returncode, (output or b"").decode(), (errors or b"").decode()
+
+
+def on_terminal(start: Start, stream: str, *arguments: object) -> str:
+    """What a command writes where ``stream``, one of its standard streams, is a terminal."""
+    terminal, inside = pty.openpty()
+    finished(start(*arguments, **{stream: inside}, env={"TERM": "xterm"}))
+    os.write(inside, b"end")  # else reading would wait for ever where nothing was written
+    shown = os.read(terminal, 100_000).decode()
+    os.close(terminal)
+    os.close(inside)
+    return shown
+
+
+def printed(result: Result) -> list[dict[str, Any]]:
+    """What a command printed with ``--json``."""
+    assert result.exit_code == 0, result.stderr
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def refusal(result: Result) -> tuple[int, str]:
+    """The exit code and the one line of a command that was refused, without the program's name."""
+    [line] = result.stderr.splitlines()
+    assert result.stdout == ""
+    assert line.startswith(f"{PROGRAM}: ")
+    return result.exit_code, line.removeprefix(f"{PROGRAM}: ")

@@ -1,0 +1,19 @@
+"""What tests need to run the commands of orders."""
+
+import pytest
+
+from tests.seedwork.command_line import Run, Start, runner, starter
+from tests.seedwork.order_commands import app
+
+
+@pytest.fixture
+def run(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run a command in this process, on a migrated database."""
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    return runner(app)
+
+
+@pytest.fixture
+def start(sqlite_url: str) -> Start:
+    """Start a command in a process of its own, on the same database."""
+    return starter("tests.seedwork.order_commands", DATABASE_URL=sqlite_url)

@@ -1,0 +1,52 @@
+"""The console: what is typed at the prompt is undone, unless its user says otherwise."""
+
+import pytest
+
+from tests.seedwork.command_line import PROGRAM, Run, printed
+
+ADD = "from tests.seedwork.ordering import Order\nuow.orders.add(Order(number='A1'))\n"
+
+
+def numbers(run: Run) -> list[str]:
+    return [order["number"] for order in printed(run("orders", "list", "--json"))]
+
+
+def test_what_is_typed_is_run_inside_a_block_that_is_undone(run: Run) -> None:
+    session = run("console", stdin=ADD + "uow.orders.count()\n")
+
+    assert ">>> 1\n" in session.stdout
+    assert session.exit_code == 0
+    assert numbers(run) == []
+
+
+@pytest.mark.parametrize("end", ["", "exit()\n"], ids=["end of input", "exit()"])
+def test_what_is_typed_is_saved_if_its_user_says_so(run: Run, end: str) -> None:
+    session = run("console", "--commit", stdin=ADD + end)
+
+    assert session.exit_code == 0
+    assert numbers(run) == ["A1"]
+
+
+def test_the_use_cases_are_at_hand(run: Run) -> None:
+    assert "At hand: UUID, container, " in run("console", stdin="").stderr
+
+
+def test_a_person_may_think_longer_than_a_program(run: Run) -> None:
+    assert "3600.0" in run("console", stdin="container.settings.database_idle_timeout_s\n").stdout
+
+
+def test_a_block_that_its_user_has_ended_is_left_as_it_is(run: Run) -> None:
+    assert run("console", stdin=ADD + "uow.commit()\n").exit_code == 0
+    assert run("console", "--commit", stdin=ADD.replace("A1", "A2") + "uow.rollback()\n").exit_code == 0
+
+    assert numbers(run) == ["A1"]
+
+
+def test_what_failed_in_the_block_cannot_be_saved(run: Run) -> None:
+    mistake = "from sqlalchemy import text\nuow.session.execute(text('SELECT nothing'))\n"
+
+    session = run("console", "--commit", stdin=ADD + mistake)
+
+    assert session.stderr.splitlines()[-1].startswith(f"{PROGRAM}: uow.commit() after a failure in the same block")
+    assert session.exit_code == 1
+    assert numbers(run) == []

@@ -1,0 +1,221 @@
+"""What every command shares: one line for each refusal, the program's name, and output that may fail."""
+
+import json
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from domain.seedwork.entity import new_id
+from tests.seedwork.command_line import PROGRAM, Run, Start, finished, on_terminal, printed, refusal
+
+ID = "019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d"
+
+
+def numbers(run: Run) -> list[str]:
+    return [order["number"] for order in printed(run("orders", "list", "--json"))]
+
+
+# ---- the program's name -------------------------------------------------------------------------------------------
+
+
+def test_help_names_the_program_as_it_was_called(run: Run) -> None:
+    assert f"$ {PROGRAM} orders list" in run("--help").stdout
+    assert f"$ {PROGRAM} orders add A1" in run("orders", "add", "--help").stdout
+    assert f"$ {PROGRAM} db status" in run("db", "status", "--help").stdout
+    assert f"$ {PROGRAM} console" in run("console", "--help").stdout
+
+
+def test_a_bare_group_shows_its_help(run: Run) -> None:
+    assert "export" in run("orders").stdout
+
+
+def test_help_is_printed_without_loading_the_application(start: Start) -> None:
+    _, _, imports = finished(start("--help", env={"PYTHONPROFILEIMPORTTIME": "1"}))
+
+    assert "typer" in imports
+    assert "adapters.seedwork.sqlalchemy.schema" not in imports
+
+
+# ---- refusals -----------------------------------------------------------------------------------------------------
+
+
+def test_a_refused_request_is_reported_in_one_line(run: Run) -> None:
+    run("orders", "add", "A1")
+
+    assert refusal(run("orders", "add", "A1")) == (1, "This number belongs to another order already.")
+    assert refusal(run("orders", "add", "")) == (1, "number '' is not allowed: it must be 1 to 50 characters.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("order",), f"No such command 'order'. Did you mean 'orders'? Try: {PROGRAM} --help"),
+        (("orders", "add"), f"Missing argument 'number'. Try: {PROGRAM} orders add --help"),
+        (("orders", "add", "A1", "--id", f"{{{ID}}}"), "Invalid value for '--id': write it like 019aa9b2"),
+        (("orders", "add", "A1", "--id", "0_" + ID[2:]), "Invalid value for '--id': write it like 019aa9b2"),
+    ],
+    ids=str,
+)
+def test_wrong_usage_is_reported_in_one_line(run: Run, arguments: tuple[object, ...], message: str) -> None:
+    status, line = refusal(run(*arguments))
+
+    assert status == 2
+    assert message in line
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("sqlite:///{folder}/new.db", "Run: alembic upgrade head"),
+        ("postgresql://me:secret@127.0.0.1:1/app", "If nothing runs there, start it, then: alembic upgrade head"),
+        ("mysql://me:secret@127.0.0.1/app", "DATABASE_URL: write it like sqlite:///app.db or postgresql://"),
+    ],
+    ids=["not migrated", "not there", "of no known kind"],
+)
+def test_a_database_that_will_not_do_is_reported_with_the_cure_and_without_the_password(
+    run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, message: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", url.format(folder=tmp_path))
+
+    status, line = refusal(run("orders", "list"))
+
+    assert status == 1
+    assert message in line
+    assert "secret" not in line
+
+
+def test_a_statement_that_the_database_refuses_is_reported_in_one_line(run: Run, sqlite_url: str) -> None:
+    execute(sqlite_url, "ALTER TABLE orders RENAME TO requests", "CREATE VIEW orders AS SELECT * FROM requests")
+
+    assert refusal(run("orders", "add", "A1")) == (
+        1,
+        "The database refused a statement: cannot modify orders because it is a view",
+    )
+
+
+# ---- output -------------------------------------------------------------------------------------------------------
+
+
+def test_a_table_in_a_pipe_is_neither_coloured_nor_broken_into_lines(run: Run) -> None:
+    number = "[b]" + "Long Number " * 3 + "End"
+
+    shown = run("orders", "add", number).stdout
+
+    assert number in shown
+    assert "\x1b" not in shown
+    assert shown.split()[0] == "id"
+
+
+def test_a_table_is_coloured_on_a_terminal(start: Start) -> None:
+    shown = on_terminal(start, "stdout", "orders", "add", "A1")
+
+    assert "\x1b[1m" in shown
+    assert "A1" in shown
+
+
+def test_what_the_output_cannot_encode_is_replaced_for_people(run: Run, start: Start) -> None:
+    status, shown, complaint = finished(start("orders", "add", "Dvořák", env={"PYTHONIOENCODING": "ascii"}))
+
+    assert (status, complaint) == (0, "")
+    assert "Dvo??k" in shown
+    assert numbers(run) == ["Dvořák"]
+
+
+def test_what_the_output_cannot_encode_is_escaped_for_programs(start: Start) -> None:
+    status, shown, _ = finished(start("orders", "add", "Dvořák", "--json", env={"PYTHONIOENCODING": "ascii"}))
+
+    assert status == 0
+    assert json.loads(shown)["number"] == "Dvořák"
+
+
+@pytest.mark.parametrize("option", [(), ("--json",)], ids=["table", "json"])
+def test_what_is_saved_and_cannot_be_printed_is_no_failure(run: Run, start: Start, option: tuple[str, ...]) -> None:
+    status, _, complaint = finished(start("orders", "add", "A1", *option, shell="> /dev/full"))
+
+    assert status == 0
+    assert complaint.startswith(f"{PROGRAM}: It is saved, and only printing it failed (No space left on device): ")
+    assert json.loads(complaint[complaint.index("{") :]) == printed(run("orders", "list", "--json"))[0]
+
+
+def test_what_is_saved_is_no_failure_where_nothing_can_be_said(run: Run, start: Start) -> None:
+    assert finished(start("orders", "add", "A1", shell="> /dev/full 2>&1"))[0] == 0
+    assert numbers(run) == ["A1"]
+
+
+def test_what_is_saved_is_no_failure_for_a_reader_who_has_gone(run: Run, start: Start) -> None:
+    process = start("orders", "add", "A1")
+    assert process.stdout
+    process.stdout.close()
+    process.stdout = None
+
+    status, _, complaint = finished(process)
+
+    assert (status, complaint.partition(": {")[0]) == (
+        0,
+        f"{PROGRAM}: It is saved, and only printing it failed (Broken pipe)",
+    )
+    assert numbers(run) == ["A1"]
+
+
+def test_what_is_only_shown_and_cannot_be_printed_is_a_failure(start: Start) -> None:
+    assert finished(start("orders", "list", shell="> /dev/full")) == (1, "", f"{PROGRAM}: No space left on device\n")
+
+
+def test_a_reader_who_has_gone_ends_a_command_quietly(start: Start) -> None:
+    process = start("orders", "list")
+    assert process.stdout
+    process.stdout.close()
+    process.stdout = None
+
+    assert finished(process) == (1, "", "")
+
+
+def test_without_standard_output_nothing_is_done(run: Run, start: Start) -> None:
+    assert finished(start("orders", "add", "A1", shell=">&-")) == (
+        1,
+        "",
+        f"{PROGRAM}: Standard output is closed, so nothing was done. Try: > /dev/null\n",
+    )
+    assert numbers(run) == []
+
+
+def test_without_standard_error_a_command_does_its_work(run: Run, start: Start) -> None:
+    assert finished(start("orders", "add", "A1", shell="2>&-"))[0] == 0
+    assert finished(start("orders", "add", "A1", shell="2>&-"))[0] == 1
+    assert numbers(run) == ["A1"]
+
+
+def test_an_id_of_the_callers_own_is_used(run: Run) -> None:
+    id = str(new_id())
+
+    [order] = printed(run("orders", "add", "A1", "--id", id.upper(), "--json"))
+
+    assert UUID(order["id"]) == UUID(id)
+
+
+# ---- db status ----------------------------------------------------------------------------------------------------
+
+
+def test_the_schema_of_the_database_is_shown(run: Run) -> None:
+    assert "Pending   nothing" in run("db", "status").stdout
+    assert printed(run("db", "status", "--json"))[0]["pending"] == []
+
+
+def test_what_the_database_refuses_to_status_is_reported_in_one_line(run: Run, sqlite_url: str) -> None:
+    execute(
+        sqlite_url,
+        "DROP TABLE alembic_version",
+        "CREATE VIEW alembic_version AS SELECT abs(-9223372036854775808) AS version_num",
+    )
+
+    assert refusal(run("db", "status")) == (1, "The database refused a statement: integer overflow")
+
+
+def execute(url: str, *statements: str) -> None:
+    engine = create_engine(url)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    engine.dispose()
