@@ -14,7 +14,7 @@ def RepositoryOf(repository: Callable[[Any], R]) -> R:  # noqa: N802  # it reads
     ::
 
         class SqlAlchemyUnitOfWork(SqlAlchemyTransaction, UnitOfWork):
-            users = RepositoryOf(SqlAlchemyUserRepository)
+            orders = RepositoryOf(SqlAlchemyOrderRepository)
 
     Args:
         repository: the repository's class; it takes the unit of work.
@@ -25,7 +25,7 @@ def RepositoryOf(repository: Callable[[Any], R]) -> R:  # noqa: N802  # it reads
 
 
 class _Registered(Generic[R]):
-    """A descriptor: what ``uow.users`` calls."""
+    """A descriptor: what ``uow.orders`` calls."""
 
     def __init__(self, repository: Callable[[Any], R]) -> None:
         self.repository = repository

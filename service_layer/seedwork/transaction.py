@@ -40,7 +40,7 @@ class Transaction(Steps):
     Raises: UnitOfWorkMisuse (it has no such level).
     """
 
-    def __init__(self, isolation_level: str | None, *levels: str) -> None:
+    def __init__(self, isolation_level: str | None = None, *levels: str) -> None:
         if isolation_level not in {None, *levels}:
             raise UnitOfWorkMisuse(f"Isolation level {isolation_level!r} is not here. Use {' or '.join(levels)}.")
         self.isolation_level = isolation_level

@@ -1,4 +1,4 @@
-"""Runs a command line as its users do: in this process, which is quick, or in one of its own."""
+"""Runs a command line as people do: in this process, which is quick, or in one of its own."""
 
 import json
 import os

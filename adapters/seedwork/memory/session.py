@@ -13,15 +13,7 @@ from adapters.seedwork.memory.rows import Written, build, key_of, written
 from adapters.seedwork.memory.store import Aggregate, Constraints, InMemoryStore, Key, Rows, replaced
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
-from service_layer.seedwork.errors import (
-    COPIED,
-    LOCKED,
-    NOT_NEW,
-    SHARED_PART,
-    WRITE_IN_READING_BLOCK,
-    ConcurrencyConflict,
-    UnitOfWorkMisuse,
-)
+from service_layer.seedwork import errors
 from service_layer.seedwork.transaction import Transaction
 
 
@@ -46,40 +38,36 @@ class InMemorySession:
     def add(self, entity: Entity) -> None:
         """Take a new entity in, to be inserted at the next flush; or take a removal back."""
         if inspect(entity).obj() is not entity:
-            raise UnitOfWorkMisuse(COPIED)
+            raise errors.UnitOfWorkMisuse(errors.COPIED)
         key = _key(entity)
         if self._removed.get(key) is entity:
             self._held[key] = self._removed.pop(key)
         elif not self.holds(entity):
             if entity.version:
-                raise UnitOfWorkMisuse(NOT_NEW)
+                raise errors.UnitOfWorkMisuse(errors.NOT_NEW)
             if key in self._removed:
                 self.flush()
             self._new[id(entity)] = entity
 
     def remove(self, entity: Entity) -> None:
-        """Give up an entity that it holds, to be deleted at the next flush."""
         if not self._new.pop(id(entity), None):
             self._removed[_key(entity)] = self._held.pop(_key(entity))
 
     def holds(self, entity: Entity) -> bool:
-        """Tell whether this very object belongs to the transaction."""
         return self._held.get(_key(entity)) is entity or id(entity) in self._new
 
     def has_removed(self, entity: Entity) -> bool:
-        """Tell whether this very object was removed in the transaction."""
         return any(entity is removed for removed in (*self._removed.values(), *self._deleted))
 
     def get(self, shape: Shape, key: Key) -> Entity | None:
         """Return the entity with this key: always the same object."""
         if key not in self._held and key not in self._removed:
             self.flush()
-            if key[1] in self._begin().get(key[0], {}):
+            if self._stored(key):
                 self.hold(shape, key)
         return self._held.get(key)
 
     def hold(self, shape: Shape, key: Key) -> Entity:
-        """Return the transaction's own object of a stored entity."""
         if key not in self._held:
             self._held[key] = build(shape, key, self._stored(key), self._known)
         return self._held[key]
@@ -91,11 +79,9 @@ class InMemorySession:
         return [((table, id), aggregate[table, id]) for id, aggregate in found]
 
     def is_dirty(self) -> bool:
-        """Tell whether there is something to flush."""
         return bool(self._new or self._removed) or any(map(self._is_changed, self._held))
 
     def flush(self) -> None:
-        """Update, insert, then delete, in SQLAlchemy's order, which decides when a unique value is free."""
         changed = sorted(filter(self._is_changed, self._held), key=itemgetter(1))
         if not (changed or self._new or self._removed):
             return
@@ -120,7 +106,6 @@ class InMemorySession:
                 self._write(groups, {})
 
     def savepoint(self) -> None:
-        """Flush, and remember the state of everything."""
         self.flush()
         self._savepoints.append((self._begin(), len(self._inserted), len(self._deleted)))
 
@@ -143,7 +128,7 @@ class InMemorySession:
         self._unsave(inserted)
         del self._deleted[deleted:]
         for entity in touched:
-            if entity.version and (key := _key(entity))[1] in self._begin().get(key[0], {}):
+            if entity.version and self._stored(key := _key(entity)):
                 self._known[key] = entity
                 self.hold(_shape(entity), key)
 
@@ -151,13 +136,13 @@ class InMemorySession:
         """Forget what was not committed, and let the next writer in."""
         self._unsave(0)
         if self._is_writing:
+            self._is_writing = False
             self._store.writer.release()
-        self._is_writing = False
 
     def _begin(self) -> Rows:
         if self._rows is None:
             if not self.is_read_only and not self._store.writer.acquire(timeout=self._store.lock_timeout_s):
-                raise ConcurrencyConflict(LOCKED)
+                raise errors.ConcurrencyConflict(errors.LOCKED)
             self._is_writing = not self.is_read_only
             self._rows = self._store.rows
         return self._rows
@@ -166,14 +151,13 @@ class InMemorySession:
         return self._begin().get(key[0], {}).get(key[1], {})
 
     def _rows_of(self, thing: object, stored: Aggregate, step: int, shape: Shape | None = None) -> list[Written]:
-        """Return the rows of an aggregate, with its version counted on by ``step``."""
         shape = shape or _shape(thing)
         version = {str(shape.version): getattr(thing, "version", 0) + step}
         return list(written(shape, thing, stored, version, self._store.next_number))
 
     def _is_changed(self, key: Key) -> bool:
-        rows, stored = self._rows_of(self._held[key], self._stored(key), 0), self._stored(key)
-        return {row.key: row.row for row in rows} != stored
+        stored = self._stored(key)
+        return {row.key: row.row for row in self._rows_of(self._held[key], stored, 0)} != stored
 
     @contextmanager
     def _noting_failures(self) -> Generator[None]:
@@ -188,14 +172,14 @@ class InMemorySession:
     def _write(self, groups: list[list[Written]], stored: Aggregate) -> None:
         """Put the rows of whole aggregates into the place of those that are stored."""
         if self.is_read_only:
-            raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
+            raise errors.UnitOfWorkMisuse(errors.WRITE_IN_READING_BLOCK)
         self._unit.working_block("flush()").changed = True
         self._constraints = constraints = self._constraints or Constraints(self._begin())
         rows: dict[Key, Written] = {}
         for row in chain(*groups):
             other = rows[row.key].thing if row.key in rows else self._known.get(row.key)
             if other is row.thing and (row.key in rows or (row.key not in stored and row.key in constraints)):
-                raise UnitOfWorkMisuse(SHARED_PART)
+                raise errors.UnitOfWorkMisuse(errors.SHARED_PART)
             if row.key in rows:
                 raise error_of(row.key[0].primary_key)
             rows[row.key] = row

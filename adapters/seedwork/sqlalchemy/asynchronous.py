@@ -26,7 +26,7 @@ async def run(function: Callable[Concatenate[U, P], T], uow: U, /, *args: P.args
 
     ::
 
-        john = await run(users.register_user, container.unit_of_work(), name="John Doe", age=30)
+        order = await run(place_order, container.unit_of_work(), number="A-1")
 
     The function must not wait for anything but the database. Cancelled, its block is rolled back and its connection
     given back; while COMMIT is on its way, it may be saved all the same. A unit of work belongs to one task.

@@ -1,5 +1,6 @@
 """Engines and sessions: what SQLite and PostgreSQL each need, how a transaction begins, who hears of a failure."""
 
+import logging
 from contextlib import suppress
 from functools import partial
 from sqlite3 import Connection as SQLiteConnection
@@ -48,6 +49,7 @@ def prepare(engine: Engine, settings: DatabaseSettings) -> Engine:
         event.listen(engine, "invalidate", _end_transaction)
     else:
         event.listen(engine, "checkout", _replace_if_closed)
+        logging.getLogger("psycopg").addFilter(_says_something_new)
     event.listen(engine, "checkout", partial(_renew_for_others, engine.dialect))
     event.listen(engine, "handle_error", _translate)
     watch(engine)
@@ -104,6 +106,11 @@ def _end_transaction(connection: Any, _record: object, _error: object) -> None: 
     """
     with suppress(Exception):
         connection.rollback()
+
+
+def _says_something_new(record: logging.LogRecord) -> bool:
+    """Drop a warning that repeats, of each refused batch, what the error of its first statement says."""
+    return not record.getMessage().endswith("pipeline aborted")
 
 
 def _replace_if_closed(_driver: object, entry: ConnectionPoolEntry, _connection: object) -> None:

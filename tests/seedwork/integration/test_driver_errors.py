@@ -401,6 +401,12 @@ def defer(uow: SqlAlchemyTransaction) -> None:
     uow.commit()
 
 
+def raise_with_a_value(uow: SqlAlchemyTransaction) -> None:
+    uow.session.execute(text("SELECT set_config('card.number', :value, true)"), {"value": SECRET})
+    quoted = "RAISE EXCEPTION 'the card \"%\" is bad', current_setting('card.number')"
+    uow.session.execute(text(f"DO $$ BEGIN {quoted}; END $$"))
+
+
 def execute(sql: str) -> Callable[[SqlAlchemyTransaction], None]:
     def provoke(uow: SqlAlchemyTransaction) -> None:
         uow.session.execute(text(sql), {"value": SECRET} if ":value" in sql else {})
@@ -417,8 +423,10 @@ def execute(sql: str) -> Callable[[SqlAlchemyTransaction], None]:
         (execute("UPDATE orders SET status = NULL"), ConstraintViolated),
         (execute("SELECT CAST(:value AS integer)"), DBAPIError),
         (execute("SELECT CAST('{' || :value AS json)"), DBAPIError),
+        (execute("SELECT to_tsvector(CAST(CAST(:value AS text) AS regconfig), 'x')"), DBAPIError),
+        (raise_with_a_value, DBAPIError),
     ],
-    ids=["flush", "commit", "check", "not null", "not a number", "not json"],
+    ids=["flush", "commit", "check", "not null", "not a number", "not json", "no such object", "raised"],
 )
 @on_postgresql
 def test_no_error_and_no_log_shows_what_is_in_a_row(
@@ -434,10 +442,30 @@ def test_no_error_and_no_log_shows_what_is_in_a_row(
     with caplog.at_level(logging.INFO, "sqlalchemy"), pytest.raises(error) as caught, uow:
         provoke(uow)
 
-    told = "".join(traceback.format_exception(caught.value)) + caplog.text
+    told = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value)) + caplog.text
     assert "sqlalchemy.engine" in caplog.text
     assert SECRET not in told
     assert SECRET.replace("-", "") not in told
+
+
+@on_both
+def test_a_missing_value_is_not_mistaken_for_one_that_is_taken(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    with uow:
+        uow.orders.add(Order(number="A-1"))
+        uow.commit()
+
+    with pytest.raises(ConstraintViolated, match="number"), uow:
+        uow.session.execute(text("UPDATE orders SET number = NULL"))
+
+
+@on_postgresql
+def test_a_batch_that_was_refused_leaves_nothing_in_the_log(
+    uow: SqlAlchemyOrderingUnitOfWork, caplog: pytest.LogCaptureFixture
+) -> None:
+    with pytest.raises(OrderNumberTaken), uow:
+        uow.orders.insert_many(Order(number=str(min(n, 100))) for n in range(200))
+
+    assert caplog.text == ""
 
 
 # ---- a statement that fails in any other way ---------------------------------------------------------------------

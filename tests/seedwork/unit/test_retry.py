@@ -1,6 +1,6 @@
 """Running a service function again."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 
 import pytest
 
@@ -13,7 +13,7 @@ from service_layer.seedwork.errors import (
     StatementTimeout,
     UnitOfWorkMisuse,
 )
-from service_layer.seedwork.retry import TRIES, retry_transient
+from service_layer.seedwork.retry import SECONDS, TRIES, retry_transient
 from service_layer.seedwork.transaction import Transaction
 from tests.seedwork.ordering import InMemoryOrderingUnitOfWork
 
@@ -123,3 +123,59 @@ def test_a_retried_function_keeps_its_name_and_its_words() -> None:
     function = Attempts().function
 
     assert (function.__name__, function.__doc__) == ("attempt", "Say a word.")
+
+
+def test_a_first_try_that_took_all_the_time_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    attempts = Attempts(ConcurrencyConflict("lost"))
+    clock = iter([0.0, SECONDS + 1])
+    monkeypatch.setattr("service_layer.seedwork.retry.monotonic", lambda: next(clock))
+
+    with pytest.raises(ConcurrencyConflict):
+        attempts.function(InMemoryOrderingUnitOfWork(), "done")
+
+    assert attempts.made == 1
+
+
+def test_each_retry_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    attempts = Attempts(ConcurrencyConflict("lost"), DatabaseUnavailable("away"))
+
+    attempts.function(InMemoryOrderingUnitOfWork(), "done")
+
+    first, second = caplog.messages
+    assert "attempt() anew, after ConcurrencyConflict" in first
+    assert "attempt" in second
+    assert "DatabaseUnavailable" in second
+
+
+def generator(uow: Transaction) -> Iterator[int]:
+    yield 1
+
+
+async def coroutine(uow: Transaction) -> int:
+    return 1
+
+
+async def asynchronous_generator(uow: Transaction) -> AsyncIterator[int]:
+    yield 1
+
+
+class Service:
+    def method(self, uow: Transaction) -> int:
+        return 1
+
+
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (generator, r"generator\(\) returns before its work is done"),
+        (coroutine, r"coroutine\(\) returns before its work is done"),
+        (asynchronous_generator, "returns before its work is done"),
+        (Service.method, r"Service\.method\(\) is a method"),
+    ],
+    ids=lambda value: getattr(value, "__name__", None),
+)
+def test_what_cannot_be_run_anew_is_refused_when_it_is_decorated(
+    function: Callable[[Transaction], object], message: str
+) -> None:
+    with pytest.raises(TypeError, match=message):
+        retry_transient(function)
