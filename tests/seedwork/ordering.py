@@ -157,7 +157,7 @@ class OrderColumns(TypedColumns):
 
 class LineColumns(TypedColumns):
     id: Named[LineId] = Column(IdType[LineId](), primary_key=True)
-    order_id: Named[OrderId] = Column(IdType[OrderId](), ForeignKey("orders.id"), index=True)
+    order_id: Named[OrderId] = Column(IdType[OrderId](), ForeignKey("house_orders.id"), index=True)
     product: Named[str] = Column(String(50))
     quantity: Named[int] = Column(Integer)
 
@@ -165,7 +165,7 @@ class LineColumns(TypedColumns):
 metadata = MetaData(naming_convention=application_metadata.naming_convention)
 
 orders = Table(
-    "orders",
+    "house_orders",
     metadata,
     OrderColumns,
     PrimaryKeyConstraint("id", info={"error": OrderIdAlreadyUsed}),
@@ -174,7 +174,7 @@ orders = Table(
     CheckConstraint("deposit_cents >= 0", name="deposit"),
     CheckConstraint("(deposit_cents IS NULL) = (deposit_currency IS NULL)", name="whole_deposit"),
 )
-order_lines = Table("order_lines", metadata, LineColumns)
+order_lines = Table("house_order_lines", metadata, LineColumns)
 
 
 def map_orders() -> None:

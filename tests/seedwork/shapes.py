@@ -86,16 +86,16 @@ class SkuRepeated(AlreadyExists):
 
 
 carts = Table(
-    "carts",
+    "house_carts",
     metadata,
     Column("id", IdType[CartId](), primary_key=True),
     Column("version", Integer, nullable=False),
 )
 cart_items = Table(
-    "cart_items",
+    "house_cart_items",
     metadata,
     Column("id", IdType[UUID](), primary_key=True),
-    Column("cart_id", IdType[CartId](), ForeignKey("carts.id"), nullable=False, index=True),
+    Column("cart_id", IdType[CartId](), ForeignKey("house_carts.id"), nullable=False, index=True),
     Column("sku", String(20), nullable=False),
     Column("quantity", Integer, nullable=False),
     UniqueConstraint("cart_id", "sku", info={"error": SkuRepeated}),
@@ -133,7 +133,7 @@ class NoteNotFound(NotFound):
 
 
 notes = Table(
-    "notes",
+    "house_notes",
     metadata,
     Column("id", IdType[NoteId](), primary_key=True),
     Column("changed_at", UtcDateTime(), onupdate=func.now()),
@@ -193,26 +193,26 @@ class PersonNotFound(NotFound):
 
 
 people = Table(
-    "people",
+    "house_people",
     metadata,
     Column("id", IdType[PersonId](), primary_key=True),
     Column("name", String(50), nullable=False),
     Column("version", Integer, nullable=False),
 )
 addresses = Table(
-    "addresses",
+    "house_addresses",
     metadata,
     Column("id", IdType[UUID](), primary_key=True),
-    Column("person_id", IdType[PersonId](), ForeignKey("people.id"), nullable=False, unique=True),
+    Column("person_id", IdType[PersonId](), ForeignKey("house_people.id"), nullable=False, unique=True),
     Column("street", String(50), nullable=False),
     Column("north", Integer),
     Column("east", Integer),
 )
 rooms = Table(
-    "rooms",
+    "house_rooms",
     metadata,
     Column("id", IdType[UUID](), primary_key=True),
-    Column("address_id", IdType[UUID](), ForeignKey("addresses.id"), nullable=False, index=True),
+    Column("address_id", IdType[UUID](), ForeignKey("house_addresses.id"), nullable=False, index=True),
     Column("name", String(50), nullable=False),
 )
 
@@ -251,7 +251,7 @@ class SeatTaken(AlreadyExists):
 
 
 seats = Table(
-    "seats",
+    "house_seats",
     metadata,
     Column("id", IdType[SeatId](), primary_key=True),
     Column("hall", String(20), nullable=False),
@@ -310,19 +310,19 @@ class AlbumNotFound(NotFound):
 
 
 artists = Table(
-    "artists",
+    "house_artists",
     metadata,
     Column("id", IdType[ArtistId](), primary_key=True),
     Column("name", String(50), nullable=False),
-    Column("teacher_id", IdType[ArtistId](), ForeignKey("artists.id"), index=True),
+    Column("teacher_id", IdType[ArtistId](), ForeignKey("house_artists.id"), index=True),
     Column("version", Integer, nullable=False),
 )
 albums = Table(
-    "albums",
+    "house_albums",
     metadata,
     Column("id", IdType[AlbumId](), primary_key=True),
     Column("title", String(50), nullable=False),
-    Column("artist_id", IdType[ArtistId](), ForeignKey("artists.id"), nullable=False, index=True),
+    Column("artist_id", IdType[ArtistId](), ForeignKey("house_artists.id"), nullable=False, index=True),
     Column("version", Integer, nullable=False),
 )
 
@@ -379,7 +379,7 @@ class DocumentNotFound(NotFound):
 
 
 documents = Table(
-    "documents",
+    "house_documents",
     metadata,
     Column("document_id", IdType[DocumentId]()),
     Column("amount", Numeric(7, 2), nullable=False),

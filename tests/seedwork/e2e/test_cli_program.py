@@ -87,11 +87,13 @@ def test_a_database_that_will_not_do_is_reported_with_the_cure_and_without_the_p
 
 
 def test_a_statement_that_the_database_refuses_is_reported_in_one_line(run: Run, sqlite_url: str) -> None:
-    execute(sqlite_url, "ALTER TABLE orders RENAME TO requests", "CREATE VIEW orders AS SELECT * FROM requests")
+    execute(
+        sqlite_url, "ALTER TABLE house_orders RENAME TO requests", "CREATE VIEW house_orders AS SELECT * FROM requests"
+    )
 
     assert refusal(run("orders", "add", "A1")) == (
         1,
-        "The database refused a statement: cannot modify orders because it is a view",
+        "The database refused a statement: cannot modify house_orders because it is a view",
     )
 
 

@@ -175,7 +175,7 @@ seats = Table(
     CheckConstraint("travel_class IN (1, 2)", name="travel_class", info={"error": NoSuchClass}),
 )
 Index(None, seats.c.ticket, unique=True, info={"error": TicketUsed})
-Index("uq_seats_colour", func.lower(seats.c.colour), unique=True, info={"error": ColourTaken})
+Index("uq_house_seats_colour", func.lower(seats.c.colour), unique=True, info={"error": ColourTaken})
 neighbours = Table(  # to which no entity is mapped
     "neighbours",
     metadata,
@@ -419,8 +419,8 @@ def execute(sql: str) -> Callable[[SqlAlchemyTransaction], None]:
     [
         (repeat, OrderNumberTaken),
         (defer, SeatTaken),
-        (execute("UPDATE orders SET deposit_cents = -1"), ConstraintViolated),
-        (execute("UPDATE orders SET status = NULL"), ConstraintViolated),
+        (execute("UPDATE house_orders SET deposit_cents = -1"), ConstraintViolated),
+        (execute("UPDATE house_orders SET status = NULL"), ConstraintViolated),
         (execute("SELECT CAST(:value AS integer)"), DBAPIError),
         (execute("SELECT CAST('{' || :value AS json)"), DBAPIError),
         (execute("SELECT to_tsvector(CAST(CAST(:value AS text) AS regconfig), 'x')"), DBAPIError),
@@ -455,7 +455,7 @@ def test_a_missing_value_is_not_mistaken_for_one_that_is_taken(uow: SqlAlchemyOr
         uow.commit()
 
     with pytest.raises(ConstraintViolated, match="number"), uow:
-        uow.session.execute(text("UPDATE orders SET number = NULL"))
+        uow.session.execute(text("UPDATE house_orders SET number = NULL"))
 
 
 @on_postgresql

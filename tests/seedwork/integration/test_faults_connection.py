@@ -59,7 +59,7 @@ def administrator(database_url: str) -> Iterator[psycopg.Connection]:
 @pytest.fixture
 def numbers(administrator: psycopg.Connection) -> Callable[[], list[str]]:
     """What is saved, as another client sees it."""
-    return lambda: [number for (number,) in administrator.execute("SELECT number FROM orders ORDER BY number")]
+    return lambda: [number for (number,) in administrator.execute("SELECT number FROM house_orders ORDER BY number")]
 
 
 def terminate_all(administrator: psycopg.Connection) -> None:

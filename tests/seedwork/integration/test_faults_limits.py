@@ -144,7 +144,7 @@ def test_a_lock_that_another_transaction_keeps_is_told_as_such(
             pytest.raises(ConcurrencyConflict, match="has kept the data locked for too long"),
             uow,
         ):
-            administrator.execute("SELECT * FROM orders FOR UPDATE")
+            administrator.execute("SELECT * FROM house_orders FOR UPDATE")
             uow.orders.get(order.id, for_update=True)
 
 

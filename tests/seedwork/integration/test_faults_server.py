@@ -48,7 +48,7 @@ def ask(server: PostgresServer, statement: str) -> list[tuple[object, ...]]:
 
 
 def saved(server: PostgresServer) -> list[object]:
-    return sorted(order_id for (order_id,) in ask(server, "SELECT id FROM orders"))  # type: ignore[type-var]  # UUIDs
+    return sorted(order_id for (order_id,) in ask(server, "SELECT id FROM house_orders"))  # type: ignore[type-var]  # UUIDs
 
 
 class Writers:

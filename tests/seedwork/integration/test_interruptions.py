@@ -258,7 +258,7 @@ def test_a_column_whose_type_changes_under_a_prepared_statement_costs_a_new_try(
                 uow.orders.get(order.id)
                 uow.commit()
         with owner.begin() as connection:
-            connection.execute(text("ALTER TABLE orders ALTER number TYPE text"))
+            connection.execute(text("ALTER TABLE house_orders ALTER number TYPE text"))
         owner.dispose()
 
         tries: list[str] = []
@@ -320,7 +320,7 @@ def test_a_raw_connection_can_write_after_a_reading_block(uow: SqlAlchemyOrderin
 
     raw = engine.raw_connection()
     cursor = raw.cursor()
-    cursor.execute("DELETE FROM orders")
+    cursor.execute("DELETE FROM house_orders")
     raw.commit()
     raw.close()
 

@@ -107,11 +107,11 @@ def test_each_block_has_a_session_of_its_own_that_dies_with_it(uow: SqlAlchemyOr
 
 
 WRITES = [
-    "INSERT INTO order_lines (id, order_id, product, quantity) SELECT id, id, number, 1 FROM orders",
-    "  update orders SET version = version + 1",
-    "DELETE FROM orders",
-    "/* who? */ -- why?\n DELETE FROM orders",
-    "WITH old AS (SELECT id FROM orders) DELETE FROM orders WHERE id IN (SELECT id FROM old)",
+    "INSERT INTO house_order_lines (id, order_id, product, quantity) SELECT id, id, number, 1 FROM house_orders",
+    "  update house_orders SET version = version + 1",
+    "DELETE FROM house_orders",
+    "/* who? */ -- why?\n DELETE FROM house_orders",
+    "WITH old AS (SELECT id FROM house_orders) DELETE FROM house_orders WHERE id IN (SELECT id FROM old)",
 ]
 
 
@@ -130,7 +130,7 @@ def test_a_forgotten_commit_of_plain_sql_raises(uow: SqlAlchemyOrderingUnitOfWor
         "SELECT 'DELETE' AS word",
         "WITH one AS (SELECT 1) SELECT * FROM one",
         "-- UPDATE\nSELECT 1",
-        "UPDATE orders SET version = 2 WHERE number = 'none has it'",
+        "UPDATE house_orders SET version = 2 WHERE number = 'none has it'",
     ],
 )
 def test_plain_sql_that_changes_nothing_needs_no_commit(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
@@ -143,10 +143,12 @@ def test_plain_sql_that_changes_nothing_needs_no_commit(uow: SqlAlchemyOrderingU
 @pytest.mark.parametrize(
     "write",
     [
-        lambda connection: connection.exec_driver_sql("DELETE FROM orders"),
-        lambda connection: connection.exec_driver_sql("DELETE FROM orders", execution_options={"no_parameters": True}),
+        lambda connection: connection.exec_driver_sql("DELETE FROM house_orders"),
+        lambda connection: connection.exec_driver_sql(
+            "DELETE FROM house_orders", execution_options={"no_parameters": True}
+        ),
         lambda connection: connection.execute(
-            text("DELETE FROM orders WHERE version = :old"), [{"old": 1}, {"old": 2}]
+            text("DELETE FROM house_orders WHERE version = :old"), [{"old": 1}, {"old": 2}]
         ),
         lambda connection: connection.execute(delete(orders)),
     ],
@@ -186,7 +188,7 @@ def test_a_connection_kept_from_a_block_does_not_hide_an_error(uow: SqlAlchemyOr
             connection.execute(text("SELEKT 1"))
 
 
-@pytest.mark.parametrize("statement", [*WRITES, "CREATE TABLE more (id INTEGER)", "DROP TABLE order_lines"])
+@pytest.mark.parametrize("statement", [*WRITES, "CREATE TABLE more (id INTEGER)", "DROP TABLE house_order_lines"])
 def test_plain_sql_cannot_write_in_a_reading_block(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
     given_two_orders(uow)
 
@@ -197,7 +199,7 @@ def test_plain_sql_cannot_write_in_a_reading_block(uow: SqlAlchemyOrderingUnitOf
 @pytest.mark.parametrize(
     "statement",
     [
-        "WITH gone AS (SELECT number FROM orders WHERE number = 'delete') SELECT * FROM gone",
+        "WITH gone AS (SELECT number FROM house_orders WHERE number = 'delete') SELECT * FROM gone",
         "-- x\n" * 200 + "SELECT 1",
     ],
     ids=["a word that writes", "many comments"],
@@ -392,8 +394,8 @@ def test_a_constraint_that_no_rule_speaks_for_is_named(uow: SqlAlchemyOrderingUn
     given_two_orders(uow)
 
     for values, name in (
-        ({"deposit_cents": -1, "deposit_currency": "EUR"}, "ck_orders_deposit"),
-        ({"deposit_cents": 1}, "ck_orders_whole_deposit"),
+        ({"deposit_cents": -1, "deposit_currency": "EUR"}, "ck_house_orders_deposit"),
+        ({"deposit_cents": 1}, "ck_house_orders_whole_deposit"),
         ({"status": None}, "status"),
     ):
         with pytest.raises(ConstraintViolated, match=name), uow:

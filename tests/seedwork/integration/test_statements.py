@@ -194,9 +194,11 @@ def test_on_postgresql_a_change_is_the_round_trips_of_the_bare_driver(
     url = make_url(database_url).set(drivername="postgresql", port=proxy.port)
     with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
         proxy.sent.clear()
-        connection.execute("SELECT * FROM orders WHERE id = %s", [order.id])
-        connection.execute("SELECT * FROM order_lines WHERE order_id = %s", [order.id])
-        connection.execute("UPDATE orders SET number = 'B-2', version = 2 WHERE id = %s AND version = 1", [order.id])
+        connection.execute("SELECT * FROM house_orders WHERE id = %s", [order.id])
+        connection.execute("SELECT * FROM house_order_lines WHERE order_id = %s", [order.id])
+        connection.execute(
+            "UPDATE house_orders SET number = 'B-2', version = 2 WHERE id = %s AND version = 1", [order.id]
+        )
         connection.commit()
         of_the_driver = len(proxy.sent)
         proxy.sent.clear()

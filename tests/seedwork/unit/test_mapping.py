@@ -18,6 +18,14 @@ Plan = Callable[[MetaData], None]
 
 @pytest.fixture(autouse=True)
 def _a_registry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[type] = []  # a registry refers to its classes weakly
+
+    def map_and_keep(kind: type, *arguments: Any, **options: Any) -> None:
+        kept.append(kind)
+        map_once(kind, *arguments, **options)
+
+    map_once = mapping.map_once
+    monkeypatch.setattr(mapping, "map_once", map_and_keep)
     monkeypatch.setattr(mapping, "mapper_registry", registry())
 
 
