@@ -73,7 +73,9 @@ class Shape:
             (name, columns) for name, (columns, is_composite) in self.attributes.items() if is_composite
         ]
         self._defaulted = {
-            str(column.key) for column in self.table.columns if column.default is not None or column.server_default
+            str(column.key)
+            for column in self.table.columns
+            if column.default is not None or column.server_default or column is self.table.autoincrement_column
         }
 
     def values(self, thing: object) -> Row:

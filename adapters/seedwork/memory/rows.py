@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, cast
 
 import sqlalchemy
-from sqlalchemy import Column, Engine, Table, literal, select
+from sqlalchemy import Column, Engine, Table, inspect, literal, select
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.elements import UnaryExpression
@@ -43,6 +43,7 @@ class Written:
                 vars(self.thing)[attribute] = _result(self.shape.table.c[column])(self.row[column])
         if version := self.shape.version:
             vars(self.thing)["version"] = self.row[version]
+        inspect(self.thing).committed_state.clear()
 
 
 def written(shape: Shape, thing: object, stored: Aggregate, given: Row, number: Callable[[], int]) -> Iterator[Written]:
@@ -65,7 +66,8 @@ def written(shape: Shape, thing: object, stored: Aggregate, given: Row, number: 
         shape.check(thing)
         row = {column.key: _default(column, raw.get(column.key)) for column in shape.table.columns}
     else:
-        row = stored[key] | raw
+        changed = inspect(thing).committed_state  # SQLAlchemy does not see what changes inside a value either
+        row = stored[key] | given | {name: raw[name] for name in raw if shape.columns.get(name) in changed}
         if row != stored[key]:
             row |= {name: made for name, made in _updates(shape.table) if row[name] == stored[key][name]}
     yield Written(key, row, shape, thing)
@@ -99,6 +101,7 @@ def build(shape: Shape, key: Key, aggregate: Aggregate, known: dict[Key, Value])
         keys = [key for key, row in aggregate.items() if key[0] is part.shape.table and owner <= row.items()]
         parts = [build(part.shape, key, aggregate, known) for key in _in_order(shape, part, keys, aggregate)]
         set_committed_value(thing, part.name, parts if part.many else next(iter(parts), None))
+    inspect(thing).committed_state.clear()
     return thing
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, DisconnectionError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, StatementError
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -148,6 +148,8 @@ def _translate(context: ExceptionContext) -> None:
         session.fail(meaning or wrapped or error, lost=context.is_disconnect)
     if meaning:
         raise meaning from error
+    if isinstance(wrapped, StatementError) and not isinstance(wrapped, DBAPIError):
+        raise error  # not the driver's: a column type's, or a signal handler's
 
 
 def _has_ended(connection: Connection) -> bool:

@@ -178,6 +178,30 @@ def test_what_the_database_fills_at_an_update_is_new_and_readable_after_the_bloc
     assert loaded(new_unit, note).changed_at == changed.changed_at
 
 
+def test_a_json_value_is_replaced_as_a_whole(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    document = a_document()
+    saved(new_unit, document)
+
+    with uow:
+        held = uow.documents.get(document.id)
+        held.tags["colours"].append("blue")
+        held.amount = Decimal(1)
+        uow.commit()
+    assert (loaded(new_unit, document).tags, loaded(new_unit, document).amount) == ({"colours": ["red"]}, Decimal(1))
+
+    with uow:
+        held = uow.documents.get(document.id)
+        held.tags = {"colours": ["red", "blue"]}
+        uow.commit()
+    assert loaded(new_unit, document).tags == {"colours": ["red", "blue"]}
+
+
+def test_what_a_column_type_refuses_comes_through_as_it_is(uow: ShapesUnitOfWork, store: Callable[..., None]) -> None:
+    with pytest.raises(ValueError, match="has no time zone"), uow:
+        store(uow, a_document(at=datetime(2026, 2, 3)))  # noqa: DTZ001  # that is the point
+        uow.commit()
+
+
 # ---- plain values in insert_many ------------------------------------------------------------------------------------
 
 

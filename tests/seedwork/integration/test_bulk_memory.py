@@ -23,3 +23,20 @@ def test_what_is_inserted_or_streamed_is_let_go(uow: OrderingUnitOfWork) -> None
     assert numbers == MANY
     assert 0 < inserted.most <= 2 * BATCH
     assert 0 < streamed.most <= 2 * BATCH
+
+
+def test_what_a_reading_block_has_read_and_dropped_is_let_go(uow: OrderingUnitOfWork) -> None:
+    with uow:
+        uow.orders.insert_many(Order(number=f"A-{n}") for n in range(MANY))
+        uow.commit()
+    read = Watch()
+
+    with uow.reading():
+        after = None
+        for _ in range(MANY // 50):
+            page = uow.orders.page(after=after)
+            after = page.next
+            assert list(read(page.items))
+            del page
+
+    assert 0 < read.most <= 2 * BATCH

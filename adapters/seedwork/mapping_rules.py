@@ -1,0 +1,79 @@
+"""What a mapping may not be, said by name: the shapes that would be saved wrongly, or not at all."""
+
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+from sqlalchemy import Column, ForeignKeyConstraint
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper, RelationshipProperty
+
+from domain.seedwork.entity import Entity
+
+Relation = RelationshipProperty[Any]  # Any: of whatever classes
+
+ORDERING = "_refers_by_"
+"""How the names of those relationships begin that only order what is saved; nobody reads them."""
+
+
+def check(mapper: Mapper[Any], parts: list[Relation]) -> None:  # Any: of whatever class
+    """Refuse a class of which something would be saved wrongly, or not at all.
+
+    Args:
+        mapper: that of the class.
+        parts: all relationships to parts, those of other classes included.
+    Raises: ArgumentError.
+    """
+    kind = mapper.class_
+    if mapper.inherits or mapper.polymorphic_on is not None:
+        raise ArgumentError(f"{kind.__name__} is mapped with inheritance, not supported: map one class a table.")
+    for field in fields(kind) if is_dataclass(kind) else ():
+        if field.name not in mapper.all_orm_descriptors:
+            raise ArgumentError(
+                f"{kind.__name__}.{field.name} has no column, so it would not be saved. Give the table one, or map it"
+                " in properties; what is not saved is no field of an entity."
+            )
+    _check_columns(kind.__name__, mapper)
+    if issubclass(kind, Entity):
+        if [mapper.get_property_by_column(column).key for column in mapper.primary_key] != ["id"]:
+            raise ArgumentError(f"{kind.__name__} needs a table whose primary key is the one column of its id.")
+        if mapper.version_id_col is None:
+            raise ArgumentError(f"{kind.__name__} has no version. Map it with: version_id_col=table.c.version")
+    for relation in mapper.relationships:
+        if not relation.key.startswith(ORDERING):
+            _check_relation(f"{kind.__name__}.{relation.key}", relation, parts)
+
+
+def _check_columns(name: str, mapper: Mapper[Any]) -> None:
+    for attribute in mapper.column_attrs:
+        column = attribute.columns[0]
+        if attribute.deferred or not isinstance(column, Column) or column.computed:
+            raise ArgumentError(f"{name}.{attribute.key} is deferred or computed, which is not supported.")
+
+
+def _check_relation(name: str, relation: Relation, parts: list[Relation]) -> None:
+    if relation.direction is MANYTOONE and not issubclass(relation.mapper.class_, Entity):
+        raise ArgumentError(f"{name} points to a part by a foreign key of its own: give the part's table the key.")
+    if relation.direction is MANYTOONE and issubclass(relation.parent.class_, Entity):
+        raise ArgumentError(f"{name} points to another aggregate: refer to it by its id, {relation.key}_id.")
+    if relation.direction is MANYTOMANY:
+        raise ArgumentError(f"{name} is many-to-many, which is not supported: let parts hold the ids.")
+    if relation.direction is ONETOMANY:
+        if issubclass(relation.mapper.class_, Entity):
+            raise ArgumentError(f"{name} holds entities, which are saved by themselves: let them refer to it by id.")
+        if not relation.cascade.delete_orphan:
+            raise ArgumentError(f'{name} holds parts. Map it with: cascade="all, delete-orphan"')
+        if relation.lazy != "selectin":
+            raise ArgumentError(f'{name} could not be read after its block. Map it with: lazy="selectin"')
+        if [ours for ours, _ in relation.local_remote_pairs] != list(relation.parent.primary_key):
+            raise ArgumentError(f"{name} needs a foreign key to the primary key of {relation.parent.local_table}.")
+        if any(other.mapper is relation.mapper and other is not relation for other in parts):
+            raise ArgumentError(f"{name} holds parts that another relationship owns too: give each a class of its own.")
+
+
+def check_reference(mapper: Mapper[Any], key: ForeignKeyConstraint) -> None:  # Any: of whatever class
+    """Refuse a foreign key to another aggregate by which the database would change rows. Raises: ArgumentError."""
+    if (key.ondelete or "NO ACTION").upper() not in {"NO ACTION", "RESTRICT"}:
+        raise ArgumentError(
+            f"{mapper.local_table}: {', '.join(key.column_keys)} says ON DELETE {key.ondelete}, which would change a"
+            f" {mapper.class_.__name__} without counting its version. Leave it out, and let a use case do it."
+        )
