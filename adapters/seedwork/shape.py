@@ -72,11 +72,12 @@ class Shape:
         self._composites = [
             (name, columns) for name, (columns, is_composite) in self.attributes.items() if is_composite
         ]
-        self._defaulted = {
+        self.defaulted = {
             str(column.key)
             for column in self.table.columns
             if column.default is not None or column.server_default or column is self.table.autoincrement_column
         }
+        """The columns that may be left out of an INSERT, since something fills them."""
 
     def values(self, thing: object) -> Row:
         """Return the values of a thing by column; without its version, and without what the database alone knows.
@@ -111,8 +112,8 @@ class Shape:
         """
         self.check(thing)
         row = self.values(thing)
-        if self._defaulted:
-            row = {column: value for column, value in row.items() if value is not None or column not in self._defaulted}
+        if self.defaulted:
+            row = {column: value for column, value in row.items() if value is not None or column not in self.defaulted}
         return row
 
     def check(self, thing: object) -> None:

@@ -19,9 +19,11 @@ def insert_rows(session: Session, shape: Shape, things: Sequence[object], given:
         given: for each thing the values of those columns that it does not know itself.
     Raises: UnitOfWorkMisuse (an attribute is missing, or nothing would save it).
     """
-    rows = [shape.new_values(thing) | more for thing, more in zip(things, given, strict=False)]
+    rows = list(map(shape.new_values, things))
+    for row, more in zip(rows, given, strict=False):
+        row |= more
     # a statement has one set of columns, and what is None may leave its column to a default
-    for _, group in groupby(rows, key=Row.keys):
+    for _, group in groupby(rows, key=Row.keys) if shape.defaulted else ((None, rows),):
         session.execute(insert(shape.table), list(group))
     for part in shape.parts:
         owned = [(thing, part.key_to(row)) for owner, row in zip(things, rows, strict=True) for thing in part.of(owner)]
