@@ -1,4 +1,4 @@
-"""The life of users as a Python session. ``make demo`` types it, on a database of its own, and shows what it says."""
+"""The life of users as a Python session. ``make demo`` types it, on a database of its own, and shows what it prints."""
 
 import sys
 from code import InteractiveInterpreter
