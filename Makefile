@@ -31,6 +31,7 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/ruff format --check || { echo "Run: make format"; exit 1; }
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/basedpyright
 	$(BIN)/lint-imports
 	$(BIN)/python -m migrations.seedwork.lint
 	$(BIN)/pytest $(PARALLEL) --cov

@@ -8,7 +8,7 @@ PRAGMAS = ("PRAGMA journal_mode=WAL", "PRAGMA synchronous=FULL", "PRAGMA foreign
 
 
 def careful_engine(url: str) -> Engine:
-    """Return an engine whose transactions on SQLite begin when they are told to, as writers, in WAL."""
+    """Return an engine whose transactions on SQLite begin when the program says so, as writers, in WAL."""
     if not url.startswith("sqlite"):
         return create_engine(url, pool_size=10)
     engine = create_engine(url, pool_size=10, connect_args={"isolation_level": None})

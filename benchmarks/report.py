@@ -150,8 +150,8 @@ def _wall(figure: Figure) -> float:
 
 
 def _machine() -> dict[str, str]:
-    told = Path("/proc/cpuinfo").read_text() if sys.platform == "linux" else ""
-    models = [line.partition(": ")[2] for line in told.splitlines() if line.startswith("model name")]
+    described = Path("/proc/cpuinfo").read_text() if sys.platform == "linux" else ""
+    models = [line.partition(": ")[2] for line in described.splitlines() if line.startswith("model name")]
     return {
         "on": f"{datetime.now(UTC):%Y-%m-%d}",
         "processor": f"{os.cpu_count()} x {models[0] if models else platform.machine()}",

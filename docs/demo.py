@@ -1,7 +1,6 @@
-"""The life of users as a Python session. ``make demo`` types it, on a database of its own, and shows what it says."""
+"""The life of users as a Python session. ``make demo`` types it, on a database of its own, and shows what it prints."""
 
 import sys
-import warnings
 from code import InteractiveInterpreter
 
 from rich.console import Console
@@ -11,6 +10,7 @@ from adapters.container import bootstrap
 from domain.seedwork.errors import DomainError
 from domain.seedwork.repository import Page
 from service_layer import users
+from service_layer.seedwork.errors import UncommittedChanges
 
 SESSION = (
     (
@@ -23,7 +23,7 @@ SESSION = (
     ("List all, a page at a time", "users.list_users(uow)"),
     ("Change an age", "users.change_user_age(uow, john.id, 31)"),
     (
-        "Change it without uow.commit(): the change is gone, and you are told so",
+        "Change it without uow.commit(): nothing is saved, and an error says so",
         "with uow:\n    uow.users.get(john.id).change_age(99)\n",
         "users.get_user(uow, john.id)",
     ),
@@ -59,7 +59,7 @@ class Session(InteractiveInterpreter):
     def showtraceback(self) -> None:
         """Show a refusal in one line. Any other error is a defect of the demo, and ends it."""
         error = sys.exception()
-        if not isinstance(error, DomainError):
+        if not isinstance(error, DomainError | UncommittedChanges):
             raise error or AssertionError
         console.print(f"    ✗ {type(error).__name__}: {error}", style="red", markup=False)
 
@@ -74,15 +74,9 @@ def show(value: object) -> None:
             )
 
 
-def show_warning(message: Warning | str, *_: object, **__: object) -> None:
-    """Print a warning."""
-    console.print(f"    ! {type(message).__name__}: {message}", style="yellow", markup=False)
-
-
 def main() -> None:
     """Type the session."""
     sys.displayhook = show
-    warnings.showwarning = show_warning
     with bootstrap() as container:
         session = Session({"users": users, "uow": container.unit_of_work()})
         for title, *statements in SESSION:

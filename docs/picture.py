@@ -12,7 +12,7 @@ PICTURE = re.compile(r"(?<=^```mermaid\n).*?(?=^```)", re.MULTILINE | re.DOTALL)
 
 
 def picture() -> str:
-    """Return the picture as Mermaid: an arrow for each import, but for those that a chain of others tells already."""
+    """Return the picture as Mermaid: an arrow for each import that no chain of others leads to."""
     return "\n".join(_lines()) + "\n"
 
 

@@ -4,6 +4,7 @@ A query port is a Protocol here, implemented in ``adapters/reports.py`` and hand
 function says what is asked and in which transaction, the query is one statement of the database's own.
 """
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -26,6 +27,7 @@ class AgeBand:
 class UserStatistics(Protocol):
     """Questions about all users, answered inside the open block of a unit of work."""
 
+    @abstractmethod
     def by_age_band(self, years: int) -> Sequence[AgeBand]:
         """Count the users of each band of so many years, youngest first; bands without a user are left out."""
 

@@ -37,9 +37,9 @@ class DatabaseSettings(BaseSettings):
         env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
 
-    database_url: SecretStr = Field(default=SecretStr("sqlite:///app.db"), validate_default=True)
+    database_url: SecretStr | str = Field(default="sqlite:///app.db", validate_default=True)
     """Where the data lives; a relative SQLite path starts in the project's folder."""
-    migration_database_url: SecretStr | None = None
+    migration_database_url: SecretStr | str | None = None
     """The same database for ``alembic``, where another role owns the schema."""
     migration_wait_s: Seconds = 300.0
     """How long ``alembic`` waits for another process that migrates the same database, and tries again for a lock."""
@@ -64,20 +64,20 @@ class DatabaseSettings(BaseSettings):
 
     @field_validator("database_url", "migration_database_url")
     @classmethod
-    def _normalise(cls, value: SecretStr | None) -> SecretStr | None:
+    def _normalise(cls, value: SecretStr | str | None) -> SecretStr | None:
         if value is None:
             return None
-        return SecretStr(_url(value.get_secret_value()).render_as_string(hide_password=False))
+        return SecretStr(_url(_text(value)).render_as_string(hide_password=False))
 
     @property
     def url(self) -> URL:
         """The database as the application opens it."""
-        return _Url(*make_url(self.database_url.get_secret_value()))
+        return _Url(*make_url(_text(self.database_url)))
 
     @property
     def migration_url(self) -> URL:
         """The database as ``alembic`` opens it."""
-        return _Url(*make_url((self.migration_database_url or self.database_url).get_secret_value()))
+        return _Url(*make_url(_text(self.migration_database_url or self.database_url)))
 
 
 class _Url(URL):
@@ -94,6 +94,10 @@ def explain(error: ValidationError) -> str:
         f"{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg'].removeprefix('Value error, ')}"
         for problem in error.errors()
     )
+
+
+def _text(secret: SecretStr | str) -> str:
+    return secret.get_secret_value() if isinstance(secret, SecretStr) else secret
 
 
 def _url(text: str) -> URL:

@@ -20,7 +20,7 @@ SUBJECTS = (
 
 
 def subject_at(place: str) -> type[Subject]:
-    """Return a subject by its place; it is imported now, for a process that measures one may not pay for all."""
+    """Return a subject by its place; it is imported now, so that a process that measures one does not load all."""
     module, _, kind = place.partition(":")
     found: type[Subject] = getattr(import_module(f"benchmarks.subjects.{module}"), kind)
     return found

@@ -60,7 +60,7 @@ class Entity(_Ruled):
     A subclass narrows ``id`` to a type of its own, and lists its ``rules`` as a part does.
     """
 
-    id: UUID = field(default_factory=new_id)
+    id: Any = field(default_factory=new_id)  # Any: a UUID, whose type a subclass narrows
     # default_factory: mapping the class would lose the plain default of a field that __init__ does not take
     version: int = field(default_factory=int, init=False)
     """How often the entity was saved, counted by the unit of work alone; 0 before the first time."""

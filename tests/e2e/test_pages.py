@@ -85,5 +85,12 @@ def test_the_files_that_a_fork_is_told_of_are_there() -> None:
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []
 
 
+def test_the_lines_of_registration_that_a_fork_is_told_of_are_there() -> None:
+    lines = re.findall(r"^\| `([\w/]+\.py)`[^|]*\| `(.+)` \|$", FORKING.read_text(), re.MULTILINE)
+
+    assert len(lines) == 5
+    assert [(file, line) for file, line in lines if f"{line}\n" not in (PROJECT / file).read_text()] == []
+
+
 def note(engine: Engine, sent: list[str]) -> None:
     event.listen(engine, "before_cursor_execute", lambda _connection, _cursor, statement, *_: sent.append(statement))

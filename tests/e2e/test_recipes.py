@@ -1,34 +1,191 @@
-"""The recipes run as they stand, each on a database of its own."""
+"""The recipes run as they stand, each on a database of its own; and what a client sends wrongly is refused."""
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
+import anyio
 import pytest
+from fastapi.testclient import TestClient
+from flask.testing import FlaskClient
+from sqlalchemy import text
 
+from adapters.container import async_bootstrap, bootstrap
 from adapters.seedwork.settings import PROJECT
+from adapters.seedwork.sqlalchemy.asynchronous import run
+from adapters.settings import Settings
+from adapters.unit_of_work import SqlAlchemyUnitOfWork
+from service_layer.unit_of_work import UnitOfWork
 
-RECIPES = sorted((PROJECT / "docs" / "recipes").glob("*.md"))
+FOLDER = PROJECT / "docs" / "recipes"
+TESTS = FOLDER / "tests.md"
+SCRIPTS = sorted({*FOLDER.glob("*.md")} - {TESTS})
+
+NO_OBJECT = {
+    "a list": '[{"name": "John Doe"}]',
+    "a number": "1",
+    "a string": '"John Doe"',
+    "null": "null",
+    "half a text": '{"name": ',
+    "nothing": "",
+    "too deep": "[" * 100_000,
+}
+NO_USER = {
+    "not a number": '{"name": "John Doe", "age": NaN}',
+    "true": '{"name": "John Doe", "age": true}',
+    "a number as text": '{"name": "John Doe", "age": "30"}',
+    "a part of a character": '{"name": "\\ud800", "age": 30}',
+    "a part of a character where a number belongs": '{"name": "John Doe", "age": "\\ud800"}',
+    "a broken rule": '{"name": "John Doe", "age": 151}',
+}
 
 
-def blocks(page: Path, language: str) -> str:
-    return "\n\n".join(re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL))
+def blocks(page: Path, language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
 
 
-@pytest.mark.parametrize("page", RECIPES, ids=lambda page: page.stem)
-def test_a_recipe_runs(page: Path, sqlite_url: str, tmp_path: Path) -> None:
-    script = tmp_path / "recipe.py"
-    script.write_text(blocks(page, "python"))
-    environment = os.environ | {
+def names_in(page: Path, *wanted: str) -> dict[str, Any]:
+    """Run those blocks of a page that contain one of these texts, and return the names that they define."""
+    source = [block for block in blocks(page, "python") if any(text in block for text in wanted)]
+    names: dict[str, Any] = {"__name__": page.stem}
+    exec("\n\n".join(source), names)
+    return names
+
+
+@pytest.fixture
+def environment(sqlite_url: str) -> dict[str, str]:
+    return os.environ | {
         "DATABASE_URL": sqlite_url,
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(PROJECT),
     }
 
-    for command in ([sys.executable, "-W", "error", str(script)], ["sh", "-ec", blocks(page, "sh")]):
-        result = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60, check=False
-        )
-        assert result.returncode == 0, result.stderr
+
+def assert_runs(command: list[str], folder: Path, environment: dict[str, str]) -> str:
+    result = subprocess.run(
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.mark.parametrize("page", SCRIPTS, ids=lambda page: page.stem)
+def test_a_recipe_runs(page: Path, environment: dict[str, str], tmp_path: Path) -> None:
+    script = tmp_path / "recipe.py"
+    script.write_text("\n\n".join(blocks(page, "python")))
+
+    assert_runs([sys.executable, "-W", "error", str(script)], tmp_path, environment)
+    assert_runs(["sh", "-ec", "\n".join(blocks(page, "sh"))], tmp_path, environment)
+
+
+def test_the_tests_that_the_recipe_for_tests_shows_pass(environment: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "test_users.py").write_text("\n\n".join(blocks(TESTS, "python")))
+
+    printed = assert_runs([sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path)], tmp_path, environment)
+
+    assert "3 passed" in printed
+
+
+@pytest.fixture
+def flask(sqlite_url: str) -> Iterator[FlaskClient]:
+    with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
+        yield names_in(FOLDER / "flask.md", "def create_app")["create_app"](container).test_client()
+
+
+@pytest.fixture
+def fastapi(sqlite_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[TestClient]:
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    names = names_in(FOLDER / "fastapi.md", "def unit_of_work", "STATUS = ", "@app.")
+    with TestClient(names["app"]) as client:
+        yield client
+
+
+@pytest.mark.parametrize("body", NO_OBJECT.values(), ids=NO_OBJECT.keys())
+def test_flask_refuses_a_body_that_is_no_object(flask: FlaskClient, body: str) -> None:
+    answer = flask.post("/users", data=body, content_type="application/json")
+
+    assert (answer.status_code, answer.get_json()["detail"][:19]) == (400, "Send a JSON object,")
+
+
+@pytest.mark.parametrize("body", NO_USER.values(), ids=NO_USER.keys())
+def test_flask_refuses_values_that_are_not_those_of_a_user(flask: FlaskClient, body: str) -> None:
+    answer = flask.post("/users", data=body, content_type="application/json")
+
+    assert (answer.status_code, "is not allowed: " in answer.get_json()["detail"]) == (422, True)
+
+
+@pytest.mark.parametrize("body", NO_OBJECT.values(), ids=NO_OBJECT.keys())
+def test_fastapi_refuses_a_body_that_is_no_object(fastapi: TestClient, body: str) -> None:
+    answer = fastapi.post("/users", content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code in {400, 422}
+    assert isinstance(answer.json()["detail"], str)
+
+
+@pytest.mark.parametrize("body", NO_USER.values(), ids=NO_USER.keys())
+def test_fastapi_refuses_values_that_are_not_those_of_a_user(fastapi: TestClient, body: str) -> None:
+    answer = fastapi.post("/users", content=body, headers={"Content-Type": "application/json"})
+
+    assert answer.status_code == 422
+    assert isinstance(answer.json()["detail"], str)
+
+
+@pytest.mark.parametrize("age", ["NaN", "true", '"31"'])
+def test_fastapi_is_as_strict_about_a_single_value(fastapi: TestClient, age: str) -> None:
+    john = fastapi.post("/users", json={"name": "John Doe", "age": 30}).json()
+
+    answer = fastapi.patch(
+        f"/users/{john['id']}/age", content=f'{{"age": {age}}}', headers={"Content-Type": "application/json"}
+    )
+
+    assert (answer.status_code, answer.json()["detail"][:8]) == (422, "body.age")
+
+
+def test_several_use_cases_are_one_transaction_for_many_fastapi_requests_at_a_time(fastapi: TestClient) -> None:
+    household = [{"name": "John Doe", "age": 30}, {"name": "Jane Doe", "age": 28}]
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: fastapi.post("/households", json=household), range(16)))
+
+    assert [answer.status_code for answer in answers] == [201] * 16
+    assert len(fastapi.get("/users").json()["items"]) == 32
+
+
+def test_a_household_of_which_one_is_refused_is_not_saved(fastapi: TestClient) -> None:
+    answer = fastapi.post("/households", json=[{"name": "John Doe", "age": 30}, {"name": "", "age": 28}])
+
+    assert answer.status_code == 422
+    assert fastapi.get("/users").json()["items"] == []
+
+
+def test_a_scope_of_anyio_leaves_no_statement_running(postgresql_url: str, caplog: pytest.LogCaptureFixture) -> None:
+    names = names_in(FOLDER / "fastapi.md", "def unit_of_work", "STATUS = ", "async_app = ", "def run_in_a_task")
+
+    def work(uow: UnitOfWork) -> None:
+        assert isinstance(uow, SqlAlchemyUnitOfWork)
+        with uow:
+            uow.session.execute(text("SELECT pg_sleep(60)"))
+
+    def sleeping(uow: UnitOfWork) -> int:
+        assert isinstance(uow, SqlAlchemyUnitOfWork)
+        with uow.reading():
+            query = text(
+                "SELECT count(*) FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(60)%'"
+                " AND datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            return int(uow.session.scalars(query).one())
+
+    async def main() -> int:
+        async with async_bootstrap(Settings(database_url=postgresql_url)) as container:
+            with pytest.raises(TimeoutError), anyio.fail_after(0.3):
+                await names["run_in_a_task"](work, container.unit_of_work())
+            return await run(sleeping, container.unit_of_work())
+
+    assert asyncio.run(main()) == 0
+    assert "query cancellation interrupted" not in caplog.text  # psycopg logs it where it was cancelled twice

@@ -2,6 +2,7 @@
 
 import code
 import pkgutil
+from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from importlib import import_module
@@ -19,6 +20,7 @@ from service_layer.seedwork.transaction import Transaction
 class Application(Protocol):
     """What the prompt works with: your container."""
 
+    @abstractmethod
     def unit_of_work(self) -> Transaction:
         """Return a new unit of work."""
 

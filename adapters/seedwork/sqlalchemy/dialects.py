@@ -7,10 +7,10 @@ each block 25 to 50 us: a fifth of reading an entity by id on SQLite.
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
 
-from sqlalchemy import URL, Dialect, PoolProxiedConnection
+from sqlalchemy import URL, PoolProxiedConnection
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
@@ -162,7 +162,7 @@ class AsyncPostgreSQL(_PostgreSQL, PGDialectAsync_psycopg):
     supports_statement_cache = True
 
     @classmethod
-    def get_async_dialect_cls(cls, url: URL) -> type[Dialect]:  # noqa: ARG003  # the base class has it
+    def get_async_dialect_cls(cls, url: URL) -> type[Self]:  # noqa: ARG003  # the base class has it
         return cls
 
 

@@ -116,8 +116,8 @@ def _broken_constraint(error: BaseException, code: str, dialect: Dialect) -> Exc
         return ReferenceViolated(REFERENCE)
     if diagnosis := getattr(error, "diag", None):
         # an extension may say the name in its words alone, with the number of a shard behind it
-        named = re.findall('constraint "(.*?)"', str(error))
-        broken = diagnosis.constraint_name or (named and named[0]) or diagnosis.column_name or ""
+        named = re.search('constraint "(.*?)"', str(error))
+        broken: str = diagnosis.constraint_name or (named and named[1]) or diagnosis.column_name or ""
         names = {broken, re.sub(r"_\d+$", "", broken)}
     else:
         # SQLite names a CHECK or an index of expressions, and of the others the columns: "...: orders.number"

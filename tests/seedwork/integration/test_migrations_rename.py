@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event, Semaphore
 from uuid import UUID
@@ -19,7 +19,7 @@ from adapters.seedwork.sqlalchemy.engine import create_engine, session_factory
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from adapters.seedwork.types import IdType
 from adapters.settings import Settings
-from domain.seedwork.entity import Entity
+from domain.seedwork.entity import Entity, new_id
 from migrations.seedwork.lint import refusals
 from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.reversal import assert_reversible
@@ -46,6 +46,7 @@ OLD = 2_500
 
 @dataclass(eq=False, kw_only=True)
 class Customer(Entity):
+    id: UUID = field(default_factory=new_id)
     name: str
 
 
