@@ -21,7 +21,7 @@ def insert_rows(session: Session, shape: Shape, things: Sequence[object], given:
     """
     rows = list(map(shape.new_values, things))
     for row, more in zip(rows, given, strict=False):
-        row |= more
+        row.update(more)
     # a statement has one set of columns, and what is None may leave its column to a default
     for _, group in groupby(rows, key=Row.keys) if shape.defaulted else ((None, rows),):
         session.execute(insert(shape.table), list(group))
