@@ -104,10 +104,10 @@ def _is_kept_by_another(session: Session, part: object, owner: object) -> bool:
 
 
 def _refuse_known_identity(session: Session, thing: object) -> None:
-    # SQLAlchemy would warn, and only if the other object is still in memory
+    # SQLAlchemy would warn, and only if the other object is still in memory; or, if that one is removed in the same
+    # flush, make an UPDATE of the two
     mapper = inspect(thing).mapper
-    known = session.identity_map.get(mapper.identity_key_from_instance(thing))
-    if known is not None and known not in session.deleted:
+    if session.identity_map.get(mapper.identity_key_from_instance(thing)) is not None:
         raise mapping.error_of(cast("Table", mapper.local_table).primary_key)
 
 

@@ -214,6 +214,21 @@ def test_another_entity_with_an_id_that_the_block_has_loaded_is_refused_at_the_f
         del held
 
 
+def test_an_id_is_not_free_before_the_removal_of_its_owner_is_flushed(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    order = Order(number="A-1")
+    saved(new_unit, order)
+
+    with pytest.raises(OrderIdAlreadyUsed), uow:
+        held = uow.orders.get(order.id)
+        uow.orders.add(Order(id=order.id, number="B-2"))
+        uow.orders.remove(held)
+        uow.commit()
+
+    assert loaded(new_unit, order).number == "A-1"
+
+
 def test_two_new_entities_with_one_id_are_told_at_the_flush(uow: OrderingUnitOfWork) -> None:
     order = Order(number="A-1")
 
