@@ -73,7 +73,6 @@ class InMemorySession:
         return self._held[key]
 
     def roots(self, table: Table) -> list[tuple[Key, Row]]:
-        """Flush, and return the rows of all roots of a kind, in order of id."""
         self.flush()
         found = sorted(self._begin().get(table, {}).items(), key=itemgetter(0))
         return [((table, id), aggregate[table, id]) for id, aggregate in found]
@@ -87,6 +86,8 @@ class InMemorySession:
             return
         with self._noting_failures():
             stored = {key: row for key in (*changed, *self._removed) for key, row in self._stored(key).items()}
+            for key in self._removed.keys() & map(_key, self._new.values()):
+                raise error_of(key[0].primary_key)
             groups = [self._rows_of(self._held[key], self._stored(key), 1) for key in changed]
             groups += [self._rows_of(entity, {}, 1) for entity in self._new.values()]
             self._write(groups, stored)
@@ -99,7 +100,6 @@ class InMemorySession:
             self._new, self._removed = {}, {}
 
     def insert_many(self, shape: Shape, things: Iterable[object]) -> None:
-        """Insert new entities of one kind, or what has their attributes, and hold none of them."""
         self.flush()
         with self._noting_failures():
             if groups := [self._rows_of(thing, {}, 1, shape) for thing in things]:
