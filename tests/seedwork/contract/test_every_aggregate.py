@@ -27,7 +27,9 @@ def units() -> Units[UnitOfWork]:
     return Units(InMemoryUnitOfWork, SqlAlchemyUnitOfWork)
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_an_aggregate_keeps_its_contract(new_unit: New, kind: Kind, check: Callable[[New, Kind], None]) -> None:
-    check(new_unit, kind)
+if KINDS:  # pytest would show a skipped test for none
+
+    @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+    @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
+    def test_an_aggregate_keeps_its_contract(new_unit: New, kind: Kind, check: Callable[[New, Kind], None]) -> None:
+        check(new_unit, kind)

@@ -68,7 +68,7 @@ def test_wrong_usage_is_reported_in_one_line(run: Run, arguments: tuple[object, 
 @pytest.mark.parametrize(
     ("url", "message"),
     [
-        ("sqlite:///{folder}/new.db", "Run: alembic upgrade head"),
+        ("sqlite:///{folder}/new.db", "un: alembic upgrade head"),
         ("postgresql://me:secret@127.0.0.1:1/app", "If nothing runs there, start it, then: alembic upgrade head"),
         ("mysql://me:secret@127.0.0.1/app", "DATABASE_URL: write it like sqlite:///app.db or postgresql://"),
     ],
