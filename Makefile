@@ -4,10 +4,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip install --quiet --editable
-# alembic prefers MIGRATION_DATABASE_URL, so a database of our own takes both
+# both: alembic would prefer a MIGRATION_DATABASE_URL of the caller's
 DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=sqlite:///$(VENV)/demo.db
 
-# one process a core, each with a PostgreSQL of its own
+# one process for each core, each with its own PostgreSQL
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
@@ -36,13 +36,13 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/python -m migrations.seedwork.lint
 	$(BIN)/pytest $(PARALLEL) --cov
 
-mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without your aggregates, and see tests/seedwork notice
+mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without your aggregates, and check that a test fails
 	@$(BIN)/python -m tests.seedwork.mutants
 
-bench: $(VENV)/.benchmark ## Measure what the unit of work costs, beside what one would pick instead, in 5 minutes
+bench: $(VENV)/.benchmark ## Measure what the unit of work costs, and its alternatives, in 5 minutes
 	@$(BIN)/python -m benchmarks
 
-format: $(VENV)/.development ## Format the code and mend what ruff can mend
+format: $(VENV)/.development ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 

@@ -1,5 +1,5 @@
-"""The outer ring: what the application needs from the world, made of libraries.
+"""The outer layer: the database, the settings and the command line, built on libraries.
 
 Belongs here: SQLAlchemy, settings, the composition root (``container.py``), the command line. Start with ``users.py``.
-May import: everything further in; nothing further in imports it, and import-linter checks that.
+May import: every layer. No other layer imports it; import-linter checks that.
 """

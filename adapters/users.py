@@ -73,7 +73,7 @@ def map_users() -> None:
 class SqlAlchemyUserRepository(SqlAlchemyRepository[User, UserId], UserRepository):
     entity = User
 
-    def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
+    def conflicting(self, candidates: Sequence[UserValues]) -> list[User]:
         ids, emails = [user.id for user in candidates], [user.email for user in candidates if user.email]
         return list(self._session.scalars(select(User).where(users.c.id.in_(ids) | users.c.email.in_(emails))))
 
@@ -81,6 +81,6 @@ class SqlAlchemyUserRepository(SqlAlchemyRepository[User, UserId], UserRepositor
 class InMemoryUserRepository(InMemoryRepository[User, UserId], UserRepository):
     entity = User
 
-    def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
+    def conflicting(self, candidates: Sequence[UserValues]) -> list[User]:
         keys = {key for user in candidates for key in (user.id, user.email) if key}
         return [user for user in self.stream() if {user.id, user.email} & keys]

@@ -18,8 +18,8 @@ NAME_MAX_LENGTH = 100
 AGE_MAX = 150
 
 _JOINERS = "\u200c\u200d"  # zero width non-joiner and zero width joiner
-_VIRAMA = 9  # the combining class of the sign that joins two consonants, in the scripts of India and around
-# Letters, marks and symbols without ink: no property of Unicode but their name says so.
+_VIRAMA = 9  # the combining class of the sign that joins two consonants, in the scripts of India and its neighbours
+# Letters, marks and symbols that show nothing. Only their name in Unicode says so: they have no property for it.
 _BLANK_NAMES = ("FILLER", "BLANK", "NULL NOTEHEAD", "GRAPHEME JOINER", "INHERENT AQ", "INHERENT AA")
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
@@ -45,7 +45,7 @@ class EmailAddress(str):
         return super().__new__(cls, trimmed.lower())
 
     def __reduce__(self) -> tuple[Any, ...]:  # Any: as object has it
-        """Copy and pickle the text as it is: the rule judges what a caller makes, and what is stored may be older."""
+        """Copy and pickle the text as it is: the rule checks new values, and a stored one may be older than it."""
         return str.__new__, (type(self), str(self))
 
 
@@ -90,7 +90,7 @@ def _email(value: str | None) -> EmailAddress | None:
 
 @dataclass(eq=False, kw_only=True)
 class User(Entity):
-    """A person: a name of 1 to 100 characters, an age of 0 to 150 years, and an e-mail address that nobody shares.
+    """A person: a name of 1 to 100 characters, an age of 0 to 150 years, and an e-mail address that no other user has.
 
     Raises: InvalidValue (a rule is broken), from the constructor, the methods and plain assignment alike.
     """
@@ -150,7 +150,7 @@ class UserRepository(Repository[User, UserId]):
         return self._one(email=email)
 
     @abstractmethod
-    def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
+    def conflicting(self, candidates: Sequence[UserValues]) -> list[User]:
         """Return the users who have the id or the e-mail address of one of the candidates."""
 
     @abstractmethod

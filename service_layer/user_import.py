@@ -1,4 +1,4 @@
-"""Many users at once, in and out. Neither is retried: rows can't be read twice, nor be taken back once written."""
+"""Import and export of many users. Neither is retried: rows can't be read twice, and written rows not be taken back."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ BATCH = 200
 TRIES = 3
 """How often a batch is tried as a whole; after that its rows go one by one."""
 
-Row = TypeVar("Row", bound=Mapping[str, Any] | DomainError)  # Any: the rules of User judge the values
+Row = TypeVar("Row", bound=Mapping[str, Any] | DomainError)  # Any: the rules of User check the values
 
 
 class RowRefused(DomainError):
@@ -41,7 +41,7 @@ def import_users(
     Args:
         uow: closed, or open in the caller: then this is a step of that block.
         rows: for each user its values by name: ``name``, ``age`` and, if it has them, ``email`` and ``id``. In place of
-            a row that could not be read may stand the error that says why. They are not kept in memory.
+            a row that could not be read, the error that says why. They are not kept in memory.
         refused: called with each row that is refused and the reason, in order; the other rows are imported. Without
             it the first refused row ends the import.
     Returns: how many users were imported.
@@ -71,7 +71,7 @@ def import_users(
 
 
 def export_users(uow: UnitOfWork, write: Callable[[UserDetails], object]) -> int:
-    """Hand each user to ``write``, in order of id and as all of them are at one moment; return how many there are.
+    """Call ``write`` with each user, in order of id and as all of them are at one moment; return how many there are.
 
     They are not kept in memory. What ``write`` raises ends the export.
     """
@@ -96,27 +96,27 @@ class _NewUser:
 _COLUMNS = {"id", "version", *User.rules}
 
 
-def _new_user(row: Mapping[str, Any] | DomainError) -> _NewUser:  # Any: the rules of a user judge the values
+def _new_user(row: Mapping[str, Any] | DomainError) -> _NewUser:  # Any: the rules of a user check the values
     if isinstance(row, DomainError):
         raise row
-    if not row.keys() <= _COLUMNS:  # a version is allowed, and counts anew
+    if not row.keys() <= _COLUMNS:  # a version is allowed, and ignored
         raise InvalidValue("row", dict(row), "it has a name and an age, and may have an email and an id")
     values: dict[str, Any] = {name: rule(row.get(name)) for name, rule in User.rules.items()}
     return _NewUser(id=UserId(new_id() if row.get("id") is None else checked_id(row["id"])), **values)
 
 
 def _insert(uow: UnitOfWork, users: dict[int, _NewUser]) -> dict[int, DomainError]:
-    """Insert users; return for each who can't be inserted the reason."""
+    """Insert users; return the reasons why some can't be inserted, by the numbers of their rows."""
     reasons: dict[int, DomainError] = {}
     for _ in range(TRIES):
         users = {number: user for number, user in users.items() if number not in reasons}
         try:
             _insert_all(uow, users.values())
-        except AlreadyExists:  # only now look who is there: most batches stay one statement
+        except AlreadyExists:  # look for conflicting users only now: most batches need one statement
             reasons |= _taken(uow, users)
         else:
             return reasons
-    # Others register in between, each time; or the isolation level hides whom they have registered.
+    # Each time others have registered users in between; or the isolation level hides those users.
     for number, user in users.items():
         if number not in reasons:
             try:
@@ -133,8 +133,8 @@ def _insert_all(uow: UnitOfWork, users: Iterable[_NewUser]) -> None:
 
 
 def _taken(uow: UnitOfWork, users: Mapping[int, _NewUser]) -> dict[int, DomainError]:
-    """Return for each whose id or e-mail address somebody has, a user or an earlier one of them, the reason."""
-    taken = {key for user in uow.users.rivals(list(users.values())) for key in (user.id, user.email)}
+    """Return the reason for each whose id or e-mail address belongs to a stored user, or to an earlier one of them."""
+    taken = {key for user in uow.users.conflicting(list(users.values())) for key in (user.id, user.email)}
     reasons: dict[int, DomainError] = {}
     for number, user in users.items():
         if user.id in taken:

@@ -22,7 +22,7 @@ class UserDetails:
 
     @classmethod
     def of(cls, user: User) -> Self:
-        """Take down what the user is now."""
+        """Copy the values that the user has now."""
         return cls(user.id, user.name, user.age, user.email, user.version)
 
 
@@ -37,8 +37,8 @@ def register_user(
         name: 1 to 100 characters after trimming.
         age: 0 to 150 years.
         email: an address that no other user has.
-        user_id: makes the request repeatable, which answers a CommitOutcomeUnknown: again with the same values, it
-            returns the user that is there.
+        user_id: makes the request repeatable, as is needed after a CommitOutcomeUnknown: called again with the same
+            values, it returns the user that is stored.
     Returns: the user as saved.
     Raises: InvalidValue, EmailAlreadyTaken, UserIdAlreadyUsed (the id belongs to a user with other values).
     """
@@ -53,7 +53,7 @@ def register_user(
             uow.users.add(user)
             uow.commit()
     except (EmailAlreadyTaken, UserIdAlreadyUsed):
-        # insert first, look on refusal only: the usual case stays one statement; either key may be reported
+        # insert first, and look only after a refusal: most calls need one statement; either key may be reported
         if user_id is None:
             raise
         with uow.reading():
@@ -83,7 +83,7 @@ def find_user_by_email(uow: UnitOfWork, email: str) -> UserDetails | None:
 
 @retry_transient
 def list_users(uow: UnitOfWork, *, after: UUID | None = None, limit: int = 50) -> Page[UserDetails]:
-    """Return a page of users in order of id: that of registration, as far as ids are made here.
+    """Return a page of users in order of id: that of registration, if their ids were made here.
 
     Args:
         uow: closed, or open in the caller.
@@ -104,7 +104,7 @@ def rename_user(uow: UnitOfWork, user_id: UserId, name: str, *, expected_version
         uow: closed, or open in the caller: then this is a step of that block.
         user_id: the user's id.
         name: 1 to 100 characters after trimming.
-        expected_version: the version that the caller has read; None to change whatever is there.
+        expected_version: the version that the caller has read; None to accept any version.
     Returns: the user as saved.
     Raises: UserNotFound, InvalidValue, VersionMismatch (somebody else saved the user since).
     """

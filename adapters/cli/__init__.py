@@ -2,7 +2,7 @@
 
 Belongs here: the commands, one module an aggregate. Start with ``users.py``; how all commands start the application,
 read, print and report errors stands in ``adapters/seedwork/cli``.
-May import: everything further in, and the composition root, which nothing else in the house may.
+May import: every layer, and the composition root, which no other module may import.
 """
 
 import typer

@@ -20,7 +20,7 @@ from service_layer.users import UserDetails
 app = typer.Typer(no_args_is_help=True, help="Register, look at, change and remove users.")
 
 FormatOption = Annotated[
-    Format | None, typer.Option(help="What the file is, if its name does not tell.", show_default=False)
+    Format | None, typer.Option(help="The file's format, if its name does not show it.", show_default=False)
 ]
 Id = Annotated[UUID, typer.Argument(metavar="ID", parser=parse_id, help="The user's id.", show_default=False)]
 ExpectedVersion = Annotated[
@@ -265,7 +265,7 @@ def export_users(
 
 @dataclass(frozen=True)
 class Imported:
-    """What became of a file's rows."""
+    """How many rows of a file were imported, and how many were refused."""
 
     imported: int
     refused: int

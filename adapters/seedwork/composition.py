@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
         settings: providers.Provider[Any]
         engine: providers.Provider[Engine]
-        __getattr__: None  # type: ignore[assignment, misc]  # the library's lets every misspelt part pass
+        __getattr__: None  # type: ignore[assignment, misc]  # the library's own accepts every misspelt part
 
 else:
     Parts = containers.DeclarativeContainer
@@ -40,7 +40,7 @@ def started(container: C, *, on_database: bool) -> Generator[C]:
     """Start a container; at the end of the block close every connection, and let its parts refuse work.
 
     Args:
-        container: what was chosen.
+        container: the parts of the application.
         on_database: whether its units of work need the database, and so the schema of this code.
     Raises: pydantic.ValidationError (a setting is not allowed), SchemaOutdated (the database is not migrated to what
         this code needs).
@@ -48,7 +48,7 @@ def started(container: C, *, on_database: bool) -> Generator[C]:
     try:
         container.init_resources()
         if on_database and container.settings().database_check_schema:
-            from adapters.seedwork.sqlalchemy.schema import check_schema  # noqa: PLC0415  # 0.08 s, for a start alone
+            from adapters.seedwork.sqlalchemy.schema import check_schema  # noqa: PLC0415  # Alembic, which only a start needs
 
             check_schema(container.engine())
         yield container
@@ -66,7 +66,7 @@ def _refuse(*_: object, **__: object) -> Never:
 async def started_asynchronously(
     bootstrap: Callable[..., AbstractContextManager[C]], settings: DatabaseSettings, **overrides: Any
 ) -> AsyncGenerator[C]:
-    """Do the same on the database's asynchronous driver, for which ``bootstrap`` is handed the engine."""
+    """Do the same on the database's asynchronous driver: ``bootstrap`` gets its engine as an argument."""
     from adapters.seedwork.sqlalchemy.asynchronous import (  # noqa: PLC0415  # only [async] installs what it needs
         create_engine,
         in_bridge,

@@ -1,4 +1,4 @@
-"""What a mapping may not be, said by name: the shapes that would be saved wrongly, or not at all."""
+"""The shapes that can't be mapped, each refused by name: it would be saved wrongly, or not at all."""
 
 from dataclasses import fields, is_dataclass
 from typing import Any
@@ -12,7 +12,7 @@ from domain.seedwork.entity import Entity
 Relation = RelationshipProperty[Any]  # Any: of whatever classes
 
 ORDERING = "_refers_by_"
-"""How the names of those relationships begin that only order what is saved; nobody reads them."""
+"""The prefix of relationships that only order the statements of a flush; no code reads them."""
 
 
 def check(mapper: Mapper[Any], parts: list[Relation]) -> None:  # Any: of whatever class

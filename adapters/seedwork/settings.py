@@ -21,9 +21,9 @@ _DRIVERS = {
 }
 
 _SECRET = re.compile(r"([?&]\w*(?:password|secret|scram_\w+_key)=)[^&]*", re.IGNORECASE)
-"""A value in a URL's query that nobody may see; the password before the host SQLAlchemy hides by itself."""
+"""A secret in a URL's query. SQLAlchemy itself hides only the password before the host."""
 
-# at least a millisecond: PostgreSQL takes less for no limit at all
+# at least a millisecond: PostgreSQL rounds less to 0, which means no limit
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 
 
@@ -56,11 +56,11 @@ class DatabaseSettings(BaseSettings):
     database_statement_timeout_s: Seconds = 30.0
     """How long one statement may take, on PostgreSQL."""
     database_idle_timeout_s: Seconds = 60.0
-    """How long a block may do nothing before PostgreSQL ends it, for an idle block keeps locks and old rows."""
+    """How long a block may do nothing before PostgreSQL ends it: an idle block keeps locks and old rows."""
 
     database_pooler: bool = False
-    """Whether a pooler of transactions such as pgbouncer stands between. It would give prepared statements to the wrong
-    client, and refuses timeouts: set them by ALTER ROLE."""
+    """Whether the URL is that of a pooler of transactions, such as pgbouncer. It would give prepared statements to
+    the wrong client, and refuses timeouts: set them by ALTER ROLE."""
 
     @field_validator("database_url", "migration_database_url")
     @classmethod
@@ -89,7 +89,7 @@ class _Url(URL):
 
 
 def explain(error: ValidationError) -> str:
-    """Say which settings are not allowed, and why, in one line without a secret."""
+    """Return which settings are not allowed, and why, in one line without a secret."""
     return "; ".join(
         f"{'_'.join(map(str, problem['loc'])).upper()}: {problem['msg'].removeprefix('Value error, ')}"
         for problem in error.errors()
@@ -106,7 +106,7 @@ def _url(text: str) -> URL:
         url = url.set(drivername=_DRIVERS[url.drivername])
     except (ArgumentError, KeyError, ValueError):
         raise ValueError("write it like sqlite:///app.db or postgresql://user:password@host/database") from None
-    if "@" in (url.host or ""):  # a part of the password, which the driver would tell
+    if "@" in (url.host or ""):  # a part of the password, which the driver's error would show
         raise ValueError("write an @ of the password as %40")
     if url.drivername != "sqlite":
         if find_spec("psycopg") is None:

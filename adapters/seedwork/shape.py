@@ -77,20 +77,20 @@ class Shape:
             for column in self.table.columns
             if column.default is not None or column.server_default or column is self.table.autoincrement_column
         }
-        """The columns that may be left out of an INSERT, since something fills them."""
+        """The columns that may be left out of an INSERT, since a default fills them."""
 
-    def values(self, thing: object) -> Row:
-        """Return the values of a thing by column; without its version, and without what the database alone knows.
+    def values(self, instance: object) -> Row:
+        """Return the values of an object by column, without its version and without what only the database knows.
 
         Args:
-            thing: an instance of the mapped class, or another object with the same attributes.
+            instance: an instance of the mapped class, or another object with the same attributes.
         Raises: UnitOfWorkMisuse (an attribute is missing).
         """
         try:
-            values = self._values(thing)
+            values = self._values(instance)
             row: Row = dict(zip(self._plain, values if len(self._plain) > 1 else (values,), strict=True))
             for name, columns in self._composites:
-                row |= zip(columns, _composite_values(getattr(thing, name), len(columns)), strict=True)
+                row |= zip(columns, _composite_values(getattr(instance, name), len(columns)), strict=True)
         except AttributeError as error:
             raise UnitOfWorkMisuse(f"{self.kind.__name__} needs {', '.join(sorted(self._names))}: {error}.") from error
         return row
@@ -105,25 +105,25 @@ class Shape:
             row |= zip(columns, _composite_values(value, len(columns)) if is_composite else (value,), strict=True)
         return row
 
-    def new_values(self, thing: object) -> Row:
-        """Return the values of a thing that is inserted; what is None and has a default is left out.
+    def new_values(self, instance: object) -> Row:
+        """Return the values of a new object for an INSERT; what is None and has a default is left out.
 
-        Raises: UnitOfWorkMisuse (an attribute is missing, nothing would save it, or the thing was saved before).
+        Raises: UnitOfWorkMisuse (an attribute is missing, nothing would save it, or the object was saved before).
         """
-        self.check(thing)
-        row = self.values(thing)
+        self.check(instance)
+        row = self.values(instance)
         if self.defaulted:
             row = {column: value for column, value in row.items() if value is not None or column not in self.defaulted}
         return row
 
-    def check(self, thing: object) -> None:
-        """Check a new thing. Raises: UnitOfWorkMisuse (nothing would save an attribute, or it was saved before)."""
-        if self.version is not None and getattr(thing, "version", None):
+    def check(self, instance: object) -> None:
+        """Check a new object. Raises: UnitOfWorkMisuse (nothing would save an attribute, or it was saved before)."""
+        if self.version is not None and getattr(instance, "version", None):
             raise UnitOfWorkMisuse(NOT_NEW)
-        if isinstance(thing, self.kind):
+        if isinstance(instance, self.kind):
             return
-        kind: Any = type(thing)  # Any: to mypy a type is not hashable
-        given = [*getattr(thing, "__dict__", {}), *_slots(kind)]
+        kind: Any = type(instance)  # Any: to mypy a type is not hashable
+        given = [*getattr(instance, "__dict__", {}), *_slots(kind)]
         if unknown := [name for name in given if name not in self._names and not name.startswith("_")]:
             raise UnitOfWorkMisuse(
                 f"{self.kind.__name__} has no {', '.join(sorted(unknown))}: nothing would save it. Leave it out."
@@ -132,7 +132,7 @@ class Shape:
 
 @cache
 def shape_of(mapper: Mapper[Any]) -> Shape:  # Any: of an entity, or of a part
-    """Return the shape of a class, worked out once."""
+    """Return the shape of a class, made once."""
     return Shape(mapper)
 
 

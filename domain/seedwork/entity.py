@@ -71,7 +71,7 @@ class Entity(_Ruled):
             if rule := self.rules.get(name):
                 value = rule(value)
             elif name == "id" and checked_id(value) != self.__dict__.get("id", value):
-                raise InvalidValue("id", value, f"it is {self.id} for good")
+                raise InvalidValue("id", value, f"the entity keeps its id {self.id}")
             elif name == "version" and value != self.__dict__.get("version", 0):
                 raise InvalidValue("version", value, "the unit of work alone counts it")
             object.__setattr__(self, name, value)
@@ -86,7 +86,7 @@ class Entity(_Ruled):
         """Check that nobody has saved this entity since a caller read it.
 
         Args:
-            version: the version that the caller read; None where any will do.
+            version: the version that the caller read; None to accept any version.
         Raises: VersionMismatch (the entity has another version).
         """
         if version is not None and (type(version) is not int or version != self.version):

@@ -18,16 +18,16 @@ _short = Repr()
 _short.maxstring = _short.maxother = 60
 
 
-def shown(value: object) -> str:
-    """Return a value as a message shows it: short, and whatever it is."""
+def short_repr(value: object) -> str:
+    """Return the repr of any value, shortened for a message."""
     try:
         return _short.repr(value)
-    except Exception:  # whatever a foreign __repr__ raises; an int of more than 4300 digits does, too
+    except Exception:  # a __repr__ may raise anything; that of an int of more than 4300 digits does
         return f"<{type(value).__name__}>"
 
 
 class DomainError(Exception):
-    """A business rule refused the request; asking again in the same words will not help."""
+    """A business rule refused the request; the same request will be refused again."""
 
 
 class InvalidValue(DomainError, ValueError):
@@ -45,12 +45,12 @@ class InvalidValue(DomainError, ValueError):
     def __reduce__(self) -> tuple[type[Self], tuple[str, object, str]]:
         try:
             pickle.dumps(self.value)
-        except Exception:  # whatever a foreign object raises: the error must get through all the same
-            return type(self), (self.field, shown(self.value), self.rule)
+        except Exception:  # whatever the value raises: without it the error must reach the other process
+            return type(self), (self.field, short_repr(self.value), self.rule)
         return type(self), (self.field, self.value, self.rule)
 
     def __str__(self) -> str:
-        return f"{self.field} {shown(self.value)} is not allowed: {self.rule}."
+        return f"{self.field} {short_repr(self.value)} is not allowed: {self.rule}."
 
 
 class NotFound(DomainError, LookupError):
@@ -68,11 +68,11 @@ class NotFound(DomainError, LookupError):
 class AlreadyExists(DomainError):
     """A value that must be unique is in use.
 
-    A subclass is declared beside the unique constraint that it speaks for.
+    A subclass is declared beside a unique constraint, whose violation it reports.
     """
 
     message: ClassVar[str] = "is in use already: choose another one."
-    """What to say; a subclass says it as a whole sentence."""
+    """The end of the message; a subclass gives the whole message."""
 
     def __init__(self, *fields: str) -> None:
         super().__init__(*fields)
@@ -101,5 +101,6 @@ class VersionMismatch(DomainError):
 
     def __str__(self) -> str:
         return (
-            f"{self.entity} {self.id} has version {self.found}, not {shown(self.expected)}: read it again, then decide."
+            f"{self.entity} {self.id} has version {self.found}, not {short_repr(self.expected)}:"
+            " read it again, then decide."
         )

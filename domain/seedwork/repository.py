@@ -1,4 +1,4 @@
-"""The repository port: a collection of entities, spoken to in the same words for every aggregate."""
+"""The repository port: a collection of entities, with the same methods for every aggregate."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
@@ -28,7 +28,7 @@ class Page(Generic[T]):
 
     items: tuple[T, ...]
     next: UUID | None
-    """To be handed back as ``after`` for the page that follows; None on the last one."""
+    """Pass it as ``after`` to get the page that follows; None on the last one."""
 
 
 class Repository(ABC, Generic[E, Id]):
@@ -43,13 +43,13 @@ class Repository(ABC, Generic[E, Id]):
 
     @abstractmethod
     def add(self, entity: E) -> None:
-        """Put a new entity into the collection."""
+        """Add a new entity to the collection."""
 
     @abstractmethod
     def remove(self, entity: E) -> None:
-        """Take an entity out of the collection.
+        """Remove an entity from the collection.
 
-        Raises: the aggregate's NotFound (it was never put in, or was taken out already).
+        Raises: the aggregate's NotFound (it was never added, or was removed already).
         """
 
     @abstractmethod
@@ -61,7 +61,7 @@ class Repository(ABC, Generic[E, Id]):
 
         Args:
             id: the entity's id.
-            for_update: read it afresh, and lock it against other writers until the block ends.
+            for_update: read its current row, and lock it against other writers until the block ends.
         Raises: the aggregate's NotFound; InvalidValue (``id`` is not a UUID).
         """
         if (entity := self._load(checked_id(id), for_update=for_update)) is None:
@@ -93,7 +93,7 @@ class Repository(ABC, Generic[E, Id]):
     def stream(self) -> Iterator[E]:
         """Yield all entities in order of id, in constant memory.
 
-        They are for reading: to change one, get it by its id.
+        Only read them: to change one, get it by its id.
         """
 
     @abstractmethod
@@ -106,7 +106,7 @@ class Repository(ABC, Generic[E, Id]):
 
         Args:
             entities: new entities, or other objects with the same attributes (those of the class, without version).
-        Raises: UnitOfWorkMisuse (an attribute is missing, or the entity has no such one), and the constraint's error.
+        Raises: UnitOfWorkMisuse (an attribute is missing, or is none of the entity's), and the constraint's error.
         """
 
     def _one(self, **values: object) -> E | None:

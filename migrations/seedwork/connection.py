@@ -17,9 +17,9 @@ from adapters.seedwork.sqlalchemy.sqlite import create_private
 log = logging.getLogger("alembic.env")
 
 LOCK_WAIT_S = 5
-"""How long a statement waits for its lock on PostgreSQL, and whoever comes after it waits with it."""
+"""How long a statement waits for its lock on PostgreSQL; every later statement on the table waits with it."""
 PAUSE_S = (1, 5)
-"""How long the others may go on before it is tried again: at least, and at most."""
+"""How long it lets others work before it tries again: at least, and at most."""
 LOCK = 7_316_911_042  # any bigint, of this application alone
 HOLDER = text("""
     SELECT concat_ws(', ', 'pid ' || pid, application_name, 'user ' || usename, host(client_addr),
@@ -50,7 +50,7 @@ def connect(url: URL, wait_s: float) -> Generator[Connection]:
 
 
 def _lock(connection: Connection, wait_s: float) -> None:
-    deadline, told = time.monotonic() + wait_s, False
+    deadline, is_logged = time.monotonic() + wait_s, False
     while not connection.scalar(select(func.pg_try_advisory_lock(LOCK))):
         holder = connection.scalar(HOLDER) or "it has just ended"
         connection.rollback()  # hold no snapshot while waiting: CREATE INDEX CONCURRENTLY would wait for it
@@ -59,15 +59,15 @@ def _lock(connection: Connection, wait_s: float) -> None:
                 f"Another process is still migrating this database after {wait_s:g} s: {holder}."
                 " Wait for it, for longer with MIGRATION_WAIT_S; or end it: SELECT pg_terminate_backend(pid)"
             )
-        if not told:
+        if not is_logged:
             log.info("Waiting for another process that migrates this database: %s", holder)
-            told = True
+            is_logged = True
         time.sleep(0.2)
     connection.commit()  # else Alembic takes the transaction for its caller's, and never commits
 
 
 def tries_for_a_lock(wait_s: float) -> Retrying:
-    """Try again for so long while a statement can't have its lock. Its revision is undone; others go on meanwhile."""
+    """Try again, for ``wait_s`` seconds at the most, after a statement did not get its lock; its revision is undone."""
     return Retrying(
         retry=retry_if_exception(_lost_a_lock),
         stop=stop_after_delay(wait_s),
@@ -78,7 +78,7 @@ def tries_for_a_lock(wait_s: float) -> Retrying:
 
 
 def _lost_a_lock(error: BaseException) -> bool:
-    """Tell whether a lock timeout or a deadlock ended a statement on PostgreSQL; on SQLite BEGIN has waited already."""
+    """Return whether a lock timeout or a deadlock ended a statement on PostgreSQL. On SQLite BEGIN waits."""
     return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in {"55P03", "40P01"}
 
 
@@ -91,7 +91,7 @@ def _log_try(state: RetryCallState) -> None:
 
 
 def begin_for_all_or_nothing(connection: Connection) -> None:
-    """See to it that every transaction begins as its engine needs it, a caller's own on SQLite too."""
+    """Make every transaction begin as its engine needs it, on SQLite also one that a caller has begun."""
     if connection.dialect.name != "sqlite":
         event.listen(connection, "begin", _limit_lock_waits)
         return

@@ -18,7 +18,7 @@ from pydantic import ValidationError
 from sqlalchemy import Connection, MetaData, make_url
 from sqlalchemy.exc import DBAPIError
 
-import migrations.seedwork.sqlite  # noqa: F401  # what it defines Alembic finds by itself
+import migrations.seedwork.sqlite  # noqa: F401  # Alembic finds by itself what it defines
 from adapters.seedwork.settings import DatabaseSettings, explain
 from migrations.seedwork.connection import (
     begin_for_all_or_nothing,

@@ -1,6 +1,6 @@
 """Refuse revisions that would block or break a running application: squawk, on the SQL that PostgreSQL would get.
 
-``make check`` runs it as ``python -m migrations.seedwork.lint``. The only way past is a line in the revision:
+``make check`` runs it as ``python -m migrations.seedwork.lint``. Only a line in the revision allows one:
 
     # squawk: allow ban-drop-column: no release since 7 reads or writes it
 """
@@ -26,7 +26,7 @@ EXCLUDED = (
     "prefer-identity",
     "prefer-text-field",
     "require-lock-timeout",  # env.py sets it
-    "require-statement-timeout",  # a migration may take its time where it keeps nobody waiting
+    "require-statement-timeout",  # a migration may take long where it blocks nobody
 )
 STEP = re.compile(r"^-- Running upgrade .*?-> (\w+)$", re.MULTILINE)
 INDEX = re.compile(r'(CREATE (?:UNIQUE )?INDEX CONCURRENTLY )(?:IF NOT EXISTS )?("[^"]+"|\w+)', re.IGNORECASE)
@@ -38,7 +38,7 @@ MARKER = re.compile(r"^\s*# squawk: allow ([\w-]+)(?:: *(\S.*))?$", re.MULTILINE
 
 
 def refusals(config: Config) -> Iterator[str]:
-    """Say what is wrong with which revision."""
+    """Yield what is wrong, with the name of the revision."""
     script = ScriptDirectory.from_config(config)
     steps, error = render(config)
     for revision, findings in squawk(steps).items():
@@ -54,13 +54,13 @@ def refusals(config: Config) -> Iterator[str]:
 
 
 def render(config: Config) -> tuple[dict[str, str], Exception | None]:
-    """Return the SQL of each revision, and the error of the one of which there is none."""
+    """Return the SQL of each revision, and the error of the first one that has none."""
     config.attributes["url"] = "postgresql://"
     config.output_buffer = output = StringIO()
     error = None
     try:
         command.upgrade(config, "heads", sql=True)
-    except Exception as failure:  # whatever comes of a revision that reads rows
+    except Exception as failure:  # a revision that reads rows may raise anything
         error = failure
     _, *parts = STEP.split(output.getvalue())
     ended = {revision: sql.rpartition("COMMIT;") for revision, sql in zip(parts[::2], parts[1::2], strict=True)}
@@ -75,14 +75,14 @@ def squawk(steps: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
         return {}
     with TemporaryDirectory() as folder:
         for revision, sql in steps.items():
-            # squawk-ignore: a comment in a statement would be another way past
+            # squawk-ignore: by this comment a statement would allow itself
             Path(folder, f"{revision}.sql").write_text(as_repeatable(sql.replace("squawk-ignore", "")))
         run = [program, "--reporter=json", f"--exclude={','.join(EXCLUDED)}", "*.sql"]
-        said = subprocess.run(run, cwd=folder, check=False, capture_output=True, text=True)  # noqa: S603  # all ours
-    if said.stderr:
-        raise RuntimeError(said.stderr)
+        result = subprocess.run(run, cwd=folder, check=False, capture_output=True, text=True)  # noqa: S603  # no input of others
+    if result.stderr:
+        raise RuntimeError(result.stderr)
     found: dict[str, list[tuple[str, str]]] = {revision: [] for revision in steps}
-    for finding in json.loads(said.stdout):
+    for finding in json.loads(result.stdout):
         revision, rule = Path(finding["file"]).stem, finding["rule_name"]
         statement = " ".join("\n".join(steps[revision].splitlines()[finding["line"] : finding["line_end"] + 1]).split())
         advice = " ".join(filter(None, (finding["message"], finding["help"])))

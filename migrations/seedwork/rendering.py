@@ -1,4 +1,4 @@
-"""What autogenerate writes for the application's own column types, and for defaults that each engine spells its way."""
+"""What autogenerate writes for the application's own column types, and for defaults that differ between engines."""
 
 from typing import Literal
 
@@ -6,7 +6,7 @@ from alembic.autogenerate.api import AutogenContext
 from sqlalchemy import DefaultClause, false, func, true
 from sqlalchemy.types import TypeDecorator
 
-# Alembic alone would write what they are on the engine at hand: 0, which is no boolean for PostgreSQL
+# Alembic alone would write what they are on the connected engine: on SQLite 0, which PostgreSQL refuses
 DEFAULTS: dict[type, str] = {type(true()): "sa.true()", type(false()): "sa.false()", type(func.now()): "sa.func.now()"}
 
 

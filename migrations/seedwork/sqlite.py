@@ -11,7 +11,7 @@ TIMES = (Date, DateTime, Interval, Time)
 
 
 class CarefulSQLite(SQLiteImpl):
-    """Takes the place of Alembic's own implementation, as any does that names the same dialect, once it is imported."""
+    """Replaces Alembic's own implementation for SQLite, as every imported class does that names the same dialect."""
 
     __dialect__ = "sqlite"
 
@@ -21,7 +21,7 @@ class CarefulSQLite(SQLiteImpl):
         existing_transfer: dict[str, Any],  # Any: as Alembic has it
         new_type: TypeEngine[Any],
     ) -> None:
-        """Cast a column to its new type. Refuse a time: it is kept as a text, and the cast leaves its first digits."""
+        """Cast a column to its new type. Refuse a time: SQLite stores it as text, and the cast keeps its year."""
         as_it_is = existing_transfer["expr"]
         super().cast_for_batch_migrate(existing, existing_transfer, new_type)
         loses_time = isinstance(new_type, TIMES) or (
@@ -29,6 +29,6 @@ class CarefulSQLite(SQLiteImpl):
         )
         if loses_time and existing_transfer["expr"] is not as_it_is:
             raise CommandError(
-                f"The column {existing.name} would become {new_type!r}: of a time SQLite's CAST leaves the year."
+                f"The column {existing.name} would become {new_type!r}: SQLite's CAST keeps only the year of a time."
                 " Add a column of the new type, fill it by UPDATE, and drop the old one: docs/migrations.md"
             )

@@ -2,7 +2,7 @@
 
 import time
 from abc import ABC, abstractmethod
-from asyncio import _get_running_loop, current_task  # asked first, for current_task() raises where no loop runs
+from asyncio import _get_running_loop, current_task  # asked first: current_task() raises where no loop runs
 from dataclasses import dataclass
 from enum import Enum
 from threading import get_ident
@@ -17,7 +17,7 @@ class State(Enum):
     OPEN = "open"
     """Work is possible, and nothing is saved yet."""
     COMMITTING = "being committed"
-    """COMMIT is on its way: if the connection is lost now, nobody knows whether it arrived."""
+    """COMMIT is being sent: if the connection is lost now, nobody knows whether it arrived."""
     COMMITTED = "committed"
     """The work is saved: that of an inner block if every block around it commits too. No more is possible."""
     ROLLED_BACK = "rolled back"
@@ -45,7 +45,7 @@ class Block:
 
     @property
     def can_lose_changes(self) -> bool:
-        """Whether changes would be lost if the block were left now; a committed inner one hands them on."""
+        """Whether changes would be lost if the block were left now; a committed inner one passes them on."""
         return self.state is State.OPEN or (self.state is State.COMMITTED and not self.outer)
 
     def check(self, action: str, *, failed: bool) -> None:
@@ -70,7 +70,7 @@ def running_caller() -> object:
 
 
 class Steps(ABC):
-    """How a block begins, saves and ends: what an implementation says, each called only where the rules allow it."""
+    """How a block begins, saves and ends: each implementation has these methods, and ``Transaction`` calls them."""
 
     def pause(self, seconds: float) -> None:
         """Wait before a new try."""

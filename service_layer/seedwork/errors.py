@@ -10,15 +10,15 @@ TransactionError
 ├── StatementTimeout       a statement took too long
 ├── StorageFailure         the disk is full, or the database file can't be used
 ├── SchemaOutdated         the database's schema is not the one that this code needs
-└── ConstraintViolated     a constraint refused the data, and no rule of the domain speaks for it
+└── ConstraintViolated     a constraint refused the data, and no error of the domain is declared for it
     └── ReferenceViolated  that constraint is a foreign key
 """
 
-# What more than one place has to say.
+# Messages that more than one module raises.
 OVERTAKEN = "Another transaction changed the same data first. Run the whole block anew."
 LOCKED = (
     "Another transaction has kept the data locked for too long. Run the whole block anew; or, if that transaction is"
-    " the waiting code's own, hand its unit of work on instead of opening a second one."
+    " the waiting code's own, pass its unit of work on instead of opening a second one."
 )
 NOT_NEW = "add() of an entity that this block has removed or another block got. Get it again in this one."
 COPIED = (
@@ -30,7 +30,7 @@ ENDED = (
     "A statement has ended the transaction of the block, which the unit of work alone does. What the block wrote before"
     " is saved or lost, as the statement says. Write uow.commit() or uow.rollback() instead."
 )
-SHARED_PART = "A part belongs to two. Take it out of the one before the other gets it, or make a new one for each."
+SHARED_PART = "A part belongs to two owners. Remove it from one before the other gets it, or make a new part for each."
 WRITE_IN_READING_BLOCK = "A write in a reading block, which saves nothing. To write, open it by: with uow:"
 
 
@@ -78,7 +78,7 @@ class FailedTransaction(TransactionError):
 
 
 class ConcurrencyConflict(TransactionError):
-    """Another transaction was faster, or held a lock for too long. Nothing was saved; run the whole block anew."""
+    """Another transaction was first, or held a lock for too long. Nothing was saved; run the whole block anew."""
 
 
 class DatabaseUnavailable(TransactionError):
@@ -86,7 +86,7 @@ class DatabaseUnavailable(TransactionError):
 
 
 class CommitOutcomeUnknown(TransactionError):
-    """The connection was lost while COMMIT was on its way: the changes are saved, or they are not.
+    """The connection was lost during COMMIT: the changes are saved, or they are not.
 
     Find out before doing them again. A request that carries an id, ``register_user(..., user_id=...)``, can simply be
     repeated.
@@ -102,12 +102,12 @@ class StorageFailure(TransactionError):
 
 
 class SchemaOutdated(TransactionError):
-    """The database's schema is not the one that this code needs: it mostly wants ``alembic upgrade head``."""
+    """The database's schema is not the one that this code needs: in most cases run ``alembic upgrade head``."""
 
 
 class ConstraintViolated(TransactionError):
-    """The database refused the data by a constraint for which no error of the domain is declared."""
+    """The database refused the data by a constraint without a declared error of the domain."""
 
 
 class ReferenceViolated(ConstraintViolated):
-    """A row would refer to one that does not exist, or one that others refer to would go."""
+    """A row would refer to one that does not exist, or one that others refer to would be removed."""

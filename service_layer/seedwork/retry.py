@@ -56,7 +56,9 @@ def retry_transient(
         started = monotonic()
         try:
             return function(uow, *args, **kwargs)
-        except TransactionError as error:  # the first try stays outside tenacity, which would cost it 30 us
+        except (
+            TransactionError
+        ) as error:  # the first try stays outside tenacity: a call that needs no other one pays nothing
             left = SECONDS - (monotonic() - started)
             if uow.is_open or not is_transient(error) or left <= 0:
                 raise
@@ -68,7 +70,7 @@ def retry_transient(
 
 
 def is_transient(error: BaseException) -> bool:
-    """Tell whether a new try may succeed: nothing was saved, and a new transaction sees the state of its time."""
+    """Return whether a new try may succeed: nothing was saved, and a new transaction reads what is stored then."""
     if isinstance(error, FailedTransaction):
         return is_transient(error.failure)
     return isinstance(error, ConcurrencyConflict | DatabaseUnavailable)
@@ -87,7 +89,7 @@ def _refuse_what_cannot_be_rerun(function: Callable[..., object]) -> None:
 
 _retrying = Retrying(
     retry=retry_if_exception(is_transient),
-    # The second try comes at once: a server that has restarted is there. The others are spread over 5 to 10 seconds.
+    # The second try comes at once: a server that was restarted answers it. The others are spread over 5 to 10 seconds.
     wait=wait_exponential(0.05, max=1.25) + wait_random_exponential(0.05, max=1.25),
     before_sleep=before_sleep_log(log, logging.WARNING),
     reraise=True,

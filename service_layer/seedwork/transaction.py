@@ -42,7 +42,7 @@ class Transaction(Steps):
 
     def __init__(self, isolation_level: str | None = None, *levels: str) -> None:
         if isolation_level not in {None, *levels}:
-            raise UnitOfWorkMisuse(f"Isolation level {isolation_level!r} is not here. Use {' or '.join(levels)}.")
+            raise UnitOfWorkMisuse(f"There is no isolation level {isolation_level!r}. Use {' or '.join(levels)}.")
         self.isolation_level = isolation_level
         self.block: Block | None = None
         """The innermost open block, for implementations."""
@@ -55,7 +55,7 @@ class Transaction(Steps):
         return self.block is not None
 
     def require_closed(self, what: str) -> None:
-        """Raise UnitOfWorkMisuse if a block is open; ``what`` says who needs its own: "archive() commits batches"."""
+        """Raise UnitOfWorkMisuse if a block is open; ``what`` is the reason: "archive() commits batches"."""
         if self.block:
             raise UnitOfWorkMisuse(f"{what}, so it can't be a step of an open block. Call it outside of: with uow:")
 
@@ -104,7 +104,7 @@ class Transaction(Steps):
         try:
             self._commit()
         except BaseException as error:
-            block.fail(error, lost=True)  # what is left of it nobody knows, so the blocks around can't be saved either
+            block.fail(error, lost=True)  # nobody knows what it has saved, so the blocks around can't be saved either
             raise
         block.state = State.COMMITTED
         if block.outer:
@@ -122,7 +122,7 @@ class Transaction(Steps):
 
         Args:
             action: what the caller wrote, for the message.
-            failed: whether a block in which something has failed will do.
+            failed: whether a block in which something has failed is accepted too.
         Raises: UnitOfWorkMisuse (no block is open, its work has ended, or another thread or task opened it),
             FailedTransaction (something failed in it before).
         """

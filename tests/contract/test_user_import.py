@@ -100,7 +100,7 @@ def test_one_bad_row_refuses_the_whole_import(
     assert names(new_unit) == []
 
 
-def test_bad_rows_can_be_left_out_and_are_told_in_order(
+def test_bad_rows_can_be_left_out_and_are_reported_in_order(
     uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(user_import, "BATCH", 3)
@@ -166,8 +166,8 @@ class Raced:
         raced = self
 
         class Repository(SqlAlchemyUserRepository):
-            def rivals(self, candidates: Sequence[UserValues]) -> list[User]:
-                found = super().rivals(candidates)
+            def conflicting(self, candidates: Sequence[UserValues]) -> list[User]:
+                found = super().conflicting(candidates)
                 for email in islice(raced.emails, 1):
                     users.register_user(raced.new_unit(), name="Rival", age=1, email=email)
                 return found

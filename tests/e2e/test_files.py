@@ -116,7 +116,7 @@ def test_the_good_rows_can_be_imported_and_the_bad_ones_listed(run: Run, write: 
     assert names(run) == ["Bob", "John Doe", "Ann"]
 
 
-def test_a_bad_row_on_postgresql_is_told_without_words_of_the_driver(
+def test_a_bad_row_on_postgresql_is_reported_without_words_of_the_driver(
     run: Run, write: Write, postgresql_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", postgresql_url)

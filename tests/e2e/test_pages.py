@@ -78,14 +78,14 @@ def test_the_request_that_it_follows_sends_the_statements_that_it_shows(sqlite_u
     assert [" ".join(statement.split()) for statement in sent] == shown.splitlines()[1:-1]
 
 
-def test_the_files_that_a_fork_is_told_of_are_there() -> None:
+def test_the_files_that_the_page_on_forking_names_are_there() -> None:
     named = set(re.findall(r"`([\w/]+/(?:[\w.]+\.py)?)`", FORKING.read_text()))
 
     assert {"domain/user.py", "tests/seedwork/ordering.py", "migrations/versions/"} <= named
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []
 
 
-def test_the_lines_of_registration_that_a_fork_is_told_of_are_there() -> None:
+def test_the_lines_of_registration_that_the_page_on_forking_names_are_there() -> None:
     lines = re.findall(r"^\| `([\w/]+\.py)`[^|]*\| `(.+)` \|$", FORKING.read_text(), re.MULTILINE)
 
     assert len(lines) == 5

@@ -43,11 +43,11 @@ def load(new_unit: New, entity: Any) -> Any:
         return repository(uow, type(entity)).get(entity.id)
 
 
-def values_of(thing: object) -> object:
+def values_of(instance: object) -> object:
     """Return what an object holds, parts as a set of what they hold."""
-    shape = shape_of(inspect(type(thing)))
-    parts = {part.name: sorted(map(values_of, part.of(thing)), key=repr) for part in shape.parts}
-    return shape.values(thing) | parts
+    shape = shape_of(inspect(type(instance)))
+    parts = {part.name: sorted(map(values_of, part.of(instance)), key=repr) for part in shape.parts}
+    return shape.values(instance) | parts
 
 
 # ---- the checks -----------------------------------------------------------------------------------------------------

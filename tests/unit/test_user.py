@@ -88,7 +88,7 @@ def test_an_id_is_set_once() -> None:
     john = a_user()
 
     john.id = john.id
-    with pytest.raises(InvalidValue, match=f"it is {john.id} for good"):
+    with pytest.raises(InvalidValue, match=f"the entity keeps its id {john.id}"):
         john.id = UserId(new_id())
 
 

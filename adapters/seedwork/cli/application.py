@@ -1,4 +1,4 @@
-"""How a command gets at the application: started when it is needed, closed when the command is done."""
+"""How a command starts the application when it needs it, and closes it at its end."""
 
 import gc
 import logging
@@ -17,7 +17,7 @@ S = TypeVar("S", bound="DatabaseSettings")
 C = TypeVar("C")
 
 PATIENCE_S = 3_600
-"""How long a person at a prompt or in a pager may think. Of a service PostgreSQL ends an idle block much sooner."""
+"""How long a person at a prompt or in a pager may think. In a service PostgreSQL ends an idle block much sooner."""
 
 
 @contextmanager
@@ -44,8 +44,8 @@ def started(bootstrap: Callable[[S], AbstractContextManager[C]], settings: type[
 
 @contextmanager
 def explained() -> Generator[None]:
-    """Say in one line what is wrong with a setting, or what the database refuses. Raises: TyperException."""
-    # late: these take 0.4 s, which --help and the shell's completion do without
+    """Report in one line what is wrong with a setting, or what the database refuses. Raises: TyperException."""
+    # imported here: --help and the shell's completion do not need them, and would take 0.4 s longer
     from pydantic import ValidationError
     from sqlalchemy.exc import DBAPIError
 
@@ -61,7 +61,7 @@ def explained() -> Generator[None]:
 
 @contextmanager
 def _rare_collections() -> Generator[None]:
-    """Let the garbage collector look rarely, and not at what was loaded: it would take a third of a long command."""
+    """Run the garbage collector rarely, and not on what exists now: it would take a third of a long command's time."""
     thresholds = gc.get_threshold()
     gc.freeze()
     gc.set_threshold(50_000)

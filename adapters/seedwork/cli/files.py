@@ -14,7 +14,7 @@ import typer
 from domain.seedwork.errors import InvalidValue
 
 MAX_LINE = 100_000
-"""How many characters a line may have: in a file that is no text the first line would fill the memory."""
+"""How many characters a line may have: the first line of a file that is no text could fill the memory."""
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a cell begins that a spreadsheet runs; the last four are in full width. Source: OWASP, CSV Injection."""
@@ -31,11 +31,11 @@ class Format(StrEnum):
 
     @classmethod
     def of(cls, path: Path) -> Self:
-        """Tell a file's format by its name; where that says nothing, it is CSV."""
+        """Return the format that a file's name stands for; CSV where it stands for none."""
         return cls("jsonl" if path.suffix.lower() in {".jsonl", ".ndjson"} else "csv")
 
 
-class Row(dict[str, Any]):  # Any: what a file says, before anybody has judged it
+class Row(dict[str, Any]):  # Any: what a file says, before a rule has checked it
     """A row that was read: its values by column."""
 
     __slots__ = ("line",)
@@ -75,7 +75,7 @@ def row_writer(
     """Return what writes an object as a row.
 
     Args:
-        file: where to.
+        file: the file to write.
         format: CSV, which begins with a row of the names, or JSON Lines.
         names: the attributes to write.
         spreadsheet: whether a text in CSV that a spreadsheet would run as a formula gets a ' before it, which makes it
@@ -127,7 +127,7 @@ def _csv_rows(lines: _Lines, columns: Columns, required: set[str]) -> Iterator[t
                         UnreadableRow("row", values, f"it must have {len(names)} values, one for each name in line 1"),
                     )
                 line = lines.number + 1
-        except csv.Error as error:  # the reader begins anew after it
+        except csv.Error as error:  # the reader goes on after it
             yield line, UnreadableRow("row", f"in lines {line} to {lines.number}", f"it must be CSV ({error})")
             line = lines.number + 1
         else:

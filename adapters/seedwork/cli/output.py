@@ -42,19 +42,19 @@ def show_saved(kind: "type[DataclassInstance]", values: "Sequence[DataclassInsta
 
 
 class SavedButNotPrinted(typer.TyperException):
-    """A command has saved its work, and could not print it: no failure, for whoever repeats it would do it twice."""
+    """A command has saved its work, and could not print it. It is no failure: repeated, it would do its work twice."""
 
     exit_code = 0
 
 
 def silence(stream: TextIO) -> None:
-    """Drop what a stream still holds that takes no more: Python would try again at its end, and exit with 120."""
+    """Drop what a broken stream still has to write: at exit Python would try again, and return the status 120."""
     with suppress(OSError):  # a stream without a descriptor
         os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _json_lines(values: "Sequence[DataclassInstance]") -> str:
-    # outside Unicode a letter is escaped, not replaced: to a program the value stays what it is
+    # where the encoding has no such letter it is escaped, not replaced: a program reads the same value
     ascii = not sys.stdout.encoding.lower().startswith("utf")
     return "".join(f"{json.dumps(asdict(value), default=str, ensure_ascii=ascii)}\n" for value in values)
 

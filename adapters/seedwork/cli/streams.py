@@ -49,7 +49,7 @@ def open_output(path: Path) -> Generator[BinaryIO]:
     """
     with _target(path) as file, _progress(hidden=file.isatty()) as progress:
         advance = partial(progress.advance, progress.add_task("Writing", total=None))
-        with closing(_Counted(file, advance)) as counted:  # whose buffer has nothing to write any more after a failure
+        with closing(_Counted(file, advance)) as counted:  # after a failure the buffer must write no more
             buffer = io.BufferedWriter(counted, CHUNK)
             yield buffer
             buffer.flush()
@@ -79,7 +79,7 @@ def _target(path: Path) -> Generator[BinaryIO]:
         with _replacement(Path(os.path.realpath(path)), mode) as file:
             yield file
     except OSError as error:
-        error.filename = path  # nobody knows the name of the part
+        error.filename = path  # the user has never seen the name of the part
         raise
 
 
@@ -87,7 +87,7 @@ def _target(path: Path) -> Generator[BinaryIO]:
 def _replacement(target: Path, mode: int | None) -> Generator[BinaryIO]:
     part = target.with_name(f".{token_hex(16)}.part")
     with ExitStack() as at_end:
-        # x: a file that is there already, or a link that somebody has planted, is refused
+        # x: a file that is there already, or a link in its place, is refused
         with open(part, "xb", opener=partial(os.open, mode=0o666 if mode is None else 0o600)) as file:
             at_end.callback(part.unlink, missing_ok=True)
             if mode is not None:
@@ -104,7 +104,7 @@ def _progress(*, hidden: bool = False) -> Progress:
 
 
 class _Counted(io.RawIOBase):
-    """Counts the bytes that are written through it; of rich's own only those that are read are counted."""
+    """Counts the bytes that are written through it; rich counts only those that are read."""
 
     def __init__(self, stream: BinaryIO, advance: Callable[[int], None]) -> None:
         self._stream = stream

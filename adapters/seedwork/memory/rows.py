@@ -29,50 +29,52 @@ _dialect = _Dialect()
 
 @dataclass(frozen=True)
 class Written:
-    """A row that is to be stored, and the object whose it is."""
+    """A row to store, and the object that it belongs to."""
 
     key: Key
     row: Row
     shape: Shape
-    thing: object
+    instance: object
 
     def show(self) -> None:
-        """Show in the object what the database made."""
+        """Copy what the database made into the object."""
         for column, attribute in self.shape.columns.items():
-            if attribute not in vars(self.thing) or column in _made_by_the_database(self.shape.table):
-                vars(self.thing)[attribute] = _result(self.shape.table.c[column])(self.row[column])
+            if attribute not in vars(self.instance) or column in _made_by_the_database(self.shape.table):
+                vars(self.instance)[attribute] = _result(self.shape.table.c[column])(self.row[column])
         if version := self.shape.version:
-            vars(self.thing)["version"] = self.row[version]
-        inspect(self.thing).committed_state.clear()
+            vars(self.instance)["version"] = self.row[version]
+        inspect(self.instance).committed_state.clear()
 
 
-def written(shape: Shape, thing: object, stored: Aggregate, given: Row, number: Callable[[], int]) -> Iterator[Written]:
+def written(
+    shape: Shape, instance: object, stored: Aggregate, given: Row, number: Callable[[], int]
+) -> Iterator[Written]:
     """Yield the row of an object, and those of its parts.
 
     Args:
         shape: what it consists of.
-        thing: an instance of the mapped class, or another object with the same attributes.
+        instance: an instance of the mapped class, or another object with the same attributes.
         stored: the rows that are there already, those of the aggregate among them.
-        given: the values of those columns that it does not know itself.
-        number: makes a primary key where the database does.
-    Raises: UnitOfWorkMisuse (a new thing lacks an attribute, or nothing would save one).
+        given: the values of the columns that the object has no attribute for.
+        number: makes a primary key where a database would make one.
+    Raises: UnitOfWorkMisuse (a new object lacks an attribute, or has one that nothing would save).
     """
-    raw = bound(shape.table, shape.values(thing)) | given
+    raw = bound(shape.table, shape.values(instance)) | given
     for column in shape.key:
         if raw.get(column) is None:
             raw[column] = number()
     key = shape.table, tuple(raw[column] for column in shape.key)
     if key not in stored:
-        shape.check(thing)
+        shape.check(instance)
         row = {column.key: _default(column, raw.get(column.key)) for column in shape.table.columns}
     else:
-        changed = inspect(thing).committed_state  # SQLAlchemy does not see what changes inside a value either
+        changed = inspect(instance).committed_state  # as in SQLAlchemy, a change inside a value does not count
         row = stored[key] | given | {name: raw[name] for name in raw if shape.columns.get(name) in changed}
         if row != stored[key]:
             row |= {name: made for name, made in _updates(shape.table) if row[name] == stored[key][name]}
-    yield Written(key, row, shape, thing)
+    yield Written(key, row, shape, instance)
     for part in shape.parts:
-        for owned in part.of(thing):
+        for owned in part.of(instance):
             yield from written(part.shape, owned, stored, part.key_to(row), number)
 
 
@@ -90,19 +92,19 @@ def build(shape: Shape, key: Key, aggregate: Aggregate, known: dict[Key, Value])
     """Return the object of a row, with its parts: the known one, brought up to date, or a new one."""
     if key not in known:
         known[key] = shape.mapper.class_manager.new_instance()
-    thing, row = known[key], aggregate[key]
-    shown = cast("dict[str, Value]", vars(thing))
+    instance, row = known[key], aggregate[key]
+    values = cast("dict[str, Value]", vars(instance))
     for attribute in shape.attributes:
-        shown.pop(attribute, None)
+        values.pop(attribute, None)
     for column, attribute in shape.columns.items():
-        shown[attribute] = _result(shape.table.c[column])(row[column])
+        values[attribute] = _result(shape.table.c[column])(row[column])
     for part in shape.parts:
         owner = part.key_to(row).items()
         keys = [key for key, row in aggregate.items() if key[0] is part.shape.table and owner <= row.items()]
         parts = [build(part.shape, key, aggregate, known) for key in _in_order(shape, part, keys, aggregate)]
-        set_committed_value(thing, part.name, parts if part.many else next(iter(parts), None))
-    inspect(thing).committed_state.clear()
-    return thing
+        set_committed_value(instance, part.name, parts if part.many else next(iter(parts), None))
+    inspect(instance).committed_state.clear()
+    return instance
 
 
 def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) -> list[Key]:

@@ -1,4 +1,4 @@
-"""A transaction in memory: what it has handed out and taken in, and what becomes of that."""
+"""A transaction in memory: the entities that were loaded, added and removed in it, and how they are saved."""
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -36,7 +36,7 @@ class InMemorySession:
         self._savepoints: list[tuple[Rows, int, int]] = []
 
     def add(self, entity: Entity) -> None:
-        """Take a new entity in, to be inserted at the next flush; or take a removal back."""
+        """Add a new entity, which the next flush inserts; or undo a removal."""
         if inspect(entity).obj() is not entity:
             raise errors.UnitOfWorkMisuse(errors.COPIED)
         key = _key(entity)
@@ -93,16 +93,16 @@ class InMemorySession:
             self._write(groups, stored)
             for row in chain(*groups):
                 row.show()
-                self._known[row.key] = row.thing
+                self._known[row.key] = row.instance
             self._inserted += self._new.values()
             self._held |= {_key(entity): entity for entity in self._new.values()}
             self._deleted += self._removed.values()
             self._new, self._removed = {}, {}
 
-    def insert_many(self, shape: Shape, things: Iterable[object]) -> None:
+    def insert_many(self, shape: Shape, instances: Iterable[object]) -> None:
         self.flush()
         with self._noting_failures():
-            if groups := [self._rows_of(thing, {}, 1, shape) for thing in things]:
+            if groups := [self._rows_of(instance, {}, 1, shape) for instance in instances]:
                 self._write(groups, {})
 
     def savepoint(self) -> None:
@@ -110,7 +110,7 @@ class InMemorySession:
         self._savepoints.append((self._begin(), len(self._inserted), len(self._deleted)))
 
     def commit(self) -> None:
-        """Forget the innermost savepoint, or else save everything in the store and let the next writer in."""
+        """Release the innermost savepoint, or else save everything in the store and let the next writer begin."""
         if self._savepoints:
             self._savepoints.pop()
             return
@@ -133,7 +133,7 @@ class InMemorySession:
                 self.hold(_shape(entity), key)
 
     def close(self) -> None:
-        """Forget what was not committed, and let the next writer in."""
+        """Drop what was not committed, and let the next writer begin."""
         self._unsave(0)
         if self._is_writing:
             self._is_writing = False
@@ -150,10 +150,10 @@ class InMemorySession:
     def _stored(self, key: Key) -> Aggregate:
         return self._begin().get(key[0], {}).get(key[1], {})
 
-    def _rows_of(self, thing: object, stored: Aggregate, step: int, shape: Shape | None = None) -> list[Written]:
-        shape = shape or _shape(thing)
-        version = {str(shape.version): getattr(thing, "version", 0) + step}
-        return list(written(shape, thing, stored, version, self._store.next_number))
+    def _rows_of(self, instance: object, stored: Aggregate, step: int, shape: Shape | None = None) -> list[Written]:
+        shape = shape or _shape(instance)
+        version = {str(shape.version): getattr(instance, "version", 0) + step}
+        return list(written(shape, instance, stored, version, self._store.next_number))
 
     def _is_changed(self, key: Key) -> bool:
         stored = self._stored(key)
@@ -170,15 +170,15 @@ class InMemorySession:
             raise
 
     def _write(self, groups: list[list[Written]], stored: Aggregate) -> None:
-        """Put the rows of whole aggregates into the place of those that are stored."""
+        """Replace the stored rows of whole aggregates."""
         if self.is_read_only:
             raise errors.UnitOfWorkMisuse(errors.WRITE_IN_READING_BLOCK)
         self._unit.working_block("flush()").changed = True
         self._constraints = constraints = self._constraints or Constraints(self._begin())
         rows: dict[Key, Written] = {}
         for row in chain(*groups):
-            other = rows[row.key].thing if row.key in rows else self._known.get(row.key)
-            if other is row.thing and (row.key in rows or (row.key not in stored and row.key in constraints)):
+            other = rows[row.key].instance if row.key in rows else self._known.get(row.key)
+            if other is row.instance and (row.key in rows or (row.key not in stored and row.key in constraints)):
                 raise errors.UnitOfWorkMisuse(errors.SHARED_PART)
             if row.key in rows:
                 raise error_of(row.key[0].primary_key)
@@ -192,8 +192,8 @@ class InMemorySession:
         del self._inserted[start:]
 
 
-def _shape(thing: object) -> Shape:
-    return shape_of(inspect(type(thing)))
+def _shape(instance: object) -> Shape:
+    return shape_of(inspect(type(instance)))
 
 
 def _key(entity: Entity) -> Key:

@@ -35,7 +35,7 @@ class InMemoryStore:
         self.rows: Rows = {}
         """What is committed. Replaced as a whole and never changed, so that whoever holds it has a snapshot."""
         self.next_number = count(1).__next__
-        """Makes a primary key, where the database does."""
+        """Makes a primary key where a database would make one."""
 
 
 class Constraints:
@@ -59,8 +59,8 @@ class Constraints:
         """Update, insert, then delete, in SQLAlchemy's order, which decides when a unique value is free.
 
         Args:
-            rows: those that are to be there.
-            stored: those in whose place they come.
+            rows: the new rows.
+            stored: the rows that they replace.
         Returns: the keys of the deleted ones.
         Raises: the error of a primary or a unique key, ConstraintViolated, ReferenceViolated.
         """
@@ -133,7 +133,7 @@ def _unique_keys(table: Table) -> tuple[UniqueConstraint | Index, ...]:
 
 
 def _is_whole(index: Index) -> bool:
-    """Whether an index has columns alone, and all rows: the others only a database understands."""
+    """Whether an index covers all rows and has columns alone; others only a database can check."""
     partial = any(index.dialect_options[name]["where"] is not None for name in ("sqlite", "postgresql"))
     return not partial and all(isinstance(expression, Column) for expression in index.expressions)
 

@@ -29,7 +29,7 @@ async def run(function: Callable[Concatenate[U, P], T], uow: U, /, *args: P.args
         order = await run(place_order, container.unit_of_work(), number="A-1")
 
     The function must not wait for anything but the database. Cancelled, its block is rolled back and its connection
-    given back; while COMMIT is on its way, it may be saved all the same. A unit of work belongs to one task.
+    given back; cancelled during COMMIT, it may be saved nevertheless. A unit of work belongs to one task.
     """
     return await in_bridge(partial(function, uow, *args, **kwargs))
 

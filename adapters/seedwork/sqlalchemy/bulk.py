@@ -1,4 +1,4 @@
-"""Many entities in few statements, past the unit of work's tracking of each."""
+"""Insert many entities by few statements; the unit of work does not track them."""
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -9,23 +9,27 @@ from sqlalchemy.orm import Session
 from adapters.seedwork.shape import Row, Shape
 
 
-def insert_rows(session: Session, shape: Shape, things: Sequence[object], given: Iterable[Row]) -> None:
-    """Insert new things by one INSERT, and their parts by one after it for each relationship.
+def insert_rows(session: Session, shape: Shape, instances: Sequence[object], given: Iterable[Row]) -> None:
+    """Insert new objects by one INSERT, and their parts by one after it for each relationship.
 
     Args:
         session: flushed.
-        shape: what the things consist of.
-        things: instances of the mapped class, or other objects with the same attributes.
-        given: for each thing the values of those columns that it does not know itself.
+        shape: what the objects consist of.
+        instances: instances of the mapped class, or other objects with the same attributes.
+        given: for each object the values of the columns that it has no attribute for.
     Raises: UnitOfWorkMisuse (an attribute is missing, or nothing would save it).
     """
-    rows = list(map(shape.new_values, things))
+    rows = list(map(shape.new_values, instances))
     for row, more in zip(rows, given, strict=False):
         row.update(more)
     # a statement has one set of columns, and what is None may leave its column to a default
     for _, group in groupby(rows, key=Row.keys) if shape.defaulted else ((None, rows),):
         session.execute(insert(shape.table), list(group))
     for part in shape.parts:
-        owned = [(thing, part.key_to(row)) for owner, row in zip(things, rows, strict=True) for thing in part.of(owner)]
+        owned = [
+            (instance, part.key_to(row))
+            for owner, row in zip(instances, rows, strict=True)
+            for instance in part.of(owner)
+        ]
         if owned:
-            insert_rows(session, part.shape, [thing for thing, _ in owned], [key for _, key in owned])
+            insert_rows(session, part.shape, [instance for instance, _ in owned], [key for _, key in owned])

@@ -1,4 +1,4 @@
-"""Which error of a driver means what. They are told apart by code: SQLSTATE, or SQLite's name of a result code.
+"""What each error of a driver means, by its code: SQLSTATE, or SQLite's name of a result code.
 
 Source: PostgreSQL, appendix A (error codes); SQLite, "Result and Error Codes".
 """
@@ -79,7 +79,7 @@ def meaning_of(error: BaseException, block: Block | None, dialect: Dialect, *, l
     """Return what a driver's error means; None where it is of no special kind, such as a mistake in a statement.
 
     Args:
-        error: the driver's error; what it tells of rows and values is taken out of it.
+        error: the driver's error; what it says about rows and values is removed from it.
         block: the unit of work's block in which it happened, if any.
         dialect: that of the database, which shortens long names.
         lost: whether the connection was lost.
@@ -105,7 +105,7 @@ def meaning_of(error: BaseException, block: Block | None, dialect: Dialect, *, l
 
 
 def _remove_contents(error: BaseException, code: str) -> None:
-    """Leave of PostgreSQL's error its first line, for DETAIL and CONTEXT show rows; and nothing that quotes values."""
+    """Keep only the first line of PostgreSQL's error, since DETAIL and CONTEXT show rows; remove quoted values, too."""
     if primary := getattr(getattr(error, "diag", None), "message_primary", None):
         quotes = code.startswith("22") or code in {"42704", "P0001"}
         error.args = (re.sub("\".*\"|'.*'", "...", primary, flags=re.DOTALL) if quotes else primary,)
@@ -115,7 +115,7 @@ def _broken_constraint(error: BaseException, code: str, dialect: Dialect) -> Exc
     if code in {"23001", "23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}:
         return ReferenceViolated(REFERENCE)
     if diagnosis := getattr(error, "diag", None):
-        # an extension may say the name in its words alone, with the number of a shard behind it
+        # an extension may give the name in its message alone, and add the number of a shard to it
         named = re.search('constraint "(.*?)"', str(error))
         broken: str = diagnosis.constraint_name or (named and named[1]) or diagnosis.column_name or ""
         names = {broken, re.sub(r"_\d+$", "", broken)}

@@ -1,4 +1,4 @@
-"""Engines and sessions: what SQLite and PostgreSQL each need, how a transaction begins, who hears of a failure."""
+"""Engines and sessions: what SQLite and PostgreSQL each need, how a transaction begins, how a failure is reported."""
 
 import logging
 from contextlib import suppress
@@ -62,11 +62,11 @@ def session_factory(engine: Engine) -> sessionmaker[UnitSession]:
 
 
 def _sqlite_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatever the driver takes
-    # the driver begins nothing by itself, do_begin does
+    # no transaction that the driver begins by itself: do_begin begins each
     return {"isolation_level": None, "timeout": settings.database_lock_timeout_s}
 
 
-# a peer that fell silent is given up after 5 s of connecting, or 10 + 3 x 5 s of waiting, not after two hours
+# a server that no longer answers is given up after 5 s of connecting, or 10 + 3 x 5 s of waiting, not after two hours
 _PATIENCE = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -77,8 +77,8 @@ _PATIENCE = {
 
 
 def _postgresql_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatever the driver takes
-    said = settings.url.normalized_query  # which wins
-    options: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in said}
+    in_url = settings.url.normalized_query  # it wins over what is set here
+    options: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in in_url}
     if settings.database_pooler:
         return {**options, "prepare_threshold": None}
     limits = {
@@ -87,7 +87,7 @@ def _postgresql_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: w
         "idle_in_transaction_session_timeout": settings.database_idle_timeout_s,
     }
     flags = [f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items()]
-    return {**options, "options": " ".join((*flags, *said.get("options", ())))}
+    return {**options, "options": " ".join((*flags, *in_url.get("options", ())))}
 
 
 def _prepare_sqlite(lock_timeout_s: float, connection: SQLiteConnection, entry: ConnectionPoolEntry) -> None:
@@ -131,7 +131,7 @@ def _replace_if_closed(_driver: object, entry: ConnectionPoolEntry, _connection:
 
 
 def _translate(context: ExceptionContext) -> None:
-    """Raise what a driver's error means, in the place where it happens. Whatever it is, the block has failed."""
+    """Raise what a driver's error means, in the place where it happens. After any error the block has failed."""
     connection, error, wrapped = context.connection, context.original_exception, context.sqlalchemy_exception
     session = session_of(connection.info) if connection else None
     meaning = None
@@ -153,14 +153,14 @@ def _translate(context: ExceptionContext) -> None:
 
 
 def _has_ended(connection: Connection) -> bool:
-    """Tell whether SQLite has ended the transaction by itself, as on a full disk: all that followed would be kept."""
+    """Return whether SQLite has ended the transaction, as on a full disk: it would save each later statement."""
     dialect: Any = connection.dialect  # Any: one of dialects.py
     in_transaction = dialect.name == "sqlite" and connection.in_transaction()
     return in_transaction and bool(dialect.has_ended(connection.connection.driver_connection))
 
 
 def _is_interrupted(connection: Connection) -> bool:
-    """Tell whether PostgreSQL still works on a statement that a signal handler has left by an exception; cancel it."""
+    """Return whether PostgreSQL still runs a statement that a signal handler has left by an exception; cancel it."""
     driver: Any = connection.connection.driver_connection  # Any: psycopg is an extra
     if connection.dialect.name == "sqlite" or driver.info.transaction_status.name != "ACTIVE":
         return False

@@ -1,4 +1,4 @@
-"""What has to be right before SQLAlchemy flushes: the version of a whole aggregate, and whose each part is."""
+"""What is prepared before SQLAlchemy flushes: the version of a whole aggregate, and the one owner of each part."""
 
 from functools import cache
 from operator import attrgetter
@@ -18,29 +18,29 @@ Relation = RelationshipProperty[Any]  # Any: of whatever classes
 def prepare_flush(session: Session, *_: object) -> None:
     """Prepare what a flush will send.
 
-    Raises: UnitOfWorkMisuse (a part belongs to two), and the error of a primary key that the block holds already.
+    Raises: UnitOfWorkMisuse (a part belongs to two owners), and the error of a primary key that the block has already.
     """
-    for thing in session.deleted:
-        for part in parts_of(thing):
+    for instance in session.deleted:
+        for part in parts_of(instance):
             if part in session.new:
                 session.expunge(part)  # SQLAlchemy would insert it, without its root
     new, deleted = list(session.new), session.deleted
     _order_by_references(new)
     owners: dict[int, object] = {}
-    for thing in new:
-        _refuse_known_identity(session, thing)
-        _refuse_shared_parts(session, thing, owners)
-    for thing in (*session.dirty, *deleted):
-        if not _counts_by_itself(inspect(thing).mapper) and (thing in deleted or session.is_modified(thing)):
-            _refuse_shared_parts(session, thing, owners)
-            root = _root_of(session, thing)
+    for instance in new:
+        _refuse_known_identity(session, instance)
+        _refuse_shared_parts(session, instance, owners)
+    for instance in (*session.dirty, *deleted):
+        if not _counts_by_itself(inspect(instance).mapper) and (instance in deleted or session.is_modified(instance)):
+            _refuse_shared_parts(session, instance, owners)
+            root = _root_of(session, instance)
             if root is not None and root not in deleted:
                 flag_modified(root, "id")  # which makes the version count, and sends nothing else
 
 
-def parts_of(thing: object) -> list[object]:
+def parts_of(instance: object) -> list[object]:
     """Return what is removed with an object."""
-    return [part for part, *_ in inspect(thing).mapper.cascade_iterator("delete", inspect(thing))]
+    return [part for part, *_ in inspect(instance).mapper.cascade_iterator("delete", inspect(instance))]
 
 
 @cache
@@ -65,32 +65,32 @@ def _references_to_own_kind(mapper: Mapper[Any]) -> list[Relation]:
     return [reference for reference in mapping.references_of(mapper) if reference.mapper is mapper]
 
 
-def _owner_id(thing: object) -> tuple[Relation, tuple[Any, ...]] | None:
+def _owner_id(instance: object) -> tuple[Relation, tuple[Any, ...]] | None:
     """Return by which relation a part that is stored belongs to its owner, and the owner's primary key."""
-    mapper = inspect(thing).mapper
+    mapper = inspect(instance).mapper
     if (relation := _relation_to_owner(mapper)) is None:
         return None
     keys = [mapper.get_property_by_column(theirs).key for _, theirs in relation.local_remote_pairs]
-    found = tuple(getattr(thing, key) for key in keys)
+    found = tuple(getattr(instance, key) for key in keys)
     return None if None in found else (relation, found)
 
 
-def _root_of(session: Session, thing: object) -> Entity | None:
+def _root_of(session: Session, instance: object) -> Entity | None:
     """Return the root of an aggregate from one of its parts, up the foreign keys; None where a part is new."""
-    while not isinstance(thing, Entity):
-        if (owner := _owner_id(thing)) is None:
+    while not isinstance(instance, Entity):
+        if (owner := _owner_id(instance)) is None:
             return None
         relation, id = owner
-        thing = session.get(relation.parent.class_, id)  # it is held, but for what came in a stream
-    return thing
+        instance = session.get(relation.parent.class_, id)  # it is loaded already, unless it came in a stream
+    return instance
 
 
-def _refuse_shared_parts(session: Session, thing: object, owners: dict[int, object]) -> None:
-    for relation in _relations_to_parts(inspect(thing).mapper):
-        for part in inspect(thing).attrs[relation.key].history.added or ():
+def _refuse_shared_parts(session: Session, instance: object, owners: dict[int, object]) -> None:
+    for relation in _relations_to_parts(inspect(instance).mapper):
+        for part in inspect(instance).attrs[relation.key].history.added or ():
             if part is None:
                 continue
-            if owners.setdefault(id(part), thing) is not thing or _is_kept_by_another(session, part, thing):
+            if owners.setdefault(id(part), instance) is not instance or _is_kept_by_another(session, part, instance):
                 raise UnitOfWorkMisuse(SHARED_PART)
 
 
@@ -103,24 +103,24 @@ def _is_kept_by_another(session: Session, part: object, owner: object) -> bool:
     return kept is part or (relation.uselist is True and any(one is part for one in kept or ()))
 
 
-def _refuse_known_identity(session: Session, thing: object) -> None:
+def _refuse_known_identity(session: Session, instance: object) -> None:
     # SQLAlchemy would warn, and only if the other object is still in memory; or, if that one is removed in the same
     # flush, make an UPDATE of the two
-    mapper = inspect(thing).mapper
-    if session.identity_map.get(mapper.identity_key_from_instance(thing)) is not None:
+    mapper = inspect(instance).mapper
+    if session.identity_map.get(mapper.identity_key_from_instance(instance)) is not None:
         raise mapping.error_of(cast("Table", mapper.local_table).primary_key)
 
 
 def _order_by_references(new: list[object]) -> None:
     """Let SQLAlchemy know which new object of a class must be inserted before another one of the same class."""
-    for mapper in {inspect(thing).mapper for thing in new}:
+    for mapper in {inspect(instance).mapper for instance in new}:
         for reference in _references_to_own_kind(mapper):
             ours, theirs = (
                 attrgetter(*(mapper.get_property_by_column(column).key for column in columns))
                 for columns in zip(*reference.local_remote_pairs, strict=True)
             )
-            kin = [thing for thing in new if inspect(thing).mapper is mapper]
-            known = {theirs(thing): thing for thing in kin}
-            for thing in kin:
-                if (first := known.get(ours(thing), thing)) is not thing:
-                    set_committed_value(thing, reference.key, first)
+            same_kind = [instance for instance in new if inspect(instance).mapper is mapper]
+            known = {theirs(instance): instance for instance in same_kind}
+            for instance in same_kind:
+                if (first := known.get(ours(instance), instance)) is not instance:
+                    set_committed_value(instance, reference.key, first)

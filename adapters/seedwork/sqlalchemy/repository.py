@@ -126,5 +126,5 @@ class SqlAlchemyRepository(Repository[E, Id]):
             self._session.scalars(self._queries.all.where(*(columns[name] == criteria[name] for name in criteria)))
         )
 
-    def _key(self, id: UUID) -> Any:  # Any: an identity key is SQLAlchemy's own affair
+    def _key(self, id: UUID) -> Any:  # Any: SQLAlchemy alone knows what an identity key is
         return self._queries.mapper.identity_key_from_primary_key((id,))

@@ -1,6 +1,6 @@
 """Where a database's schema stands: its revision, what is pending, and the SQL of that.
 
-This only looks; ``alembic`` alone changes a schema. Importing it imports Alembic, which takes 0.08 s.
+This only looks; ``alembic`` alone changes a schema. It imports Alembic, so import it only where that is needed.
 """
 
 from dataclasses import dataclass
@@ -47,7 +47,7 @@ class SchemaStatus:
 def check_schema(engine: Engine) -> None:
     """Refuse a database whose schema is not the one that this code was written for.
 
-    One that can't be reached is let through: whoever uses it first is told, and tries again.
+    One that can't be reached is accepted: the first block reports that, and a retry may succeed.
 
     Raises: SchemaOutdated (the message says what to do; also where the role may not look).
     """

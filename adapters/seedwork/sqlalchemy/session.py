@@ -1,4 +1,4 @@
-"""SQLAlchemy's session as a unit of work needs it: one end, and objects that stay readable."""
+"""SQLAlchemy's session as a unit of work needs it: the unit alone ends it, and objects stay readable."""
 
 from collections.abc import Sequence
 from typing import Any, NoReturn
@@ -18,7 +18,7 @@ class UnitSession(Session):
     """The session of one block of a unit of work, and of the blocks inside it, on a connection of its own."""
 
     unit: Transaction
-    """Whom it serves, and informs of every failure."""
+    """The unit of work that it belongs to, and informs of every failure."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # Any: as Session has them
         super().__init__(*args, **options)
@@ -26,7 +26,7 @@ class UnitSession(Session):
         """The transaction and its savepoints, innermost last, each with how many entities were added before it."""
         self._added: list[Entity] = []
         self._values: list[tuple[object, dict[str, Any]]] = []
-        """What objects showed before a failure made SQLAlchemy forget it."""
+        """The values of objects before a failure made SQLAlchemy forget them."""
 
     @property
     def is_read_only(self) -> bool:
@@ -68,29 +68,29 @@ class UnitSession(Session):
             self._added.clear()
 
     def rollback_block(self) -> None:
-        """Roll back to the innermost savepoint, and show in the objects what the rows hold then."""
+        """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         transaction, mark = self._blocks.pop()
         transaction.rollback()
         self._unsave(mark)
         if self.info.pop("bulk", False):  # what was inserted past the session, and then loaded, is gone
-            self._values = [(thing, dict(vars(thing))) for thing in self.identity_map.values()]
+            self._values = [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
             self.expire_all()
-        for thing in list(self.identity_map.values()):
-            if inspect(thing).expired:
-                self._reload(thing)
-        self._values = [(thing, values) for thing, values in self._values if thing not in self]
+        for instance in list(self.identity_map.values()):
+            if inspect(instance).expired:
+                self._reload(instance)
+        self._values = [(instance, values) for instance, values in self._values if instance not in self]
         self._show_values()
 
     def end(self) -> None:
-        """Roll back what is not committed, and let the objects go. Other than by a rollback they stay readable."""
+        """Roll back what is not committed, and detach the objects. Unlike after a rollback, they stay readable."""
         try:
             super().close()
         finally:
             self._unsave(0)
-            self._blocks.clear()  # they refer to the session: only the garbage collector would free that circle
+            self._blocks.clear()  # they refer to the session: only the garbage collector would free that cycle
 
     def add_root(self, entity: Entity) -> None:
-        """Take in a new entity."""
+        """Add a new entity, and remember that it was new."""
         self._added.append(entity)
         self.add(entity)
 
@@ -112,36 +112,36 @@ class UnitSession(Session):
             self.unit.block.fail(error, lost=lost)
 
     def keep_values(self, *_: object) -> None:
-        """Remember what objects show: a flush or a commit has failed, and SQLAlchemy expires them next."""
+        """Remember the values of objects: a flush or a commit has failed, and SQLAlchemy expires them next."""
         innermost = self.get_nested_transaction() or self.get_transaction()
         if self._blocks and self._blocks[-1][0] is innermost:
-            self._values += [(thing, dict(vars(thing))) for thing in self.identity_map.values()]
+            self._values += [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
 
-    def keep_values_of(self, thing: object) -> None:
-        """Remember what a deleted object shows, in the same case."""
-        self._values.append((thing, dict(vars(thing))))
+    def keep_values_of(self, instance: object) -> None:
+        """Remember the values of a deleted object, in the same case."""
+        self._values.append((instance, dict(vars(instance))))
 
     def _show_values(self) -> None:
-        for thing, values in self._values:
-            vars(thing).update(values)
+        for instance, values in self._values:
+            vars(instance).update(values)
         self._values.clear()
 
-    def _reload(self, thing: object) -> None:
+    def _reload(self, instance: object) -> None:
         try:
-            self.refresh(thing)
+            self.refresh(instance)
         except InvalidRequestError:  # its row is gone
-            self.expunge(thing)
+            self.expunge(instance)
 
     def _unsave(self, mark: int) -> None:
-        """Make new again what was added and not saved: SQLAlchemy remembers to have inserted it."""
+        """Make entities that were added and not saved new again: to SQLAlchemy they are inserted."""
         for entity in self._added[mark:]:
-            for thing in (entity, *parts_of(entity)):
-                make_transient(thing)
-                state = inspect(thing)
+            for instance in (entity, *parts_of(entity)):
+                make_transient(instance)
+                state = inspect(instance)
                 state.committed_state.clear()
                 for relation in state.mapper.relationships:
-                    if relation.key in vars(thing):
-                        setattr(thing, relation.key, vars(thing).pop(relation.key))
+                    if relation.key in vars(instance):
+                        setattr(instance, relation.key, vars(instance).pop(relation.key))
             vars(entity)["version"] = 0
         del self._added[mark:]
 
@@ -152,7 +152,7 @@ event.listen(UnitSession, "deleted_to_persistent", UnitSession.keep_values_of)
 
 
 def _end_transaction(connection: Connection) -> None:
-    """End what SQLAlchemy takes for ended after a failed COMMIT: on its connection the next block would commit it."""
+    """End the transaction after a failed COMMIT. SQLAlchemy thinks it has ended, and the next block would commit it."""
     if not connection.invalidated:
         try:
             connection.dialect.do_rollback(connection.connection)

@@ -58,7 +58,7 @@ def shorten_log(new_cursor: Callable[[], Any], info: dict[str, Any]) -> None:  #
     """Write a large log into the database file, after a commit.
 
     While readers overlap SQLite gets no chance to do it by itself, and the log grows without bound. This waits for
-    them, for a short time only, and not again before the log has grown by as much as it may have.
+    them, for a short time only, and not again before the log has grown by ``LOG_LIMIT``.
     """
     try:
         size = info["log"].stat().st_size

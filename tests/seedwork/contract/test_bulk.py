@@ -189,7 +189,7 @@ def test_an_insertion_may_be_undone_alone_and_repeated(
     assert numbers(new_unit) == ["A-1", "B-1"]
 
 
-def test_an_insertion_that_breaks_a_constraint_is_told_as_the_error_declared_beside_it(
+def test_an_insertion_that_breaks_a_constraint_is_reported_as_the_error_declared_beside_it(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
     order = Order(number="A-1")

@@ -162,7 +162,7 @@ def test_a_locked_read_keeps_the_blocks_own_changes(
     assert loaded(new_unit, order).number == "B-2"
 
 
-def test_a_broken_constraint_is_told_when_an_unknown_entity_is_looked_for(
+def test_a_broken_constraint_is_reported_when_an_unknown_entity_is_looked_for(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
     saved(new_unit, Order(number="A-1"))
@@ -229,7 +229,7 @@ def test_an_id_is_not_free_before_the_removal_of_its_owner_is_flushed(
     assert loaded(new_unit, order).number == "A-1"
 
 
-def test_two_new_entities_with_one_id_are_told_at_the_flush(uow: OrderingUnitOfWork) -> None:
+def test_two_new_entities_with_one_id_are_reported_at_the_flush(uow: OrderingUnitOfWork) -> None:
     order = Order(number="A-1")
 
     with uow:

@@ -395,7 +395,7 @@ def test_a_part_of_two_roots_is_refused(uow: ShapesUnitOfWork, new_unit: New, *,
     first, second = Cart(items=[Item(sku="a")]), Cart()
     saved(new_unit, *[first, second] * stored)
 
-    with pytest.raises(UnitOfWorkMisuse, match="A part belongs to two"), uow:
+    with pytest.raises(UnitOfWorkMisuse, match="A part belongs to two owners"), uow:
         add(uow, *[first, second] * (not stored))
         one, other = uow.carts.get(first.id), uow.carts.get(second.id)
         other.items.append(one.items[0])

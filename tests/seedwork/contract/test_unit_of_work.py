@@ -1035,7 +1035,7 @@ def test_changes_that_fail_on_the_way_into_an_inner_block_fail_the_outer_one(
 # ---- errors speak -------------------------------------------------------------------------------------------------
 
 
-def test_a_broken_constraint_is_told_at_the_flush_as_the_error_declared_beside_it(
+def test_a_broken_constraint_is_reported_at_the_flush_as_the_error_declared_beside_it(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
     order_id = given_order(new_unit, "A-1")
@@ -1049,7 +1049,7 @@ def test_a_broken_constraint_is_told_at_the_flush_as_the_error_declared_beside_i
         uow.flush()
 
 
-def test_a_broken_constraint_is_told_at_the_commit(
+def test_a_broken_constraint_is_reported_at_the_commit(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
     order_id = given_order(new_unit, "A-1")
@@ -1062,7 +1062,7 @@ def test_a_broken_constraint_is_told_at_the_commit(
     assert numbers(new_unit) == ["A-1", "B-2"]
 
 
-def test_a_broken_constraint_is_told_before_the_next_query(
+def test_a_broken_constraint_is_reported_before_the_next_query(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
     given_order(new_unit, "A-1")
@@ -1095,7 +1095,7 @@ def test_a_lost_race_is_a_conflict_and_saves_nothing(open_backend: OpenBackend[O
         with first:
             first.orders.get(order_id).number = "first"
             first.flush()
-            with pytest.raises(ConcurrencyConflict, match="hand its unit of work on"), second:
+            with pytest.raises(ConcurrencyConflict, match="pass its unit of work on"), second:
                 second.orders.get(order_id).number = "second"
                 second.commit()
             first.commit()
@@ -1116,7 +1116,7 @@ def test_the_isolation_level_that_every_database_has_is_accepted_everywhere(
 
 
 def test_an_isolation_level_that_no_database_has_is_refused(new_unit: NewUnit[OrderingUnitOfWork]) -> None:
-    with pytest.raises(UnitOfWorkMisuse, match=r"'CHAOS' is not here\. Use .*SERIALIZABLE"):
+    with pytest.raises(UnitOfWorkMisuse, match=r"no isolation level 'CHAOS'\. Use .*SERIALIZABLE"):
         new_unit(isolation_level="CHAOS")
 
 

@@ -497,7 +497,7 @@ def full_disk(uow: SqlAlchemyTransaction) -> Callable[[], None]:
 
 
 @on_sqlite
-def test_a_full_disk_is_told_as_such_and_saves_nothing(
+def test_a_full_disk_is_reported_as_such_and_saves_nothing(
     uow: SqlAlchemyTransaction, full_disk: Callable[[], None]
 ) -> None:
     with uow:

@@ -248,7 +248,7 @@ def test_a_server_that_hangs_up_for_a_while_costs_no_failed_call(
     assert list_orders(uow).items == ()
 
 
-def test_a_server_that_closes_each_new_connection_is_told_as_such(
+def test_a_server_that_closes_each_new_connection_is_reported_as_such(
     container: Container, uow: SqlAlchemyOrderingUnitOfWork, administrator: psycopg.Connection
 ) -> None:
     terminate_all(administrator)
@@ -267,7 +267,7 @@ def test_a_server_that_closes_each_new_connection_is_told_as_such(
     ],
     ids=["no server", "wrong password", "no database"],
 )
-def test_who_cannot_connect_is_told_in_the_words_of_the_driver_and_without_the_password(
+def test_a_failure_to_connect_is_reported_in_the_words_of_the_driver_and_without_the_password(
     database_url: str, wrong: dict[str, Any], words: str
 ) -> None:
     url = make_url(database_url).set(**wrong)

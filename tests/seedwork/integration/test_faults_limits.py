@@ -114,7 +114,7 @@ def test_a_pooler_is_sent_no_limits_and_no_statements_to_prepare(open_unit: Open
 # ---- too little of something -------------------------------------------------------------------------------------
 
 
-def test_a_slow_statement_is_told_as_such_and_not_sent_again(open_unit: Open) -> None:
+def test_a_slow_statement_is_reported_as_such_and_not_sent_again(open_unit: Open) -> None:
     tries = []
 
     @retry_transient
@@ -133,7 +133,7 @@ def test_a_slow_statement_is_told_as_such_and_not_sent_again(open_unit: Open) ->
     assert len(tries) == 1
 
 
-def test_a_lock_that_another_transaction_keeps_is_told_as_such(
+def test_a_lock_that_another_transaction_keeps_is_reported_as_such(
     open_unit: Open, administrator: psycopg.Connection
 ) -> None:
     with open_unit(database_lock_timeout_s=0.05) as uow:
@@ -148,7 +148,7 @@ def test_a_lock_that_another_transaction_keeps_is_told_as_such(
             uow.orders.get(order.id, for_update=True)
 
 
-def test_a_full_disk_is_told_as_such(open_unit: Open) -> None:
+def test_a_full_disk_is_reported_as_such(open_unit: Open) -> None:
     with open_unit() as uow, pytest.raises(StorageFailure, match="disk is full"), uow:
         uow.session.execute(text("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$"))
 
@@ -156,7 +156,7 @@ def test_a_full_disk_is_told_as_such(open_unit: Open) -> None:
 @pytest.mark.parametrize(
     "goes_on", [lambda uow: uow.orders.count(), SqlAlchemyTransaction.commit], ids=["work", "commit"]
 )
-def test_a_block_that_was_idle_for_too_long_is_told_so_and_nothing_of_it_is_saved(
+def test_a_block_that_was_idle_for_too_long_is_reported_and_nothing_of_it_is_saved(
     open_unit: Open, administrator: psycopg.Connection, goes_on: Callable[[SqlAlchemyOrderingUnitOfWork], None]
 ) -> None:
     with open_unit(database_idle_timeout_s=0.05) as uow:

@@ -327,7 +327,7 @@ def test_a_raw_connection_can_write_after_a_reading_block(uow: SqlAlchemyOrderin
     assert numbers(uow) == []
 
 
-def test_a_connection_can_be_told_to_commit_by_itself(uow: SqlAlchemyOrderingUnitOfWork, engine: Engine) -> None:
+def test_a_connection_can_be_set_to_commit_by_itself(uow: SqlAlchemyOrderingUnitOfWork, engine: Engine) -> None:
     write(uow, "A-1")
 
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

@@ -111,7 +111,7 @@ def test_of_eight_that_upgrade_at_once_one_migrates_and_all_succeed_and_a_new_pr
     assert current.returncode == 0
 
 
-def test_on_postgresql_who_waits_too_long_is_told_who_migrates(
+def test_on_postgresql_a_wait_that_is_too_long_ends_with_the_name_of_who_migrates(
     on_postgresql: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     on_postgresql.plant("first", "op.execute('SELECT 1')")
@@ -127,7 +127,9 @@ def test_on_postgresql_who_waits_too_long_is_told_who_migrates(
             on_postgresql.upgrade()
 
 
-def test_on_sqlite_who_waits_too_long_is_told_why(on_sqlite: History, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_on_sqlite_a_wait_that_is_too_long_ends_with_the_reason(
+    on_sqlite: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
     on_sqlite.plant("first", FIRST)
     monkeypatch.setenv("MIGRATION_WAIT_S", "0.001")
 
@@ -177,7 +179,7 @@ def test_on_postgresql_a_lock_that_is_not_free_is_tried_for_again_and_readers_wa
     assert revisions(on_postgresql) == ["second"]
 
 
-def test_on_postgresql_who_never_gets_the_lock_is_told_so(
+def test_on_postgresql_a_lock_that_never_becomes_free_is_reported(
     on_postgresql: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(connection, "LOCK_WAIT_S", 0.05)

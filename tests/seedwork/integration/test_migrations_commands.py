@@ -73,7 +73,7 @@ def test_the_command_line_tells_what_it_does_and_an_error_once(on_sqlite: Histor
     ],
     ids=["scheme", "file", "port"],
 )
-def test_a_wrong_url_is_told_in_one_sentence(
+def test_a_wrong_url_is_reported_in_one_sentence(
     url: str, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url)
@@ -86,7 +86,7 @@ def test_a_wrong_url_is_told_in_one_sentence(
     assert "secret" not in said
 
 
-def test_a_missing_driver_is_told_in_one_sentence(
+def test_a_missing_driver_is_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://localhost/db")
@@ -102,7 +102,7 @@ def test_a_missing_driver_is_told_in_one_sentence(
 
 
 @pytest.mark.parametrize("revision", ["op.execute('CREATE TABLE')", "op.execute('SELECT * FROM missing')"])
-def test_a_statement_that_fails_is_told_in_one_line_with_the_words_of_the_database(
+def test_a_statement_that_fails_is_reported_in_one_line_with_the_words_of_the_database(
     planted: History, revision: str
 ) -> None:
     planted.plant("first", revision)
@@ -116,7 +116,7 @@ def test_a_statement_that_fails_is_told_in_one_line_with_the_words_of_the_databa
     assert "Traceback" not in said
 
 
-def test_a_full_disk_is_told_in_one_line(on_sqlite: History) -> None:
+def test_a_full_disk_is_reported_in_one_line(on_sqlite: History) -> None:
     on_sqlite.plant(
         "first", "op.execute('PRAGMA max_page_count = 3'); op.execute('CREATE TABLE t AS SELECT zeroblob(99999)')"
     )

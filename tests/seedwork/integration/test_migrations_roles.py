@@ -117,7 +117,7 @@ def test_the_role_of_the_application_can_not_migrate(urls: Urls, tmp_path: Path)
 @pytest.mark.parametrize(
     "look", [lambda settings: bootstrap(settings=settings).__enter__(), schema_status], ids=["bootstrap", "status"]
 )
-def test_a_role_that_may_not_see_where_the_schema_stands_is_told_the_statement_that_lets_it(
+def test_a_role_that_may_not_see_where_the_schema_stands_gets_the_statement_that_lets_it(
     migrated: Urls, look: Callable[[Settings], object]
 ) -> None:
     role = make_url(migrated.app).username

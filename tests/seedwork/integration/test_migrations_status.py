@@ -100,7 +100,7 @@ def test_an_application_in_memory_asks_no_database(empty_sqlite_url: str) -> Non
         uow.commit()
 
 
-def test_a_database_that_is_away_is_told_by_the_first_block_and_not_by_the_check() -> None:
+def test_a_database_that_is_away_is_reported_by_the_first_block_and_not_by_the_check() -> None:
     with bootstrap(settings=Settings(database_url="postgresql://127.0.0.1:1/nowhere")) as container:
         uow = container.unit_of_work()
 

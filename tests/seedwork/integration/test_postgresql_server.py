@@ -261,7 +261,7 @@ def test_a_given_server_is_used_and_left_running(
     assert orders(server, shop) == [(1,)]
 
 
-def test_the_absence_of_postgresql_is_told_in_one_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_absence_of_postgresql_is_reported_in_one_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
     monkeypatch.setattr(postgresql_server, "SYSTEM_FOLDERS", f"{tmp_path}/*/bin")
     monkeypatch.setenv("PATH", str(tmp_path))
@@ -286,7 +286,7 @@ def test_a_candidate_that_cannot_run_is_passed_over(monkeypatch: pytest.MonkeyPa
     ("failing", "other", "words"),
     [("initdb", "postgres", "initdb failed.*disk full"), ("postgres", "initdb", "did not start.*disk full")],
 )
-def test_a_program_that_fails_is_told_in_its_own_words(
+def test_a_program_that_fails_is_reported_in_its_own_words(
     monkeypatch: pytest.MonkeyPatch, programs: Path, failing: str, other: str, words: str
 ) -> None:
     write_program(programs / failing, '[ "$1" = --version ] || { echo disk full >&2; exit 1; }')

@@ -379,7 +379,7 @@ def test_an_inner_block_that_cannot_be_ended_is_not_saved_by_the_block_around_it
     assert numbers(engine) == []
 
 
-def test_a_full_pool_is_told_as_such(container: Container, uow: SqlAlchemyOrderingUnitOfWork) -> None:
+def test_a_full_pool_is_reported_as_such(container: Container, uow: SqlAlchemyOrderingUnitOfWork) -> None:
     with container.unit_of_work(), container.unit_of_work():  # noqa: SIM117
         with pytest.raises(DatabaseUnavailable, match="All connections of the pool are in use"), uow:
             pytest.fail("entered")
@@ -402,7 +402,7 @@ def test_a_constraint_that_no_rule_speaks_for_is_named(uow: SqlAlchemyOrderingUn
             uow.session.execute(update(orders).values(**values))
 
 
-def test_a_missing_table_is_told_with_the_command_that_makes_it(
+def test_a_missing_table_is_reported_with_the_command_that_makes_it(
     uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
 ) -> None:
     with engine.begin() as connection:
@@ -425,7 +425,7 @@ def test_a_lost_race_on_a_row_is_a_conflict(uow: SqlAlchemyOrderingUnitOfWork) -
         uow.commit()
 
 
-def test_a_file_that_is_no_database_is_told_as_such(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_reported_as_such(tmp_path: Path) -> None:
     file = tmp_path / "letter.db"
     file.write_text("Dear John, this is a letter and no database. " * 40)
 
@@ -436,7 +436,7 @@ def test_a_file_that_is_no_database_is_told_as_such(tmp_path: Path) -> None:
         pytest.fail("bootstrapped")
 
 
-def test_an_unreachable_server_is_told_as_such(tmp_path: Path) -> None:
+def test_an_unreachable_server_is_reported_as_such(tmp_path: Path) -> None:
     url = f"postgresql://app:secret@/app?host={tmp_path}&port=5432"
 
     with (

@@ -34,7 +34,7 @@ def test_an_id_is_set_once() -> None:
     order = an_order()
     order.id = OrderId(UUID(order.id.hex))
 
-    with pytest.raises(InvalidValue, match=f"it is {order.id} for good"):
+    with pytest.raises(InvalidValue, match=f"the entity keeps its id {order.id}"):
         order.id = OrderId(new_id())
 
 

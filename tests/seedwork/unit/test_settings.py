@@ -128,7 +128,7 @@ def test_a_limit_that_would_be_none_is_refused(monkeypatch: pytest.MonkeyPatch, 
         Settings()
 
 
-def test_a_missing_driver_is_told_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_driver_is_reported_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "psycopg", None)
 
     with pytest.raises(ValidationError, match="driver is missing. Install it: python -m pip install"):
