@@ -1,4 +1,4 @@
-"""Your tests: the fixtures ``uow`` and ``new_unit`` give out your unit of work, on each back end in turn."""
+"""Your tests: the fixtures ``uow`` and ``new_unit`` return your unit of work, on each back end in turn."""
 
 import pytest
 
@@ -18,5 +18,5 @@ def units() -> Units[UnitOfWork]:
 
 @pytest.fixture
 def revision_rows() -> Rows:
-    """Rows on which your revisions are tried, by table and column, where a CHECK refuses those that are made up."""
+    """Rows for the tests of your revisions, by table and column, where a CHECK refuses the generated ones."""
     return {}

@@ -1,4 +1,4 @@
-"""Examples of your entities, where the contract of every aggregate can't make one by itself. Mostly there are none."""
+"""Examples of your entities, where the contract of every aggregate can't make one by itself. Most forks need none."""
 
 from collections.abc import Callable
 

@@ -77,7 +77,7 @@ class Shape:
             for column in self.table.columns
             if column.default is not None or column.server_default or column is self.table.autoincrement_column
         }
-        """The columns that may be left out of an INSERT, since a default fills them."""
+        """The columns that may be left out of an INSERT, since a default or the database fills them."""
 
     def values(self, instance: object) -> Row:
         """Return the values of an object by column, without its version and without what only the database knows.

@@ -32,7 +32,7 @@ def test_users_are_counted_by_age_band_youngest_first(uow: UnitOfWork, statistic
     assert reports.users_by_age(uow, statistics, years=151) == (AgeBand(0, 150, 6),)
 
 
-def test_nobody_is_in_no_band(uow: UnitOfWork, statistics: UserStatistics) -> None:
+def test_without_users_there_is_no_band(uow: UnitOfWork, statistics: UserStatistics) -> None:
     assert reports.users_by_age(uow, statistics) == ()
 
 

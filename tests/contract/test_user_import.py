@@ -40,7 +40,7 @@ def names(new_unit: NewUnit[UnitOfWork]) -> list[str]:
 
 
 class Refusals(list[tuple[str, type[DomainError]]]):
-    """Takes down which rows were refused, by name, and why."""
+    """Records which rows were refused, by name, and why."""
 
     def __call__(self, row: Mapping[str, Any] | DomainError, reason: DomainError) -> None:
         self.append((row["name"] if isinstance(row, Mapping) else str(row), type(reason)))
@@ -152,11 +152,11 @@ def test_what_a_user_or_an_earlier_row_has_is_refused(
     assert sorted(names(new_unit)) == ["John Doe", "new", "still free"]
 
 
-# ---- beside others ------------------------------------------------------------------------------------------------
+# ---- while others write -------------------------------------------------------------------------------------------
 
 
 class Raced:
-    """Registers the next of some users each time an import has looked who is there."""
+    """Registers one more user each time an import has looked for conflicting users."""
 
     def __init__(self, new_unit: NewUnit[UnitOfWork], *emails: str) -> None:
         self.new_unit = new_unit
@@ -169,7 +169,7 @@ class Raced:
             def conflicting(self, candidates: Sequence[UserValues]) -> list[User]:
                 found = super().conflicting(candidates)
                 for email in islice(raced.emails, 1):
-                    users.register_user(raced.new_unit(), name="Rival", age=1, email=email)
+                    users.register_user(raced.new_unit(), name="Other", age=1, email=email)
                 return found
 
         class Unit(SqlAlchemyUnitOfWork):
@@ -185,8 +185,8 @@ def test_rows_that_lose_a_race_are_refused_like_others_and_the_rest_is_imported(
 ) -> None:
     with bootstrap(settings=Settings(database_url=postgresql_url)) as container:
         users.register_user(container.unit_of_work(), name="John", age=1, email="0@example.com")
-        rivals = [f"{n}@example.com" for n in range(1, lost + 1)]
-        uow = Raced(container.unit_of_work, *rivals).unit(container.session_factory(), isolation_level)
+        taken = [f"{n}@example.com" for n in range(1, lost + 1)]
+        uow = Raced(container.unit_of_work, *taken).unit(container.session_factory(), isolation_level)
         refusals = Refusals()
 
         imported = import_users(
@@ -195,7 +195,7 @@ def test_rows_that_lose_a_race_are_refused_like_others_and_the_rest_is_imported(
 
         assert imported == 5 - 1 - lost
         assert refusals == [(str(n), EmailAlreadyTaken) for n in range(lost + 1)]
-        assert sorted(names(container.unit_of_work)) == [*map(str, range(lost + 1, 5)), "John", *["Rival"] * lost]
+        assert sorted(names(container.unit_of_work)) == [*map(str, range(lost + 1, 5)), "John", *["Other"] * lost]
 
 
 def test_two_imports_at_once_import_each_row_once(new_unit: NewUnit[UnitOfWork]) -> None:
@@ -239,7 +239,7 @@ def test_an_error_of_the_source_imports_nothing(uow: UnitOfWork, new_unit: NewUn
 # ---- export -------------------------------------------------------------------------------------------------------
 
 
-def test_an_export_hands_over_every_user_in_order_of_id(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
+def test_an_export_writes_every_user_in_order_of_id(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]) -> None:
     registered = [users.register_user(uow, name=f"User {n}", age=n) for n in range(3)]
 
     assert exported(new_unit) == sorted(registered, key=lambda user: user.id)
@@ -269,7 +269,7 @@ def test_an_error_of_the_target_ends_an_export(uow: UnitOfWork) -> None:
 
 
 class WatchedRow(dict[str, Any]):
-    """A row that can be watched."""
+    """A row that a weak reference can refer to."""
 
 
 @pytest.mark.parametrize("open_backend", ["sqlite", "postgresql"], indirect=True)

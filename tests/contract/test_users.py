@@ -52,10 +52,10 @@ def test_no_change_of_an_unknown_user(uow: UnitOfWork, change: Callable[..., Use
 
 def test_an_id_that_is_no_uuid_is_refused_in_one_sentence(uow: UnitOfWork) -> None:
     with pytest.raises(InvalidValue, match=r"^id 'john' is not allowed: it must be a UUID\.$"):
-        users.get_user(uow, "john")  # type: ignore[arg-type]  # that is the point
+        users.get_user(uow, "john")  # type: ignore[arg-type]  # on purpose
 
 
-def test_nobody_has_an_address_that_nobody_registered(uow: UnitOfWork) -> None:
+def test_an_address_that_no_user_has_finds_none(uow: UnitOfWork) -> None:
     assert users.find_user_by_email(uow, "nobody@example.com") is None
 
 
@@ -156,12 +156,12 @@ def test_a_registration_is_not_repeated_with_other_values(uow: UnitOfWork, new_u
     assert users.list_users(new_unit()).items == (first,)
 
 
-def test_a_new_id_does_not_excuse_a_taken_address(uow: UnitOfWork, john: UserDetails) -> None:
+def test_a_taken_address_is_refused_with_a_new_id_too(uow: UnitOfWork, john: UserDetails) -> None:
     with pytest.raises(EmailAlreadyTaken):
         users.register_user(uow, name=john.name, age=john.age, email=john.email, user_id=UserId(new_id()))
 
 
-def test_a_repeated_registration_is_a_step_that_does_not_harm_the_block_around_it(
+def test_a_repeated_registration_is_a_step_that_does_not_fail_the_block_around_it(
     uow: UnitOfWork, new_unit: NewUnit[UnitOfWork]
 ) -> None:
     user_id = UserId(new_id())
@@ -175,7 +175,7 @@ def test_a_repeated_registration_is_a_step_that_does_not_harm_the_block_around_i
     assert users.list_users(new_unit()).items == (first, jane)
 
 
-# ---- steps of a larger whole --------------------------------------------------------------------------------------
+# ---- use cases as steps of a block --------------------------------------------------------------------------------
 
 
 def test_use_cases_compose_into_one_atomic_step(
@@ -221,7 +221,7 @@ def test_a_page_that_ends_with_the_last_user_has_no_next(uow: UnitOfWork, john: 
     assert users.list_users(uow, limit=1).next is None
 
 
-def test_nobody_is_on_the_page_of_an_empty_house(uow: UnitOfWork) -> None:
+def test_without_users_a_page_is_empty(uow: UnitOfWork) -> None:
     page = users.list_users(uow)
 
     assert (page.items, page.next) == ((), None)
@@ -235,7 +235,7 @@ def test_a_page_of_an_impossible_size_is_refused(uow: UnitOfWork, limit: int) ->
 
 def test_a_cursor_that_no_page_gave_out_is_refused(uow: UnitOfWork) -> None:
     with pytest.raises(InvalidValue, match="it must be a UUID"):
-        users.list_users(uow, after="2")  # type: ignore[arg-type]  # that is the point
+        users.list_users(uow, after="2")  # type: ignore[arg-type]  # on purpose
 
 
 # ---- what the database repeats ------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def names(run: Run) -> list[str]:
     return [user["name"] for user in printed(run("users", "list", "--json"))]
 
 
-# ---- there and back -----------------------------------------------------------------------------------------------
+# ---- export and import --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Every claim of the pages beside the README that a machine can check."""
+"""Every claim of the pages in docs/ that a machine can check."""
 
 import ast
 import re
@@ -51,10 +51,10 @@ def test_each_block_of_a_page_is_closed_before_the_next_begins(page: Path) -> No
     assert set(ends) <= {""}
 
 
-def test_the_picture_of_the_house_is_drawn_from_its_imports() -> None:
-    [shown] = picture.PICTURE.findall(ARCHITECTURE.read_text())
+def test_the_picture_of_the_layers_is_drawn_from_their_imports() -> None:
+    [quoted] = picture.PICTURE.findall(ARCHITECTURE.read_text())
 
-    assert shown == picture.picture(), "Run: .venv/bin/python docs/picture.py"
+    assert quoted == picture.picture(), "Run: .venv/bin/python docs/picture.py"
 
 
 def test_the_functions_and_classes_that_it_names_are_there() -> None:
@@ -67,7 +67,7 @@ def test_the_functions_and_classes_that_it_names_are_there() -> None:
 
 
 def test_the_request_that_it_follows_sends_the_statements_that_it_shows(sqlite_url: str) -> None:
-    [shown] = re.findall(r"^```sql\n(.*?)^```", ARCHITECTURE.read_text(), re.MULTILINE | re.DOTALL)
+    [quoted] = re.findall(r"^```sql\n(.*?)^```", ARCHITECTURE.read_text(), re.MULTILINE | re.DOTALL)
     sent: list[str] = []
 
     with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
@@ -75,7 +75,7 @@ def test_the_request_that_it_follows_sends_the_statements_that_it_shows(sqlite_u
         note(container.engine(), sent)
         users.change_user_age(container.unit_of_work(), john.id, 31)
 
-    assert [" ".join(statement.split()) for statement in sent] == shown.splitlines()[1:-1]
+    assert [" ".join(statement.split()) for statement in sent] == quoted.splitlines()[1:-1]
 
 
 def test_the_files_that_the_page_on_forking_names_are_there() -> None:

@@ -55,21 +55,21 @@ def test_its_commands_print_what_it_shows(tmp_path: Path) -> None:
     for name in ("domain", "service_layer", "adapters", "migrations", "pyproject.toml"):
         (shutil.copytree if (PROJECT / name).is_dir() else shutil.copy)(PROJECT / name, tmp_path / name)
     revisions = len(list(tmp_path.glob("migrations/versions/*.py")))
-    shown = re.findall(
+    quoted = re.findall(
         rf"^\$ ((?:DATABASE_URL=\S+ )?(?:alembic|{PROGRAM}) [^#\n]+).*\n((?:(?!\$ |```).*\n)*)", README, re.MULTILINE
     )
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     # the folder of the commands is that of the copy, with a database of its own
     environment = {"PATH": path, "PYTHONPATH": str(tmp_path), "DATABASE_URL": f"sqlite:///{tmp_path / 'app.db'}"}
 
-    for command, output in shown:
+    for command, output in quoted:
         result = run("sh", "-c", command, cwd=tmp_path, **environment)
         printed = alike(result.stderr + result.stdout)
         assert result.returncode == printed.startswith(f"{PROGRAM}: "), (command, printed)
         pattern = ".*".join(map(re.escape, alike(output or "...").split("...")))
         assert re.fullmatch(pattern, printed, re.DOTALL), (command, printed)
 
-    assert {"alembic check", f"{PROGRAM} users list --json | head -1"} <= {command.strip() for command, _ in shown}
+    assert {"alembic check", f"{PROGRAM} users list --json | head -1"} <= {command.strip() for command, _ in quoted}
     assert len(list(tmp_path.glob("migrations/versions/*.py"))) == revisions + 1
 
 
@@ -91,8 +91,8 @@ def test_its_make_targets_exist() -> None:
 def test_what_it_shows_of_the_demo_is_what_the_demo_prints(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'demo.db'}"
     migrate(url)
-    [shown] = [block for block in blocks("console") if "make demo" in block]
-    lines = [line for line in shown.splitlines() if line not in {"", "...", "$ make demo"}]
+    [quoted] = [block for block in blocks("console") if "make demo" in block]
+    lines = [line for line in quoted.splitlines() if line not in {"", "...", "$ make demo"}]
 
     result = run(sys.executable, "docs/demo.py", DATABASE_URL=url, PYTHONPATH=str(PROJECT))
 

@@ -1,4 +1,4 @@
-"""What every mapped aggregate promises, worked out from its mapping, its fields and its rules.
+"""What every mapped aggregate promises, derived from its mapping, its fields and its rules.
 
 Each check takes a back end's ``new_unit`` and a class, and fails with a sentence that says what is wrong.
 """
@@ -44,7 +44,7 @@ def load(new_unit: New, entity: Any) -> Any:
 
 
 def values_of(instance: object) -> object:
-    """Return what an object holds, parts as a set of what they hold."""
+    """Return an object's values; those of its parts in any order."""
     shape = shape_of(inspect(type(instance)))
     parts = {part.name: sorted(map(values_of, part.of(instance)), key=repr) for part in shape.parts}
     return shape.values(instance) | parts
@@ -54,7 +54,7 @@ def values_of(instance: object) -> object:
 
 
 def check_added_comes_back(new_unit: New, kind: Kind) -> None:
-    """What is added comes back with all its values."""
+    """An entity that was added is loaded with all its values."""
     entities = with_references(kind, 1)
     save(new_unit, *entities)
 
@@ -64,7 +64,7 @@ def check_added_comes_back(new_unit: New, kind: Kind) -> None:
 
 
 def check_inserted_comes_back(new_unit: New, kind: Kind) -> None:
-    """What is inserted in bulk comes back as what is added does."""
+    """An entity that was inserted in bulk is loaded as one that was added."""
     *needed, entity = with_references(kind, 1)
     save(new_unit, *needed)
     with new_unit() as uow:
@@ -77,7 +77,7 @@ def check_inserted_comes_back(new_unit: New, kind: Kind) -> None:
 
 
 def check_missing_values_come_back(new_unit: New, kind: Kind) -> None:
-    """What may be missing comes back missing."""
+    """An optional value that is None is loaded as None."""
     table: Table = inspect(kind).local_table
     attributes = shape_of(inspect(kind)).attributes
     optional = {
@@ -93,7 +93,7 @@ def check_missing_values_come_back(new_unit: New, kind: Kind) -> None:
 
 
 def check_rules_and_columns_agree(new_unit: New, kind: Kind) -> None:
-    """What a rule of the entity takes, its column and its CHECK take too."""
+    """A value that a rule of the entity accepts, its column and its CHECK accept too."""
     hints = get_type_hints(kind)
     ruled = [field for field in fields(kind) if field.name in kind.rules]
     for name, value in (
@@ -208,7 +208,7 @@ def _clashes(kind: Kind, first: Entity) -> Iterator[tuple[Unique, Callable[[Any]
 
 
 def _take(values: dict[str, Any], entity: Any) -> None:
-    entity.__dict__.update(values)  # an id is set once, and here it has to be another one's
+    entity.__dict__.update(values)  # past the rule that an id is set once
 
 
 def _repeat(part: Parts, names: list[str], entity: object) -> None:

@@ -1,4 +1,4 @@
-"""The homes of data on which every promise is tried: in memory, on a database, and on its asynchronous driver."""
+"""The back ends on which every promise is tested: in memory, on a database, and on its asynchronous driver."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
@@ -40,7 +40,7 @@ class Units(Generic[U_co]):
 
 @dataclass(frozen=True)
 class Backend(Generic[U_co]):
-    """A home of data: its name, and how to get a unit of work on it."""
+    """A back end: its name, and how to get a unit of work on it."""
 
     name: str
     new_unit: NewUnit[U_co]

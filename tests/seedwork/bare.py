@@ -1,6 +1,6 @@
-"""The house without an aggregate: a copy of it in which nothing is yours but the files where you register things.
+"""The project without an aggregate: a copy of it without your modules, except those that register your aggregates.
 
-What stands in a ``seedwork`` folder must work in every fork, so the import rules and the mutants are tried on it, too.
+The ``seedwork`` folders must work in every fork, so the import rules and the mutants are tested on this copy, too.
 ``python -m tests.seedwork.bare`` runs ``tests/seedwork`` there and says how much of the ``seedwork`` code is covered.
 """
 
@@ -27,13 +27,13 @@ REGISTRATIONS = (
 """What is yours and stands in every fork."""
 
 
-def copy_house(tree: Path) -> None:
-    """Copy the house into a folder that is not there yet."""
+def copy_project(tree: Path) -> None:
+    """Copy the project into a new folder."""
     shutil.copytree(PROJECT, tree, ignore=shutil.ignore_patterns(".*", "*.db*", "__pycache__"))
 
 
 def remove_aggregates(tree: Path) -> None:
-    """Remove from a copy of the house every module that is yours, with its registrations, tests and revisions."""
+    """Remove from a copy of the project every module that is yours, with its registrations, tests and revisions."""
     kept = {tree / name for name in REGISTRATIONS}
     modules = [file for layer in LAYERS for file in (tree / layer).rglob("*.py")]
     yours = [file for file in modules if "seedwork" not in file.parts and file.name != "__init__.py"]
@@ -77,7 +77,7 @@ def _names_beside_its_body(statement: ast.stmt) -> list[str]:
 
 
 def run_seedwork_tests(tree: Path) -> int:
-    """Run the house's own tests in a copy, with their coverage of the ``seedwork`` folders; return the exit code."""
+    """Run the project's own tests in a copy, with their coverage of the ``seedwork`` folders; return the exit code."""
     command = [sys.executable, "-m", "pytest", "-q", "-n", "auto", "--maxprocesses", "4", "-p", "no:cacheprovider"]
     folders = [f"--cov={layer}.seedwork" for layer in LAYERS]
     return subprocess.run([*command, *folders, "tests/seedwork"], cwd=tree, check=False).returncode
@@ -86,8 +86,8 @@ def run_seedwork_tests(tree: Path) -> int:
 def main() -> None:
     """Make the copy, and run the tests in it."""
     with TemporaryDirectory() as folder:
-        tree = Path(folder) / "house"
-        copy_house(tree)
+        tree = Path(folder) / "project"
+        copy_project(tree)
         remove_aggregates(tree)
         sys.exit(run_seedwork_tests(tree))
 

@@ -1,4 +1,4 @@
-"""Runs a command line as people do: in this process, which is quick, or in one of its own."""
+"""Runs a command line: in this process, which is fast, or in one of its own."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from adapters.seedwork.settings import PROJECT
 
 PROGRAM = "acme"
-"""What the program is called in tests: messages have to take its name from there."""
+"""The program's name in tests: messages must contain this one."""
 
 Run = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -57,11 +57,11 @@ def on_terminal(start: Start, stream: str, *arguments: object) -> str:
     """What a command writes where ``stream``, one of its standard streams, is a terminal."""
     terminal, inside = pty.openpty()
     finished(start(*arguments, **{stream: inside}, env={"TERM": "xterm"}))
-    os.write(inside, b"end")  # else reading would wait for ever where nothing was written
-    shown = os.read(terminal, 100_000).decode()
+    os.write(inside, b"end")  # without it, reading would never end where nothing was written
+    output = os.read(terminal, 100_000).decode()
     os.close(terminal)
     os.close(inside)
-    return shown
+    return output
 
 
 def printed(result: Result) -> list[dict[str, Any]]:

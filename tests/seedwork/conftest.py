@@ -1,4 +1,4 @@
-"""The house's own tests: the fixtures ``uow`` and ``new_unit`` give out a unit of work of aggregates of their own."""
+"""Tests of the machinery: the fixtures ``uow`` and ``new_unit`` return a unit of work of the tests' own aggregates."""
 
 import shutil
 from pathlib import Path

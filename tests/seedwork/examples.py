@@ -34,11 +34,11 @@ VALUES: dict[type, Callable[[int], list[Any]]] = {  # Any: of the type that is t
     UUID: lambda n: [new_id()],
     dict: lambda n: [{"a": [n]}],
 }
-"""By type: values to try, from a number; the first that a rule takes is the example's."""
+"""By type: makes values to try from a number; the first that the rule accepts is used."""
 
 
 class NoExample(AssertionError):
-    """No example can be made by itself."""
+    """No example can be generated."""
 
 
 def example(kind: type, n: int, **given: Any) -> Any:  # Any: an instance of the kind
@@ -74,7 +74,7 @@ def value_of(kind: type, field: Field[Any], hint: Any, n: int) -> Any:  # Any: a
 
 
 def accepted_values(kind: type, field: Field[Any], hint: Any, n: int) -> Iterator[Any]:
-    """Yield the values to try that the rule of a field takes."""
+    """Yield the values to try that the rule of a field accepts."""
     rule = getattr(kind, "rules", {}).get(field.name, lambda value: value)
     for value in _values(hint, n):
         try:

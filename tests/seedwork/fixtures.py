@@ -1,6 +1,6 @@
 """The fixtures of all tests: migrated databases, and the units of work on them.
 
-Which units of work that is, the fixture ``units`` says: yours in ``tests/conftest.py``, the house's own in
+The fixture ``units`` says which units of work: yours in ``tests/conftest.py``, the tests' own in
 ``tests/seedwork/conftest.py``.
 """
 
@@ -27,7 +27,7 @@ BACKENDS = ("memory", *DATABASES)
 ASYNCHRONOUS = ("async-sqlite", "async-postgresql")
 
 synchronous = pytest.mark.parametrize("open_backend", BACKENDS, indirect=True)
-"""For a test that brings threads or an event loop of its own, in a module that runs on asynchronous drivers too."""
+"""For a test with threads or an event loop of its own, in a module that runs on asynchronous drivers too."""
 
 U_co = TypeVar("U_co", bound=Transaction, covariant=True)
 
@@ -79,7 +79,7 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 def start_postgresql(*, tcp: bool = False) -> PostgresServer:
-    """Start a server; where there are no programs for it, skip the test loudly, or fail it in CI."""
+    """Start a server; where its programs are missing, skip the test with the reason; in CI fail it."""
     try:
         return PostgresServer.start(tcp=tcp)
     except PostgresNotFound as error:

@@ -1,4 +1,4 @@
-"""Break the house in every way of ``mutants.diff``, one at a time and in a copy without an aggregate: a test must fail.
+"""Apply each mutant of ``mutants.diff`` to a copy of the project without your aggregates: a test must fail.
 
 ``make mutants`` runs it: first all of ``tests/seedwork`` with its coverage, then against each mutant the unit and
 contract tests of it, on memory and SQLite. The state machine is left out: what it finds by chance must have a test of
@@ -21,7 +21,7 @@ from typing import Self
 import pytest
 
 from adapters.seedwork.settings import PROJECT
-from tests.seedwork.bare import copy_house, remove_aggregates, run_seedwork_tests
+from tests.seedwork.bare import copy_project, remove_aggregates, run_seedwork_tests
 
 TESTS = PROJECT / "tests" / "seedwork"
 PYTEST = (sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not postgresql")
@@ -30,7 +30,7 @@ SURVIVED = "SURVIVED"
 
 @dataclass(frozen=True)
 class Mutant:
-    """One way to break the house: ``new`` in the place of ``old``."""
+    """One way to break the code: ``new`` in the place of ``old``."""
 
     sentence: str
     file: str
@@ -90,10 +90,10 @@ def misfits(all_mutants: list[Mutant]) -> Iterator[str]:
 
 
 def fate_of(mutant: Mutant) -> str:
-    """Return what the tests make of a mutant."""
+    """Run the tests on a mutant; return the outcome."""
     with TemporaryDirectory() as folder:
-        tree = Path(folder) / "house"
-        copy_house(tree)
+        tree = Path(folder) / "project"
+        copy_project(tree)
         if not mutant.is_yours:
             remove_aggregates(tree)
         (tree / mutant.file).write_text(mutant.broken())
@@ -125,11 +125,11 @@ def main() -> None:
     if wrong := list(misfits(all_mutants)):
         sys.exit("\n".join([*wrong, f"{len(wrong)} hunks of mutants.diff do not fit."]))
     with TemporaryDirectory() as folder:
-        tree = Path(folder) / "house"
-        copy_house(tree)
+        tree = Path(folder) / "project"
+        copy_project(tree)
         remove_aggregates(tree)
         if run_seedwork_tests(tree):
-            sys.exit("The house itself fails without an aggregate: mend that first.")
+            sys.exit("The tests fail without a mutant: fix that first.")
     survivors = 0
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for mutant, fate in zip(all_mutants, pool.map(fate_of, all_mutants), strict=True):

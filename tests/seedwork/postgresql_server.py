@@ -1,7 +1,7 @@
 """A real PostgreSQL for one test run: no Docker, no root rights, and nothing left of it, however the run ends.
 
-The server belongs to a watchdog, a child process that runs this same file. It starts the server, does what it is told
-through a pipe, and cleans up when the pipe closes: after a normal end, Ctrl-C, SIGTERM and SIGKILL alike.
+The server belongs to a watchdog, a child process that runs this same file. It starts the server, carries out
+requests from a pipe, and cleans up when the pipe closes: after a normal end, Ctrl-C, SIGTERM and SIGKILL alike.
 """
 
 import importlib.util
@@ -23,7 +23,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, LiteralString, Self
 
-if __name__ != "__main__":  # the watchdog does without site-packages, and so starts in 0.05 s
+if __name__ != "__main__":  # the watchdog starts faster without site-packages
     import psycopg
     from psycopg.sql import SQL, Identifier
     from sqlalchemy import make_url
@@ -33,7 +33,7 @@ SYSTEM_FOLDERS = "/usr/lib/postgresql/*/bin"
 # Not TMPDIR: the path of a socket must be short.
 DISK, MEMORY = Path("/tmp"), Path("/dev/shm")
 
-# mmap: what the server's processes share are then files of the data folder, which go when it goes.
+# mmap: what the server's processes share are then files of the data folder, which are deleted with it.
 # Not synchronous_commit=off: without fsync it gains nothing, and kill() would lose what was committed.
 SETTINGS = (
     *("--dynamic_shared_memory_type=mmap", "--shared_buffers=32MB", "--max_wal_size=256MB"),
@@ -77,7 +77,7 @@ class PostgresServer:
         primary = None
         if standby_of:
             tcp = True
-            place = f"host={standby_of.directory} port={standby_of._url.port}"  # its socket, for which nobody is asked
+            place = f"host={standby_of.directory} port={standby_of._url.port}"  # its socket, which needs no password
             primary = f"{place} user=postgres application_name=standby"
         options = {"test_run": os.getpid(), "candidates": list(_candidates())}
         options |= {"tcp": tcp, "primary": primary}
@@ -88,7 +88,7 @@ class PostgresServer:
             stderr=subprocess.STDOUT,
             text=True,
             cwd="/",
-            start_new_session=True,  # Ctrl-C reaches all of a terminal's group, and teardown still needs the server
+            start_new_session=True,  # else Ctrl-C in a terminal would end the server too, and teardown still needs it
         )
         facts = _answer(watchdog)
         server = cls(facts["url"], facts["source"], watchdog)
@@ -111,11 +111,11 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Kill the server as a crash would. What was committed stays for ``restart()``."""
-        self._tell("kill")
+        self._ask("kill")
 
     def restart(self) -> None:
         """Stop the server if it still runs, cutting its connections, and start it on the same data."""
-        self.pid = self._tell("restart")["pid"]
+        self.pid = self._ask("restart")["pid"]
 
     def stop(self) -> None:
         """Stop our own server and delete its folder; leave one that was given as it is. May be repeated."""
@@ -128,10 +128,10 @@ class PostgresServer:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _tell(self, request: str) -> Any:
+    def _ask(self, request: str) -> Any:
         if not (self._watchdog and self._watchdog.stdin):
             raise RuntimeError("The server of TEST_DATABASE_URL is not ours. Write: PostgresServer.start(tcp=True)")
-        with suppress(BrokenPipeError):  # then its last words are the answer
+        with suppress(BrokenPipeError):  # its answer then says why it has ended
             os.write(self._watchdog.stdin.fileno(), f"{request}\n".encode())
         return _answer(self._watchdog)
 
@@ -168,12 +168,12 @@ def _candidates() -> Iterator[tuple[str, str]]:
 
 
 def _watch(*, test_run: int, candidates: list[tuple[str, str]], tcp: bool, primary: str | None) -> None:
-    """Be the watchdog: own the server of one test run, do what the run tells, and clean up when it is gone."""
+    """Run the watchdog: own the server of one test run, carry out its requests, and clean up when it has ended."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     with ExitStack() as folders:
         source, binaries = _find_binaries(candidates, folders)
-        # A database is 300 files: some file systems take 0.3 s to make them, memory 0.01 s.
+        # A database is 300 files, and memory makes them faster than some disks.
         in_memory = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30
         directory = _new_folder(folders, MEMORY if in_memory else DISK)
         url, command = _initialise(binaries, directory, tcp=tcp, primary=primary)
@@ -215,7 +215,7 @@ def _find_binaries(candidates: list[tuple[str, str]], folders: ExitStack) -> tup
     for source, name in candidates:
         folder = Path(name)
         problem = _problem_with(folder)
-        if problem and source == WHEEL and os.geteuid() == 0:  # it lies in a home that only root may enter
+        if problem and source == WHEEL and os.geteuid() == 0:  # it is in a home folder that only root may enter
             folder = _copy_of_wheel(folder, _new_folder(folders, DISK))
             problem = _problem_with(folder)
         if not problem:
@@ -298,10 +298,10 @@ def _serve(command: list[str], directory: Path) -> subprocess.Popen[bytes]:
             server.kill()
             server.wait()
             log.seek(0)
-            said = log.read().decode(errors="replace")
-        # The children of a killed server end when they next look up, and no other server starts before.
-        if "is still in use" not in said or time.monotonic() > deadline:
-            raise RuntimeError(f"{command[0]} did not start:\n{said}")
+            output = log.read().decode(errors="replace")
+        # No other server starts before the children of a killed one have noticed its death and ended.
+        if "is still in use" not in output or time.monotonic() > deadline:
+            raise RuntimeError(f"{command[0]} did not start:\n{output}")
 
 
 def _kill(server: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,6 @@
 """Undo each revision of a history, and do it again, on a database with rows.
 
-One row is made up for each table. Where a CHECK does not allow it, the fixture ``revision_rows`` says what to take.
+One row is generated for each table. Where a CHECK refuses it, the fixture ``revision_rows`` gives values for it.
 """
 
 import re
@@ -19,7 +19,7 @@ from tests.seedwork.revisions import History
 from tests.seedwork.schema import Schema, schema_of
 
 Rows = Mapping[str, Mapping[str, object]]
-"""By table and column: values, where those that are made up are not allowed."""
+"""By table and column: values, where the generated ones are not allowed."""
 
 VALUES: dict[type, object] = {
     bool: True,
@@ -36,7 +36,7 @@ VALUES: dict[type, object] = {
     timedelta: timedelta(1),
     UUID: UUID(int=1),
 }
-"""By type: the value that is made up. It is always the same, so that a foreign key finds its row."""
+"""By type: the value that is generated. It is always the same, so that a foreign key finds its row."""
 
 
 Cell = tuple[str, str, str, str]
@@ -50,7 +50,7 @@ class _State:
 
 
 def assert_reversible(history: History, rows: Rows | None = None) -> None:
-    """Walk up the history on an empty database, and see that undoing a revision and doing it again loses nothing."""
+    """Walk up the history on an empty database, and check that undoing and redoing a revision loses nothing."""
     for revision in reversed([*ScriptDirectory.from_config(history.config()).walk_revisions()]):
         id, before = revision.revision, _state(history)
         history.upgrade(id)

@@ -1,4 +1,4 @@
-"""Histories of the tests' own: planted revisions, which the house's env.py runs on a database of their own."""
+"""Histories of the tests' own: planted revisions, which the project's own env.py runs on separate databases."""
 
 import os
 import subprocess
@@ -52,7 +52,7 @@ class History:
     def plant(
         self, id: str, upgrade: str, downgrade: str = "pass", *, down: str | tuple[str, ...] | None = None
     ) -> None:
-        """Write a revision, or write it anew."""
+        """Write a revision, or replace it."""
         bodies = {"upgrade": upgrade, "downgrade": downgrade}
         bodies = {name: indent(dedent(body).strip(), "    ") for name, body in bodies.items()}
         self.folder.mkdir(exist_ok=True)
@@ -111,7 +111,7 @@ class History:
 
 
 def ruff(command: str, revision: str) -> str:
-    """Return what ruff has to say about the text of a revision."""
+    """Return what ruff reports about the text of a revision."""
     name = PROJECT / "migrations" / "versions" / "revision.py"
     run = [sys.executable, "-m", "ruff", *command.split(), "--stdin-filename", str(name), "-"]
     return subprocess.run(run, input=revision, capture_output=True, text=True, check=False).stdout

@@ -16,7 +16,7 @@ _UNSEEN = re.compile(r"\b(AUTOINCREMENT|COLLATE \S+|DESC|GENERATED|ON CONFLICT \
 
 
 def schema_of(connection: Connection) -> Schema:
-    """Return what is there, as the database tells it."""
+    """Return what the schema has, as the database reports it."""
     tables = [table for table in inspect(connection).get_table_names() if table != "alembic_version"]
     lines = {line for table in tables for line in _lines(connection, table)}
     return frozenset(lines | {*_lines_of_sqlite(connection)} if connection.dialect.name == "sqlite" else lines)

@@ -1,4 +1,4 @@
-"""A TCP proxy on the loopback that breaks connections on demand: it cuts them, refuses them, or falls silent."""
+"""A TCP proxy on the loopback that breaks connections on demand: it cuts them, refuses them, or stops answering."""
 
 import select
 import socket
@@ -31,15 +31,15 @@ class TcpProxy:
         self._cut = word, False
 
     def cut_after(self, word: bytes) -> None:
-        """Cut the next connection over which a client sends ``word``, once the server has answered; nobody hears it."""
+        """Cut the next connection over which a client sends ``word``, after the server's answer, which is dropped."""
         self._cut = word, True
 
     def refuse(self, times: int) -> None:
-        """Hang up on the next clients."""
+        """Close the connections of the next clients at once."""
         self._refusals = times
 
     def fall_silent(self) -> None:
-        """Take nothing any more and answer nothing, without hanging up."""
+        """Read nothing any more and answer nothing, without closing a connection."""
         self._silent = True
 
     def __enter__(self) -> Self:
@@ -53,7 +53,7 @@ class TcpProxy:
             end.close()
 
     def _run(self) -> None:
-        while self._stopped not in (ready := select.select(self._heard(), [], [])[0]):
+        while self._stopped not in (ready := select.select(self._readable(), [], [])[0]):
             for end in ready:
                 if self._silent:
                     break
@@ -62,7 +62,7 @@ class TcpProxy:
                 elif end in self._peers:
                     self._carry(end, self._peers[end])
 
-    def _heard(self) -> list[socket.socket]:
+    def _readable(self) -> list[socket.socket]:
         return [self._stopped] if self._silent else [self._stopped, self._listener, *self._peers]
 
     def _accept(self) -> None:
@@ -93,7 +93,7 @@ class TcpProxy:
                 lost.close()
 
     def _break(self, data: bytes, server: socket.socket) -> bytes:
-        """Do what was asked for; return what is to be carried, or nothing to cut the connection."""
+        """Apply a pending cut; return the bytes to pass on, or none to cut the connection."""
         if not self._cut or self._cut[0] not in data:
             return data
         (_, answered), self._cut = self._cut, None

@@ -1,4 +1,4 @@
-"""Use cases on orders, written as yours are in ``service_layer``: with them the tests do what callers do."""
+"""Use cases on orders, written like yours in ``service_layer``, so that the tests work as callers do."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ def import_orders(uow: OrderingUnitOfWork, numbers: Iterable[str]) -> None:
 
 
 def export_orders(uow: OrderingUnitOfWork, write: Callable[[OrderDetails], object]) -> None:
-    """Hand each order to ``write``, in order of id."""
+    """Call ``write`` with each order, in order of id."""
     with uow.reading():
         for order in uow.orders.stream():
             write(OrderDetails.of(order))

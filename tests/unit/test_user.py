@@ -1,4 +1,4 @@
-"""The rules of users. No mapper and no database has a part in them."""
+"""The rules of users. They need no mapper and no database."""
 
 import copy
 import pickle
@@ -127,7 +127,16 @@ def test_any_other_name_is_refused(name: str) -> None:
             "\U000e0041",
         ),  # Cc, Cf
         *("\udfff", "\ue000", "\U00100000", "\u0378", "\ufdd0", "\u2028", "\u2029"),  # Cs, Co, Cn, Zl, Zp
-        *("\u115f", "\u1160", "\u3164", "\uffa0", "\u2800", "\U0001d159", "\u034f", "\u17b4"),  # without ink
+        *(
+            "\u115f",
+            "\u1160",
+            "\u3164",
+            "\uffa0",
+            "\u2800",
+            "\U0001d159",
+            "\u034f",
+            "\u17b4",
+        ),  # letters that show nothing
     ],
     ids=ascii,
 )
@@ -278,7 +287,7 @@ def test_the_version_that_a_caller_read_must_be_the_present_one() -> None:
     john.expect_version(0)
     for version in ("0", False, 0.0):
         with pytest.raises(VersionMismatch):
-            john.expect_version(version)  # type: ignore[arg-type]  # that is the point
+            john.expect_version(version)  # type: ignore[arg-type]  # on purpose
     with pytest.raises(VersionMismatch, match=f"User {john.id} has version 0, not 3: read it again") as caught:
         john.expect_version(3)
     assert (caught.value.expected, caught.value.found) == (3, 0)
@@ -294,7 +303,7 @@ def test_the_version_that_a_caller_read_must_be_the_present_one() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_errors_survive_the_way_between_processes(error: Exception) -> None:
+def test_errors_can_be_pickled_between_processes(error: Exception) -> None:
     twin = pickle.loads(pickle.dumps(error))
 
     assert (type(twin), str(twin), vars(twin)) == (type(error), str(error), vars(error))

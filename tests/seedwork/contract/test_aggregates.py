@@ -1,4 +1,4 @@
-"""The contract of every aggregate is kept by all shapes of the tests' own, and notices what is wrong."""
+"""The contract of every aggregate holds for all shapes of the tests' own, and finds what is wrong."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Many entities at once, on every implementation: reading them in a stream, and inserting them past the tracking."""
+"""Many entities at once, on every implementation: reading them in a stream, and inserting them without tracking."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -221,7 +221,7 @@ def test_an_insertion_that_failed_and_was_swallowed_makes_the_commit_fail(
     assert numbers(new_unit) == []
 
 
-def test_a_failed_insertion_in_an_inner_block_harms_nothing_around_it(
+def test_a_failed_insertion_in_an_inner_block_does_not_fail_the_outer_one(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
     with uow:

@@ -93,7 +93,7 @@ def test_an_id_that_is_no_uuid_is_refused(uow: OrderingUnitOfWork) -> None:
     with uow.reading():
         for work in (uow.orders.get, uow.orders.find):
             with pytest.raises(InvalidValue, match="it must be a UUID"):
-                work("A-1")  # type: ignore[arg-type]  # that is the point
+                work("A-1")  # type: ignore[arg-type]  # on purpose
 
 
 def test_within_a_block_an_entity_is_one_object(uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]) -> None:

@@ -198,7 +198,7 @@ def test_a_json_value_is_replaced_as_a_whole(uow: ShapesUnitOfWork, new_unit: Ne
 
 def test_what_a_column_type_refuses_comes_through_as_it_is(uow: ShapesUnitOfWork, store: Callable[..., None]) -> None:
     with pytest.raises(ValueError, match="has no time zone"), uow:
-        store(uow, a_document(at=datetime(2026, 2, 3)))  # noqa: DTZ001  # that is the point
+        store(uow, a_document(at=datetime(2026, 2, 3)))  # noqa: DTZ001  # on purpose
         uow.commit()
 
 
@@ -227,7 +227,7 @@ def test_plain_values_may_leave_attributes_to_their_class(uow: ShapesUnitOfWork,
     del second.language
 
     with uow:
-        uow.notes.insert_many([second, first])  # type: ignore[list-item]  # that is the point
+        uow.notes.insert_many([second, first])  # type: ignore[list-item]  # on purpose
         uow.commit()
 
     with new_unit().reading() as other:
@@ -236,7 +236,7 @@ def test_plain_values_may_leave_attributes_to_their_class(uow: ShapesUnitOfWork,
 
 def test_plain_values_may_have_slots(uow: ShapesUnitOfWork, new_unit: New) -> None:
     with uow:
-        uow.seats.insert_many([SlottedSeat("red", 1, 2)])  # type: ignore[list-item]  # that is the point
+        uow.seats.insert_many([SlottedSeat("red", 1, 2)])  # type: ignore[list-item]  # on purpose
         uow.commit()
 
     with new_unit().reading() as other:
@@ -249,7 +249,7 @@ def test_plain_values_may_have_parts_and_value_objects(uow: ShapesUnitOfWork, ne
     person = SimpleNamespace(id=new_id(), name="Ann", address=address)
 
     with uow:
-        uow.people.insert_many([person])  # type: ignore[list-item]  # that is the point
+        uow.people.insert_many([person])  # type: ignore[list-item]  # on purpose
         uow.commit()
 
     with new_unit().reading() as other:
@@ -271,7 +271,7 @@ def test_plain_values_with_other_attributes_are_refused(
     uow: ShapesUnitOfWork, new_unit: New, values: dict[str, object], message: str
 ) -> None:
     with pytest.raises(UnitOfWorkMisuse, match=message), uow:
-        uow.seats.insert_many([SimpleNamespace(id=new_id(), **values)])  # type: ignore[list-item]  # that is the point
+        uow.seats.insert_many([SimpleNamespace(id=new_id(), **values)])  # type: ignore[list-item]  # on purpose
 
     with new_unit().reading() as other:
         assert other.seats.count() == 0
@@ -406,7 +406,7 @@ def test_parts_are_kept_in_a_list(uow: ShapesUnitOfWork) -> None:
     cart = Cart()
 
     with pytest.raises(TypeError, match="tuple"):
-        cart.items = (Item(sku="a"),)  # type: ignore[assignment]  # that is the point
+        cart.items = (Item(sku="a"),)  # type: ignore[assignment]  # on purpose
 
 
 def test_a_rule_of_a_part_holds_for_its_making_and_for_plain_assignment() -> None:
@@ -468,7 +468,7 @@ def test_a_unique_value_of_a_part_is_not_free_before_its_removal_is_flushed(
 
 def test_a_missing_value_is_refused(uow: ShapesUnitOfWork, store: Callable[..., None]) -> None:
     with pytest.raises(ConstraintViolated, match="hall"), uow:
-        store(uow, Seat(hall=None, row=1, number=1))  # type: ignore[arg-type]  # that is the point
+        store(uow, Seat(hall=None, row=1, number=1))  # type: ignore[arg-type]  # on purpose
         uow.flush()
 
 

@@ -1,4 +1,4 @@
-"""The life of a unit of work at random, against a model of plain dicts, on every implementation.
+"""Random steps of a unit of work, compared with a model of plain dicts, on every implementation.
 
 Hypothesis enters, nests, reads, changes, fails, commits and leaves in any order, and shows the shortest sequence after
 which a unit of work does not do what the model says. ``EXAMPLES=5000`` in the environment makes the search longer.
@@ -54,23 +54,23 @@ Rows = dict[OrderId, tuple[Values, int]]
 
 
 class Status(Enum):
-    UNSAVED = "of nobody but the caller"
+    UNSAVED = "known to the caller alone"
     ADDED = "to be inserted"
     HELD = "inserted, or loaded"
     REMOVED = "to be deleted"
     DELETED = "deleted"
     FOREIGN = "of an earlier block"
-    LOST = "of a block that was not saved: to be read, and no more"
+    LOST = "of a block that was not saved: it can only be read"
 
 
 @dataclass(eq=False, repr=False)
 class Known:
-    """An order in the caller's hands."""
+    """An order that the caller has."""
 
     id: OrderId
     values: Values
     order: Order | None
-    """None until the unit of work hands it out."""
+    """None until the unit of work returns it."""
     status: Status = Status.UNSAVED
     version: int = 0
     inserted_in: int = 0
@@ -175,7 +175,7 @@ class Model:
                 known.status, known.deleted_in = Status.LOST, 0
 
     def end(self) -> None:
-        """Of the orders in the caller's hands keep those of this last block."""
+        """Of the orders that the caller has, keep those of this last block."""
         self.rows = None
         self.known = [known for known in self.in_hand if known.status not in {Status.FOREIGN, Status.LOST}]
         for known in self.known:
@@ -200,7 +200,7 @@ class Model:
 
     @property
     def in_hand(self) -> list[Known]:
-        """What the unit of work has handed out, or the caller has made."""
+        """What the unit of work has returned, or the caller has made."""
         return [known for known in self.known if known.order]
 
     def of_block(self, id: OrderId, *statuses: Status) -> Known | None:
@@ -498,10 +498,10 @@ class UnitOfWorkMachine(RuleBasedStateMachine):
         return self.known(order)
 
     @at_work
-    @rule(numbers=st.lists(numbers, min_size=1, max_size=2), lines=st.integers(0, 1), shown=st.sampled_from([0, 1]))
-    def insert_many(self, numbers: list[str], lines: int, shown: int) -> None:
+    @rule(numbers=st.lists(numbers, min_size=1, max_size=2), lines=st.integers(0, 1), plain=st.sampled_from([0, 1]))
+    def insert_many(self, numbers: list[str], lines: int, plain: int) -> None:
         new = [self.new(number, None, lines) for number in numbers]
-        values = map((order_of, plain_values_of)[shown], new)
+        values = map((order_of, plain_values_of)[plain], new)
         self.both(lambda: self.uow.orders.insert_many(values), lambda: self.model.insert_many(new))
 
     @at_work

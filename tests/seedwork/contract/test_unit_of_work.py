@@ -212,7 +212,7 @@ def test_after_its_end_a_block_refuses_work(
     assert numbers(new_unit) == ["A-1"]
 
 
-def test_outside_a_block_nothing_works_and_the_error_names_the_cure(uow: OrderingUnitOfWork) -> None:
+def test_outside_a_block_nothing_works_and_the_error_says_what_to_write(uow: OrderingUnitOfWork) -> None:
     for work in (lambda: uow.orders, uow.flush, uow.commit, uow.rollback):
         with pytest.raises(UnitOfWorkMisuse, match=r"outside a block\. Write it inside: with uow:"):
             work()
@@ -236,7 +236,7 @@ def test_a_use_case_that_needs_transactions_of_its_own_refuses_an_open_block(uow
         uow.require_closed("archive_orders() commits each batch")
 
 
-def test_a_unit_tells_whether_it_is_open(uow: OrderingUnitOfWork) -> None:
+def test_a_unit_reports_whether_it_is_open(uow: OrderingUnitOfWork) -> None:
     assert not uow.is_open
     with uow:
         assert uow.is_open
@@ -248,7 +248,7 @@ def test_a_unit_tells_whether_it_is_open(uow: OrderingUnitOfWork) -> None:
     assert not uow.is_open
 
 
-def test_the_lock_is_gone_with_the_commit(open_backend: OpenBackend[OrderingUnitOfWork]) -> None:
+def test_the_commit_releases_the_lock(open_backend: OpenBackend[OrderingUnitOfWork]) -> None:
     with open_backend(lock_timeout_s=0.1) as backend:
         with backend.new_unit() as uow:
             uow.orders.add(Order(number="A-1"))
@@ -353,7 +353,7 @@ def test_an_inner_block_left_without_commit_loses_its_own_changes_and_raises(
     assert numbers(new_unit) == ["A-1"]
 
 
-def test_an_inner_block_can_be_rolled_back_by_hand(
+def test_an_inner_block_can_be_rolled_back_explicitly(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
     with uow:
@@ -811,7 +811,7 @@ def test_entities_show_their_unsaved_values_after_an_uncommitted_block(
     assert (changed.number, added.number) == ("A-2", "B-2")
 
 
-def test_entities_are_readable_after_a_rollback_by_hand(
+def test_entities_are_readable_after_an_explicit_rollback(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
     order_id = given_order(new_unit)
@@ -983,7 +983,7 @@ def test_after_a_failure_a_block_refuses_every_other_work(
         uow.rollback()
 
 
-def test_a_failure_inside_an_inner_block_harms_nothing_around_it(
+def test_a_failure_inside_an_inner_block_does_not_fail_the_outer_one(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
     given_order(new_unit, "A-1")
@@ -1017,7 +1017,7 @@ def test_a_failure_swallowed_inside_an_inner_block_fails_that_block_alone(
     assert numbers(new_unit) == ["A-1", "B-2"]
 
 
-def test_changes_that_fail_on_the_way_into_an_inner_block_fail_the_outer_one(
+def test_changes_that_fail_before_an_inner_block_begins_fail_the_outer_one(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
     given_order(new_unit, "A-1")
@@ -1032,7 +1032,7 @@ def test_changes_that_fail_on_the_way_into_an_inner_block_fail_the_outer_one(
     assert numbers(new_unit) == ["A-1"]
 
 
-# ---- errors speak -------------------------------------------------------------------------------------------------
+# ---- errors -------------------------------------------------------------------------------------------------------
 
 
 def test_a_broken_constraint_is_reported_at_the_flush_as_the_error_declared_beside_it(
@@ -1123,7 +1123,9 @@ def test_an_isolation_level_that_no_database_has_is_refused(new_unit: NewUnit[Or
 # ---- nothing is left behind ---------------------------------------------------------------------------------------
 
 
-def test_a_unit_that_is_dropped_holds_nothing(uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]) -> None:
+def test_a_unit_that_is_dropped_keeps_nothing_in_memory(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
     with pytest.raises(OrderNotFound), uow:
         uow.orders.get(Order(number="never saved").id)
     gc.collect()

@@ -1,4 +1,4 @@
-"""Use cases on every implementation: what a caller of a service function sees of pages, versions and unique values."""
+"""Use cases on every implementation: pages, versions and unique values, as their callers see them."""
 
 from collections.abc import Callable
 

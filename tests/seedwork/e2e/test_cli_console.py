@@ -27,11 +27,11 @@ def test_what_is_typed_is_saved_if_its_user_says_so(run: Run, end: str) -> None:
     assert numbers(run) == ["A1"]
 
 
-def test_the_use_cases_are_at_hand(run: Run) -> None:
+def test_the_use_cases_are_names_at_the_prompt(run: Run) -> None:
     assert "At hand: UUID, container, " in run("console", stdin="").stderr
 
 
-def test_a_person_may_think_longer_than_a_program(run: Run) -> None:
+def test_a_block_at_the_prompt_may_be_idle_longer_than_one_of_a_program(run: Run) -> None:
     assert "3600.0" in run("console", stdin="container.settings.database_idle_timeout_s\n").stdout
 
 

@@ -36,7 +36,7 @@ def many(count: int) -> str:
     return "number\n" + "".join(f"A{n}\n" for n in range(count))
 
 
-# ---- there and back -----------------------------------------------------------------------------------------------
+# ---- export and import --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,9 @@ def test_a_file_of_somebody_else_is_never_written_nor_deleted(tmp_path: Path, mo
     assert planted.is_symlink()
 
 
-def test_a_file_beside_of_the_name_of_a_part_is_left_alone(run: Run, two_orders: None, tmp_path: Path) -> None:
+def test_another_file_whose_name_is_like_that_of_a_part_is_left_alone(
+    run: Run, two_orders: None, tmp_path: Path
+) -> None:
     (tmp_path / "out.csv.part").write_text("mine")
 
     export(run, tmp_path / "out.csv")

@@ -74,7 +74,7 @@ def test_wrong_usage_is_reported_in_one_line(run: Run, arguments: tuple[object, 
     ],
     ids=["not migrated", "not there", "of no known kind"],
 )
-def test_a_database_that_will_not_do_is_reported_with_the_cure_and_without_the_password(
+def test_a_database_that_cannot_be_used_is_reported_with_what_to_do_and_without_the_password(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, url: str, message: str
 ) -> None:
     monkeypatch.setenv("DATABASE_URL", url.format(folder=tmp_path))
@@ -103,33 +103,33 @@ def test_a_statement_that_the_database_refuses_is_reported_in_one_line(run: Run,
 def test_a_table_in_a_pipe_is_neither_coloured_nor_broken_into_lines(run: Run) -> None:
     number = "[b]" + "Long Number " * 3 + "End"
 
-    shown = run("orders", "add", number).stdout
+    output = run("orders", "add", number).stdout
 
-    assert number in shown
-    assert "\x1b" not in shown
-    assert shown.split()[0] == "id"
+    assert number in output
+    assert "\x1b" not in output
+    assert output.split()[0] == "id"
 
 
 def test_a_table_is_coloured_on_a_terminal(start: Start) -> None:
-    shown = on_terminal(start, "stdout", "orders", "add", "A1")
+    output = on_terminal(start, "stdout", "orders", "add", "A1")
 
-    assert "\x1b[1m" in shown
-    assert "A1" in shown
+    assert "\x1b[1m" in output
+    assert "A1" in output
 
 
 def test_what_the_output_cannot_encode_is_replaced_for_people(run: Run, start: Start) -> None:
-    status, shown, complaint = finished(start("orders", "add", "Dvořák", env={"PYTHONIOENCODING": "ascii"}))
+    status, output, complaint = finished(start("orders", "add", "Dvořák", env={"PYTHONIOENCODING": "ascii"}))
 
     assert (status, complaint) == (0, "")
-    assert "Dvo??k" in shown
+    assert "Dvo??k" in output
     assert numbers(run) == ["Dvořák"]
 
 
 def test_what_the_output_cannot_encode_is_escaped_for_programs(start: Start) -> None:
-    status, shown, _ = finished(start("orders", "add", "Dvořák", "--json", env={"PYTHONIOENCODING": "ascii"}))
+    status, output, _ = finished(start("orders", "add", "Dvořák", "--json", env={"PYTHONIOENCODING": "ascii"}))
 
     assert status == 0
-    assert json.loads(shown)["number"] == "Dvořák"
+    assert json.loads(output)["number"] == "Dvořák"
 
 
 @pytest.mark.parametrize("option", [(), ("--json",)], ids=["table", "json"])
@@ -141,7 +141,7 @@ def test_what_is_saved_and_cannot_be_printed_is_no_failure(run: Run, start: Star
     assert json.loads(complaint[complaint.index("{") :]) == printed(run("orders", "list", "--json"))[0]
 
 
-def test_what_is_saved_is_no_failure_where_nothing_can_be_said(run: Run, start: Start) -> None:
+def test_what_is_saved_is_no_failure_where_nothing_can_be_printed(run: Run, start: Start) -> None:
     assert finished(start("orders", "add", "A1", shell="> /dev/full 2>&1"))[0] == 0
     assert numbers(run) == ["A1"]
 

@@ -1,4 +1,4 @@
-"""The rules of import are seen to bite: in this house, and in one without an aggregate."""
+"""The import rules find planted violations, in this project and in a copy without your aggregates."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.seedwork.bare import copy_house, remove_aggregates
+from tests.seedwork.bare import copy_project, remove_aggregates
 
 LAYERS = "imports run adapters -> service_layer -> domain only"
 DOMAIN = "the domain imports the standard library only"
@@ -27,11 +27,11 @@ for module in pkgutil.walk_packages(domain.__path__, "domain."):
 """
 
 
-@pytest.fixture(params=["house", "bare"])
-def house(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A copy of the house, for a violation to be planted in: as it is, and without an aggregate."""
-    tree = tmp_path / "house"
-    copy_house(tree)
+@pytest.fixture(params=["project", "bare"])
+def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """A copy of the project in which a test plants a violation: as it is, and without your aggregates."""
+    tree = tmp_path / "project"
+    copy_project(tree)
     if request.param == "bare":
         remove_aggregates(tree)
     return tree
@@ -43,24 +43,24 @@ def append(file: Path, line: str) -> None:
         source.write(f"\n{line}\n")
 
 
-def broken_rules(house: Path) -> list[str]:
-    """The rules that the imports of a house break."""
+def broken_rules(project: Path) -> list[str]:
+    """The rules that the imports of a project break."""
     command = [sys.executable, "-c", LINT, "--no-cache"]
     result = subprocess.run(
-        command, cwd=house, env={"COLUMNS": "200"}, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=project, env={"COLUMNS": "200"}, capture_output=True, text=True, timeout=60, check=False
     )
     assert "Contracts: " in result.stdout, result.stdout + result.stderr
     return [line.partition(" BROKEN")[0] for line in result.stdout.splitlines() if " BROKEN" in line]
 
 
-def import_all_of_the_domain(house: Path) -> str:
+def import_all_of_the_domain(project: Path) -> str:
     """Import its modules without any package that is installed; return what went wrong."""
-    command = [sys.executable, "-I", "-S", "-c", IMPORT_ALL, str(house)]
+    command = [sys.executable, "-I", "-S", "-c", IMPORT_ALL, str(project)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
 
 
-def test_the_house_as_it_stands_breaks_no_rule(house: Path) -> None:
-    assert broken_rules(house) == []
+def test_the_project_as_it_is_breaks_no_rule(project: Path) -> None:
+    assert broken_rules(project) == []
 
 
 @pytest.mark.parametrize(
@@ -85,18 +85,18 @@ def test_the_house_as_it_stands_breaks_no_rule(house: Path) -> None:
         ("adapters/seedwork/memory/store.py", "import adapters.seedwork.cli", HALVES),
     ],
 )
-def test_a_planted_violation_is_found(house: Path, file: str, line: str, rule: str) -> None:
-    (house / "domain" / "invoice.py").write_text("class Invoice: ...\n")  # a module of yours that no rule names
-    append(house / file, line)
+def test_a_planted_violation_is_found(project: Path, file: str, line: str, rule: str) -> None:
+    (project / "domain" / "invoice.py").write_text("class Invoice: ...\n")  # a module of yours that no rule names
+    append(project / file, line)
 
-    assert any(rule in broken for broken in broken_rules(house))
-
-
-def test_the_domain_runs_on_the_standard_library_alone(house: Path) -> None:
-    assert import_all_of_the_domain(house) == ""
+    assert any(rule in broken for broken in broken_rules(project))
 
 
-def test_a_package_that_no_rule_names_is_found_in_the_domain(house: Path) -> None:
-    append(house / "domain" / "seedwork" / "errors.py", "import psycopg")
+def test_the_domain_runs_on_the_standard_library_alone(project: Path) -> None:
+    assert import_all_of_the_domain(project) == ""
 
-    assert "No module named 'psycopg'" in import_all_of_the_domain(house)
+
+def test_a_package_that_no_rule_names_is_found_in_the_domain(project: Path) -> None:
+    append(project / "domain" / "seedwork" / "errors.py", "import psycopg")
+
+    assert "No module named 'psycopg'" in import_all_of_the_domain(project)

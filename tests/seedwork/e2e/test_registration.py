@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.seedwork.bare import copy_house, remove_aggregates
+from tests.seedwork.bare import copy_project, remove_aggregates
 from tests.seedwork.registration import missing_registrations
 
 DOMAIN = """
@@ -96,10 +96,10 @@ REGISTRATIONS = [
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Path:
-    """A house whose only aggregate is registered nowhere."""
-    tree = tmp_path / "house"
-    copy_house(tree)
+def project(tmp_path: Path) -> Path:
+    """A project whose only aggregate is registered nowhere."""
+    tree = tmp_path / "project"
+    copy_project(tree)
     remove_aggregates(tree)
     (tree / "domain" / "invoice.py").write_text(DOMAIN)
     (tree / "adapters" / "invoices.py").write_text(ADAPTERS)
@@ -107,16 +107,16 @@ def house(tmp_path: Path) -> Path:
     return tree
 
 
-def register(house: Path, file: str, after: str, line: str, imported: str) -> None:
-    source = (house / file).read_text()
+def register(project: Path, file: str, after: str, line: str, imported: str) -> None:
+    source = (project / file).read_text()
     assert source.count(after) == 1
-    (house / file).write_text(f"{imported}\n{source.replace(after, after + line)}")
+    (project / file).write_text(f"{imported}\n{source.replace(after, after + line)}")
 
 
-def missing_in(house: Path) -> list[str]:
+def missing_in(project: Path) -> list[str]:
     script = "from tests.seedwork.registration import missing_registrations as m; print('\\n'.join(m()), end='')"
     command = [sys.executable, "-c", script]
-    result = subprocess.run(command, cwd=house, check=True, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True, timeout=60)
     return result.stdout.splitlines()
 
 
@@ -124,35 +124,35 @@ def test_all_that_is_yours_is_registered() -> None:
     assert missing_registrations() == []
 
 
-def test_each_line_that_is_missing_is_named_with_its_file(house: Path) -> None:
-    named = [sentence.partition(" In ")[2] for sentence in missing_in(house)]
+def test_each_line_that_is_missing_is_named_with_its_file(project: Path) -> None:
+    named = [sentence.partition(" In ")[2] for sentence in missing_in(project)]
 
     assert named == [f"{file} write: {line.strip()}" for file, _, line, _ in REGISTRATIONS]
 
 
-def test_a_line_is_named_when_it_alone_is_missing(house: Path) -> None:
+def test_a_line_is_named_when_it_alone_is_missing(project: Path) -> None:
     for registration in (*REGISTRATIONS[:2], *REGISTRATIONS[3:]):
-        register(house, *registration)
+        register(project, *registration)
 
-    assert missing_in(house) == [
+    assert missing_in(project) == [
         f"SqlAlchemyUnitOfWork has no InvoiceRepository. In {REGISTRATIONS[2][0]} write: {REGISTRATIONS[2][2].strip()}"
     ]
 
 
-def test_an_entity_without_a_repository_is_named(house: Path) -> None:
-    (house / "domain" / "invoice.py").write_text(DOMAIN.partition("\n\nclass InvoiceNotFound")[0])
-    (house / "adapters" / "invoices.py").write_text(
+def test_an_entity_without_a_repository_is_named(project: Path) -> None:
+    (project / "domain" / "invoice.py").write_text(DOMAIN.partition("\n\nclass InvoiceNotFound")[0])
+    (project / "adapters" / "invoices.py").write_text(
         ADAPTERS.partition("\n\nclass SqlAlchemyInvoice")[0].replace(", InvoiceId, InvoiceRepository", "")
     )
-    register(house, *REGISTRATIONS[0])
-    register(house, *REGISTRATIONS[-1])
+    register(project, *REGISTRATIONS[0])
+    register(project, *REGISTRATIONS[-1])
 
-    [sentence] = missing_in(house)
+    [sentence] = missing_in(project)
     assert sentence.startswith("Invoice is mapped and has no repository. In domain/invoice.py write: class InvoiceRep")
 
 
-def test_what_is_registered_is_not_named(house: Path) -> None:
+def test_what_is_registered_is_not_named(project: Path) -> None:
     for registration in REGISTRATIONS:
-        register(house, *registration)
+        register(project, *registration)
 
-    assert missing_in(house) == []
+    assert missing_in(project) == []

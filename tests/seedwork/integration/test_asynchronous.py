@@ -50,7 +50,7 @@ def test_service_functions_are_awaited_as_they_are(settings: Settings) -> None:
     asyncio.run(main())
 
 
-def test_what_is_not_awaited_is_refused_with_the_cure(settings: Settings) -> None:
+def test_what_is_not_awaited_is_refused_with_what_to_write(settings: Settings) -> None:
     async def main() -> None:
         async with async_bootstrap(settings) as container:
             order = await added(container)

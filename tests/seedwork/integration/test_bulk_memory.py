@@ -1,4 +1,4 @@
-"""Bulk work on a database keeps a batch or two of things in memory, however many there are."""
+"""Bulk work on a database keeps a batch or two of objects in memory, however many there are."""
 
 import pytest
 
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.parametrize("open_backend", ["sqlite", "postgresql"], i
 MANY = 4 * BATCH
 
 
-def test_what_is_inserted_or_streamed_is_let_go(uow: OrderingUnitOfWork) -> None:
+def test_what_is_inserted_or_streamed_does_not_stay_in_memory(uow: OrderingUnitOfWork) -> None:
     inserted, streamed = Watch(), Watch()
 
     with uow:
@@ -25,7 +25,7 @@ def test_what_is_inserted_or_streamed_is_let_go(uow: OrderingUnitOfWork) -> None
     assert 0 < streamed.most <= 2 * BATCH
 
 
-def test_what_a_reading_block_has_read_and_dropped_is_let_go(uow: OrderingUnitOfWork) -> None:
+def test_what_a_reading_block_has_read_does_not_stay_in_memory(uow: OrderingUnitOfWork) -> None:
     with uow:
         uow.orders.insert_many(Order(number=f"A-{n}") for n in range(MANY))
         uow.commit()

@@ -56,7 +56,7 @@ def test_at_its_end_every_connection_is_closed(sqlite_url: str) -> None:
 # ---- after its end, and in another process ---------------------------------------------------------------------------
 
 
-def test_after_its_end_nothing_of_it_works_and_the_cure_is_named(sqlite_url: str) -> None:
+def test_after_its_end_nothing_of_it_works_and_the_error_says_what_to_write(sqlite_url: str) -> None:
     with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
         uow, engine = container.unit_of_work(), container.engine()
 
@@ -70,7 +70,7 @@ def test_after_its_end_nothing_of_it_works_and_the_cure_is_named(sqlite_url: str
         container.unit_of_work()
 
 
-def test_a_block_that_is_open_at_its_end_is_saved_all_the_same(sqlite_url: str) -> None:
+def test_a_block_that_is_open_at_its_end_can_still_be_saved(sqlite_url: str) -> None:
     with ExitStack() as block:
         with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
             uow = block.enter_context(SqlAlchemyOrderingUnitOfWork(container.session_factory()))

@@ -1,4 +1,4 @@
-"""Which error a driver's error becomes: every class of the drivers has a decided place, and the databases are asked."""
+"""Which error a driver's error becomes: each class has a decided meaning, and real databases raise it."""
 
 import logging
 import resource
@@ -57,7 +57,7 @@ Kind = type[TransactionError] | None
 # ---- what was decided: by what a code begins with, and the longest entry that fits counts -------------------------
 
 MISTAKE = None
-"""The code or the database is set up wrongly: the driver's own error says it best."""
+"""The code or the database is set up wrongly: the driver's own error is the clearest."""
 
 SQLSTATES: dict[Kind, str] = {
     ConcurrencyConflict: "26000 40 55P03 72000",
@@ -358,7 +358,7 @@ def test_removing_what_others_point_to_is_a_broken_reference(uow: SqlAlchemyTran
 
 
 @on_sqlite
-def test_the_words_of_a_trigger_are_handed_on(uow: SqlAlchemyTransaction) -> None:
+def test_the_message_of_a_trigger_is_passed_on(uow: SqlAlchemyTransaction) -> None:
     with pytest.raises(ConstraintViolated, match=r"refused the data: the train has left\.$"), uow:
         uow.session.execute(
             text(
@@ -442,10 +442,10 @@ def test_no_error_and_no_log_shows_what_is_in_a_row(
     with caplog.at_level(logging.INFO, "sqlalchemy"), pytest.raises(error) as caught, uow:
         provoke(uow)
 
-    told = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value)) + caplog.text
+    reported = "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value)) + caplog.text
     assert "sqlalchemy.engine" in caplog.text
-    assert SECRET not in told
-    assert SECRET.replace("-", "") not in told
+    assert SECRET not in reported
+    assert SECRET.replace("-", "") not in reported
 
 
 @on_both

@@ -1,4 +1,4 @@
-"""A connection that breaks, at any moment, in any way: what is saved is known, or said to be unknown."""
+"""A connection that breaks, at any moment, in any way: what is saved is known, or reported as unknown."""
 
 import re
 import sys
@@ -35,7 +35,7 @@ def container(database_url: str, proxy: TcpProxy) -> Iterator[Container]:
 
 @pytest.fixture
 def uow(container: Container) -> SqlAlchemyOrderingUnitOfWork:
-    """A unit of work whose connection lies in the pool."""
+    """A unit of work whose connection is in the pool."""
     uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
     assert list_orders(uow).items == ()
     return uow
@@ -43,7 +43,7 @@ def uow(container: Container) -> SqlAlchemyOrderingUnitOfWork:
 
 @pytest.fixture
 def direct(database_url: str) -> Iterator[SqlAlchemyOrderingUnitOfWork]:
-    """A unit of work without the proxy, whose connection lies in the pool."""
+    """A unit of work without the proxy, whose connection is in the pool."""
     with bootstrap(settings=Settings(database_url=database_url)) as container:
         uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
         assert list_orders(uow).items == ()
@@ -69,7 +69,7 @@ def terminate_all(administrator: psycopg.Connection) -> None:
     )
 
 
-# ---- during COMMIT nobody knows ----------------------------------------------------------------------------------
+# ---- during COMMIT: the outcome is unknown -----------------------------------------------------------------------
 
 
 def test_cut_before_commit_arrives_the_outcome_is_unknown_and_nothing_is_saved(
@@ -197,7 +197,7 @@ def test_a_backend_that_was_terminated_during_a_block_fails_it(
 # ---- between calls -----------------------------------------------------------------------------------------------
 
 
-def test_a_backend_that_was_terminated_between_two_blocks_costs_no_failed_block(
+def test_a_backend_that_was_terminated_between_two_blocks_fails_no_block(
     direct: SqlAlchemyOrderingUnitOfWork, administrator: psycopg.Connection, numbers: Callable[[], list[str]]
 ) -> None:
     terminate_all(administrator)
@@ -210,7 +210,7 @@ def test_a_backend_that_was_terminated_between_two_blocks_costs_no_failed_block(
 
 
 @pytest.mark.parametrize("end", [PostgresServer.restart, PostgresServer.kill], ids=["stopped", "killed"])
-def test_a_server_that_was_restarted_between_two_blocks_costs_no_failed_block(
+def test_a_server_that_was_restarted_between_two_blocks_fails_no_block(
     direct: SqlAlchemyOrderingUnitOfWork, server: PostgresServer, end: Callable[[PostgresServer], None]
 ) -> None:
     add_order(direct, "A-1")
@@ -221,7 +221,7 @@ def test_a_server_that_was_restarted_between_two_blocks_costs_no_failed_block(
         assert direct.orders.count() == 1
 
 
-def test_a_healthy_connection_is_not_asked_whether_it_lives(uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy) -> None:
+def test_a_healthy_connection_is_not_tested_by_a_statement(uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy) -> None:
     order = add_order(uow, "A-1")
     proxy.sent.clear()
 
@@ -239,7 +239,7 @@ def test_a_healthy_connection_is_not_asked_whether_it_lives(uow: SqlAlchemyOrder
 # ---- no connection at all ----------------------------------------------------------------------------------------
 
 
-def test_a_server_that_hangs_up_for_a_while_costs_no_failed_call(
+def test_a_server_that_refuses_connections_for_a_while_fails_no_call(
     container: Container, uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
 ) -> None:
     container.engine().dispose()
@@ -282,7 +282,7 @@ def test_a_failure_to_connect_is_reported_in_the_words_of_the_driver_and_without
     assert str(url.password) not in f"{caught.value} {caught.value.__cause__!r}"
 
 
-# ---- silence -----------------------------------------------------------------------------------------------------
+# ---- a server that does not answer -------------------------------------------------------------------------------
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux gives up on what a peer does not take")

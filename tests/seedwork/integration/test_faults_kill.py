@@ -1,4 +1,4 @@
-"""A process that is killed while it writes: what it acknowledged is there, and no half of anything."""
+"""A process that is killed while it writes: what it acknowledged is there, and nothing is saved in part."""
 
 import subprocess
 import sys
@@ -17,7 +17,7 @@ def url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
 
 
-def test_what_a_killed_writer_had_acknowledged_is_there_and_nothing_is_there_by_half(url: str) -> None:
+def test_what_a_killed_writer_had_acknowledged_is_there_and_nothing_is_saved_in_part(url: str) -> None:
     command = [sys.executable, "-m", "tests.seedwork.writer", url, str(KILLS)]
     acknowledged = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True, timeout=60).stdout
 

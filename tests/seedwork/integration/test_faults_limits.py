@@ -1,4 +1,4 @@
-"""Whatever there is too little of on PostgreSQL: time, locks, patience, disk. Each ends in an error that says which."""
+"""The limits of PostgreSQL: time, locks, idle blocks, disk. Each ends in an error that names it."""
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -35,7 +35,7 @@ def open_unit(postgresql_url: str) -> Open:
 
 @pytest.fixture
 def administrator(postgresql_url: str) -> Iterator[psycopg.Connection]:
-    """A connection of somebody else's."""
+    """A connection without a unit of work."""
     with psycopg.connect(postgresql_url.replace("+psycopg", ""), autocommit=True) as connection:
         yield connection
 
@@ -62,7 +62,7 @@ def driver_connection(uow: SqlAlchemyTransaction) -> psycopg.Connection:
     return connection
 
 
-# ---- what a connection is told -----------------------------------------------------------------------------------
+# ---- what is set on a connection ---------------------------------------------------------------------------------
 
 
 def test_every_session_has_the_limits_of_the_settings(open_unit: Open) -> None:
@@ -80,7 +80,7 @@ def test_every_session_has_the_limits_of_the_settings(open_unit: Open) -> None:
         ]
 
 
-def test_a_silent_peer_is_given_up_sooner_than_in_two_hours(open_unit: Open) -> None:
+def test_a_server_that_does_not_answer_is_given_up_sooner_than_in_two_hours(open_unit: Open) -> None:
     with open_unit() as uow:
         parameters = driver_connection(uow).info.get_parameters()
 
@@ -91,7 +91,7 @@ def test_a_silent_peer_is_given_up_sooner_than_in_two_hours(open_unit: Open) -> 
     }
 
 
-def test_what_the_url_says_wins_and_takes_nothing_else_away(open_unit: Open) -> None:
+def test_the_options_of_the_url_win_and_the_others_stay(open_unit: Open) -> None:
     query = {"connect_timeout": "9", "tcp_user_timeout": "9000", "options": "-c search_path=mine -c lock_timeout=9s"}
 
     with open_unit(query, database_check_schema=False) as uow:

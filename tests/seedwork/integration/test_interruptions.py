@@ -1,4 +1,4 @@
-"""What becomes of a block that its caller leaves in an unusual way: nothing is kept, nothing is lost in silence."""
+"""Blocks that end in an unusual way: no lock or connection stays, and no change is lost without an error."""
 
 import asyncio
 import gc
@@ -213,7 +213,7 @@ def test_a_block_that_cannot_begin_gives_its_connection_back(
     assert numbers(uow) == ["B-2"]
 
 
-# ---- a transaction that ended behind the unit's back ----------------------------------------------------------------
+# ---- a transaction that something else has ended --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("statement", ["ROLLBACK", "COMMIT"])
@@ -239,10 +239,10 @@ def test_a_commit_that_commits_nothing_does_not_return(uow: SqlAlchemyOrderingUn
     assert numbers(uow) == []
 
 
-# ---- what a new try mends -------------------------------------------------------------------------------------------
+# ---- failures that are retried --------------------------------------------------------------------------------------
 
 
-def test_a_column_whose_type_changes_under_a_prepared_statement_costs_a_new_try(
+def test_a_column_whose_type_changes_under_a_prepared_statement_is_a_reason_to_retry(
     postgresql_url: str,
 ) -> None:
     owner = create_engine(postgresql_url)
@@ -275,7 +275,7 @@ def test_a_column_whose_type_changes_under_a_prepared_statement_costs_a_new_try(
         assert len(tries) == 2
 
 
-def test_a_lost_race_that_was_swallowed_in_an_inner_block_is_run_anew(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+def test_a_lost_race_that_was_swallowed_in_an_inner_block_is_retried(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     tries: list[str] = []
 
     @retry_transient
@@ -294,7 +294,7 @@ def test_a_lost_race_that_was_swallowed_in_an_inner_block_is_run_anew(uow: SqlAl
     assert numbers(uow) == ["A-1"]
 
 
-def test_a_failure_that_no_new_try_mends_is_not_run_anew(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+def test_a_failure_that_every_try_would_repeat_is_not_retried(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     tries: list[str] = []
 
     @retry_transient
@@ -311,7 +311,7 @@ def test_a_failure_that_no_new_try_mends_is_not_run_anew(uow: SqlAlchemyOrdering
     assert len(tries) == 1
 
 
-# ---- what the pool hands out, and what stays ------------------------------------------------------------------------
+# ---- what a block leaves in the pool, the mapping and the file ------------------------------------------------------
 
 
 def test_a_raw_connection_can_write_after_a_reading_block(uow: SqlAlchemyOrderingUnitOfWork, engine: Engine) -> None:

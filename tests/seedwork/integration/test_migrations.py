@@ -102,11 +102,11 @@ def test_of_eight_that_upgrade_at_once_one_migrates_and_all_succeed_and_a_new_pr
     )
 
     upgrades = [planted.start("upgrade", "head") for _ in range(8)]
-    said = [upgrade.communicate()[0] for upgrade in upgrades]
+    outputs = [upgrade.communicate()[0] for upgrade in upgrades]
     current = planted.start("current", "--check-heads")
 
-    assert [upgrade.returncode for upgrade in upgrades] == [0] * 8, said
-    assert "".join(said).count("Running upgrade first -> second") == 1
+    assert [upgrade.returncode for upgrade in upgrades] == [0] * 8, outputs
+    assert "".join(outputs).count("Running upgrade first -> second") == 1
     assert "second (head)" in current.communicate()[0]
     assert current.returncode == 0
 

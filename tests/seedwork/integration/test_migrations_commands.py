@@ -49,16 +49,16 @@ def test_a_table_that_left_the_code_is_dropped_by_the_next_revision(planted: His
 # ---- from the command line ------------------------------------------------------------------------------------------
 
 
-def test_the_command_line_tells_what_it_does_and_an_error_once(on_sqlite: History) -> None:
+def test_the_command_line_prints_what_it_does_and_an_error_once(on_sqlite: History) -> None:
     on_sqlite.plant("first", FIRST)
     on_sqlite.upgrade()
 
-    said, _ = on_sqlite.start("check").communicate()
+    output, _ = on_sqlite.start("check").communicate()
 
-    assert "INFO  [alembic.runtime.migration] Context impl CarefulSQLite." in said
-    assert "INFO  [alembic.autogenerate.compare.tables] Detected removed table 'parents'" in said
-    assert "plugin" not in said
-    assert said.count("New upgrade operations detected") == 1
+    assert "INFO  [alembic.runtime.migration] Context impl CarefulSQLite." in output
+    assert "INFO  [alembic.autogenerate.compare.tables] Detected removed table 'parents'" in output
+    assert "plugin" not in output
+    assert output.count("New upgrade operations detected") == 1
 
 
 @pytest.mark.parametrize(
@@ -81,9 +81,9 @@ def test_a_wrong_url_is_reported_in_one_sentence(
     with pytest.raises(SystemExit):
         main(["-c", str(PROJECT / "pyproject.toml"), "current"])
 
-    (said,) = " ".join(capsys.readouterr().out.split()).split("FAILED: ")[1:]
-    assert said.startswith(message)
-    assert "secret" not in said
+    (output,) = " ".join(capsys.readouterr().out.split()).split("FAILED: ")[1:]
+    assert output.startswith(message)
+    assert "secret" not in output
 
 
 def test_a_missing_driver_is_reported_in_one_sentence(
@@ -108,12 +108,12 @@ def test_a_statement_that_fails_is_reported_in_one_line_with_the_words_of_the_da
     planted.plant("first", revision)
 
     with planted.start("upgrade", "head") as upgrade:
-        said, _ = upgrade.communicate()
+        output, _ = upgrade.communicate()
 
     assert upgrade.returncode == 255
-    *_, last = said.splitlines()
+    *_, last = output.splitlines()
     assert re.match("FAILED: The database refused a statement: (incomplete|no such|syntax|relation)", last)
-    assert "Traceback" not in said
+    assert "Traceback" not in output
 
 
 def test_a_full_disk_is_reported_in_one_line(on_sqlite: History) -> None:
@@ -122,11 +122,11 @@ def test_a_full_disk_is_reported_in_one_line(on_sqlite: History) -> None:
     )
 
     with on_sqlite.start("upgrade", "head") as upgrade:
-        said, _ = upgrade.communicate()
+        output, _ = upgrade.communicate()
 
     assert upgrade.returncode == 255
-    assert said.endswith("FAILED: The database refused a statement: database or disk is full\n")
-    assert "Traceback" not in said
+    assert output.endswith("FAILED: The database refused a statement: database or disk is full\n")
+    assert "Traceback" not in output
 
 
 # ---- writing revisions ----------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ from tests.seedwork.schema import Schema, not_validated, schema_of
 
 @pytest.fixture
 def history(empty_url: str) -> History:
-    """The house's own history, on an empty database."""
+    """The project's own history, on an empty database."""
     return History(PROJECT / "migrations" / "versions", empty_url)
 
 
@@ -217,7 +217,7 @@ def test_what_a_rebuilt_table_of_sqlite_loses_is_named(on_sqlite: History, state
 
 
 @pytest.mark.parametrize("statement", KEPT)
-def test_what_a_rebuilt_table_of_sqlite_keeps_is_let_through(on_sqlite: History, statement: str) -> None:
+def test_what_a_rebuilt_table_of_sqlite_keeps_is_accepted(on_sqlite: History, statement: str) -> None:
     plant_a_rebuild(on_sqlite, statement)
 
     assert_reversible(on_sqlite)
@@ -272,7 +272,7 @@ def test_a_generated_column_of_sqlite_is_refused_by_the_database(on_sqlite: Hist
     ("before", "after"),
     [("String(50)", "DateTime"), ("DateTime", "Date"), ("DateTime", "Integer"), ("Integer", "Time")],
 )
-def test_a_cast_of_which_sqlite_leaves_the_year_is_refused(on_sqlite: History, before: str, after: str) -> None:
+def test_a_cast_of_which_sqlite_keeps_the_year_alone_is_refused(on_sqlite: History, before: str, after: str) -> None:
     on_sqlite.plant("first", f'op.create_table("t", sa.Column("at", sa.{before}))', 'op.drop_table("t")')
     cast = f'alter_column("at", existing_type=sa.{before}(), type_=sa.{after}())'.replace(")()", ")")
     on_sqlite.plant("second", REBUILD.format(change=cast, before="", options="", after=""), down="first")
@@ -281,7 +281,7 @@ def test_a_cast_of_which_sqlite_leaves_the_year_is_refused(on_sqlite: History, b
         on_sqlite.upgrade()
 
 
-def test_a_row_that_a_check_refuses_is_asked_for(planted: History) -> None:
+def test_for_a_row_that_a_check_refuses_the_values_are_asked_for(planted: History) -> None:
     check = 'sa.CheckConstraint("n > 7", name="ck")'
     table = f'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), sa.Column("n", sa.Integer), {check})'
     planted.plant("first", table, 'op.drop_table("t")')

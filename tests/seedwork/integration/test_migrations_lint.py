@@ -26,7 +26,7 @@ def refused(history: History) -> list[str]:
     return [refusal.partition("\n")[0] for refusal in refusals(history.config())]
 
 
-def test_the_houses_own_revisions_pass() -> None:
+def test_the_projects_own_revisions_pass() -> None:
     assert refused(History(PROJECT / "migrations" / "versions", "postgresql://")) == []
 
 
@@ -76,7 +76,7 @@ def test_a_dangerous_revision_is_refused(history: History, rule: str, upgrade: s
     ],
     ids=["nullable column", "column with default", "index of a new table", "key not validated", "concurrent index"],
 )
-def test_a_harmless_revision_passes(history: History, upgrade: str) -> None:
+def test_a_safe_revision_passes(history: History, upgrade: str) -> None:
     history.plant("second", upgrade, down="first")
 
     assert refused(history) == []
@@ -123,7 +123,7 @@ def test_a_marker_with_a_reason_lets_its_rule_pass_and_no_other(history: History
     ["# squawk: allow ban-drop-column", "# squawk: allow ban-drop-column:", 'op.execute("-- squawk-ignore-file")'],
     ids=["a marker without a reason", "an empty reason", "a comment in the SQL"],
 )
-def test_there_is_no_other_way_past(history: History, past: str) -> None:
+def test_nothing_else_allows_what_is_refused(history: History, past: str) -> None:
     history.plant("second", f"{past}\n{DROP}", down="first")
 
     assert refused(history) == ["second.py: ban-drop-column: ALTER TABLE parents DROP COLUMN age;"]

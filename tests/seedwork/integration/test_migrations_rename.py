@@ -1,4 +1,4 @@
-"""The column that ``docs/migrations.md`` renames in three deploys, while services of two releases are at work."""
+"""The column that ``docs/migrations.md`` renames in three deploys, while services of two releases run."""
 
 import re
 from collections.abc import Iterator
@@ -106,7 +106,7 @@ def name_of(uow: SqlAlchemyTransaction, kind: type[Customer], id: UUID) -> str:
 
 
 def assert_that_they_agree(one: Release, other: Release) -> None:
-    """See that each reads what the other wrote, and what the other changed of its own."""
+    """Check that each reads what the other wrote, and what the other changed of its own."""
     for writer, reader in ((one, other), (other, one)):
         ann = writer.register("Ann")
         assert reader.name_of(ann) == "Ann"
@@ -116,7 +116,7 @@ def assert_that_they_agree(one: Release, other: Release) -> None:
 
 @contextmanager
 def at_work(*releases: Release) -> Iterator[None]:
-    """Keep services busy while a migration runs; in the end see that none has failed."""
+    """Keep services busy while a migration runs; in the end check that none has failed."""
     finished, served = Event(), Semaphore(0)
 
     def serve(release: Release) -> None:

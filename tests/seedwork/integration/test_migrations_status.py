@@ -84,7 +84,7 @@ def test_a_database_that_is_behind_is_refused_with_the_command_to_run(newer: His
     start(newer.url)
 
 
-def test_a_database_that_is_ahead_is_refused_with_the_way_out(migrated: History) -> None:
+def test_a_database_that_is_ahead_is_refused_with_what_to_do(migrated: History) -> None:
     with migrated.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
 
@@ -100,7 +100,7 @@ def test_an_application_in_memory_asks_no_database(empty_sqlite_url: str) -> Non
         uow.commit()
 
 
-def test_a_database_that_is_away_is_reported_by_the_first_block_and_not_by_the_check() -> None:
+def test_a_database_that_cannot_be_reached_is_reported_by_the_first_block_and_not_by_the_check() -> None:
     with bootstrap(settings=Settings(database_url="postgresql://127.0.0.1:1/nowhere")) as container:
         uow = container.unit_of_work()
 
@@ -112,34 +112,34 @@ def test_a_database_that_is_away_is_reported_by_the_first_block_and_not_by_the_c
 
 
 def test_status_of_a_migrated_database_has_nothing_pending(migrated: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = status(migrated.url, monkeypatch)
+    output = status(migrated.url, monkeypatch)
 
-    assert "Revision  older" in shown
-    assert "Pending   nothing" in shown
+    assert "Revision  older" in output
+    assert "Pending   nothing" in output
 
 
 def test_status_shows_what_is_pending_and_its_sql(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = status(newer.url, monkeypatch)
+    output = status(newer.url, monkeypatch)
 
-    assert "Revision  older\nHead      newer\nPending   newer newer\n" in shown
-    assert "-- Running upgrade older -> newer\n\nCREATE TABLE planted (" in shown
-    assert "Running upgrade  ->" not in shown
+    assert "Revision  older\nHead      newer\nPending   newer newer\n" in output
+    assert "-- Running upgrade older -> newer\n\nCREATE TABLE planted (" in output
+    assert "Running upgrade  ->" not in output
 
 
 def test_status_of_an_empty_database_shows_all_of_it(release: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = status(release.url, monkeypatch)
+    output = status(release.url, monkeypatch)
 
-    assert "Revision  none: it is not migrated" in shown
-    assert "-- Running upgrade  -> older" in shown
+    assert "Revision  none: it is not migrated" in output
+    assert "-- Running upgrade  -> older" in output
 
 
 def test_status_says_where_the_sql_depends_on_the_database(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
     newer.plant("newest", """op.get_bind().execute(sa.text("SELECT 1")).scalar()""", down="newer")
 
-    shown = status(newer.url, monkeypatch)
+    output = status(newer.url, monkeypatch)
 
-    assert "CREATE TABLE planted" in shown
-    assert "-- What follows depends on what the database holds by then: AttributeError: " in shown
+    assert "CREATE TABLE planted" in output
+    assert "-- What follows depends on what the database holds by then: AttributeError: " in output
 
 
 def test_status_of_a_database_that_a_newer_release_has_migrated_says_so(
@@ -149,18 +149,18 @@ def test_status_of_a_database_that_a_newer_release_has_migrated_says_so(
     (newer.folder / "newer.py").unlink()
     schema._revisions.cache_clear()
 
-    shown = status(newer.url, monkeypatch)
+    output = status(newer.url, monkeypatch)
 
-    assert "Revision  newer\n" in shown
-    assert "Pending   unknown: a newer release has migrated this database" in shown
+    assert "Revision  newer\n" in output
+    assert "Pending   unknown: a newer release has migrated this database" in output
 
 
 def test_status_can_be_read_by_a_program(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    shown = json.loads(status(newer.url, monkeypatch, "--json"))
+    output = json.loads(status(newer.url, monkeypatch, "--json"))
 
-    assert shown["current"] == ["older"]
-    assert shown["pending"] == [{"id": "newer", "message": "newer"}]
-    assert "CREATE TABLE planted" in shown["sql"]
+    assert output["current"] == ["older"]
+    assert output["pending"] == [{"id": "newer", "message": "newer"}]
+    assert "CREATE TABLE planted" in output["sql"]
 
 
 def test_status_shows_no_password(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -168,11 +168,11 @@ def test_status_shows_no_password(postgresql_url: str, monkeypatch: pytest.Monke
     password = url.password or "p@ssword"
 
     url = url.set(password=password).update_query_dict({"sslpassword": "hunter2"})
-    shown = status(url.render_as_string(hide_password=False), monkeypatch)
+    output = status(url.render_as_string(hide_password=False), monkeypatch)
 
-    assert f"Database  postgresql+psycopg://{url.username}:***@" in shown
-    assert password not in shown
-    assert "hunter2" not in shown
+    assert f"Database  postgresql+psycopg://{url.username}:***@" in output
+    assert password not in output
+    assert "hunter2" not in output
 
 
 def test_status_of_a_wrong_setting_says_which(monkeypatch: pytest.MonkeyPatch) -> None:

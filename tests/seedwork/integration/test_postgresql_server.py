@@ -227,7 +227,7 @@ def test_a_server_killed_in_the_middle_of_a_query_starts_again(server: PostgresS
     assert orders(server, shop) == [(1,)]
 
 
-def test_a_server_takes_no_network_connections_unless_told(server: PostgresServer) -> None:
+def test_a_server_takes_no_network_connections_unless_asked_to(server: PostgresServer) -> None:
     with connect(server, "postgres") as connection:
         assert connection.execute("SHOW listen_addresses").fetchone() == ("",)
 
@@ -273,7 +273,7 @@ def test_the_absence_of_postgresql_is_reported_in_one_message(monkeypatch: pytes
         PostgresServer.start()
 
 
-def test_a_candidate_that_cannot_run_is_passed_over(monkeypatch: pytest.MonkeyPatch, programs: Path) -> None:
+def test_a_candidate_that_cannot_run_is_skipped(monkeypatch: pytest.MonkeyPatch, programs: Path) -> None:
     write_program(programs / "initdb", "exit 0")
     write_program(programs / "postgres", "echo wrong machine >&2; exit 1")
     monkeypatch.setenv("TEST_PG_BIN", str(programs))

@@ -1,4 +1,4 @@
-"""Races of real threads: none loses what another has saved, and every loser is told so or tries again."""
+"""Races of real threads: none loses what another has saved, and whoever loses one gets an error or tries again."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -122,7 +122,7 @@ def test_a_locked_read_shows_what_others_have_saved_since_the_first(
 
 
 @pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)  # on SQLite the second writer waits at its BEGIN
-def test_two_who_lock_each_others_rows_both_get_through(
+def test_two_who_lock_each_others_rows_are_both_saved(
     new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails
 ) -> None:
     other = add_order(new_unit(), "B-2")

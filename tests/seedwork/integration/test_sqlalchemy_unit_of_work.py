@@ -1,4 +1,4 @@
-"""What only a unit of work on a real session has: the session itself, and a connection that must come back."""
+"""What only a unit of work on a real session has: the session itself, and a connection that must return to the pool."""
 
 import weakref
 from collections.abc import Callable, Iterator
@@ -245,7 +245,7 @@ def test_a_swallowed_mistake_in_sql_makes_the_commit_fail(uow: SqlAlchemyOrderin
 # ---- always closed -----------------------------------------------------------------------------------------------
 
 
-def test_a_row_that_is_gone_when_an_inner_block_is_undone_harms_nothing(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+def test_a_row_that_is_gone_when_an_inner_block_is_undone_raises_nothing(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     order = Order(number="A-1")
     with uow:
         uow.orders.add(order)
@@ -308,7 +308,7 @@ def test_the_connection_is_back_when_the_rollback_fails(uow: SqlAlchemyOrderingU
     assert numbers(engine) == []
 
 
-def test_a_rollback_by_hand_that_fails_gives_the_connection_back(
+def test_an_explicit_rollback_that_fails_gives_the_connection_back(
     uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
 ) -> None:
     @event.listens_for(engine, "rollback")
@@ -387,10 +387,10 @@ def test_a_full_pool_is_reported_as_such(container: Container, uow: SqlAlchemyOr
     assert not uow.is_open
 
 
-# ---- errors speak ------------------------------------------------------------------------------------------------
+# ---- errors ------------------------------------------------------------------------------------------------------
 
 
-def test_a_constraint_that_no_rule_speaks_for_is_named(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+def test_a_constraint_without_a_declared_error_is_named(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     given_two_orders(uow)
 
     for values, name in (

@@ -1,4 +1,4 @@
-"""The file of an SQLite database: whose it is, and how it is opened beside others."""
+"""The file of an SQLite database: who may read it, and how it is opened while others write."""
 
 import sqlite3
 from collections.abc import Callable, Iterator

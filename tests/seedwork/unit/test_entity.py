@@ -1,4 +1,4 @@
-"""What every entity and every error of the domain keeps."""
+"""What every entity and every error of the domain has in common."""
 
 import pickle
 from uuid import UUID
@@ -80,7 +80,7 @@ def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
     ],
     ids=lambda error: type(error).__name__,
 )
-def test_errors_survive_the_way_between_processes(error: Exception) -> None:
+def test_errors_can_be_pickled_between_processes(error: Exception) -> None:
     twin = pickle.loads(pickle.dumps(error))
 
     assert (type(twin), str(twin), vars(twin)) == (type(error), str(error), vars(error))

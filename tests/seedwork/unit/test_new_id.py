@@ -6,7 +6,7 @@ from uuid import RFC_4122
 from domain.seedwork.entity import new_id
 
 
-def test_an_id_is_a_uuid_of_version_7_that_tells_its_time() -> None:
+def test_an_id_is_a_uuid_of_version_7_that_contains_its_time() -> None:
     before = time.time_ns() // 1_000_000
     id = new_id()
     after = time.time_ns() // 1_000_000

@@ -1,4 +1,4 @@
-"""The rules of the tests' own aggregate: without them memory would take what the databases refuse."""
+"""The rules of the tests' own aggregate: without them memory would accept what the databases refuse."""
 
 from datetime import datetime
 
@@ -9,7 +9,7 @@ from adapters.seedwork.types import UtcDateTime
 from domain.seedwork.errors import InvalidValue
 from tests.seedwork.ordering import Money, Order, Status
 
-NAIVE = datetime(2026, 2, 3)  # noqa: DTZ001  # that is the point
+NAIVE = datetime(2026, 2, 3)  # noqa: DTZ001  # on purpose
 
 
 @pytest.mark.parametrize("number", ["A", "A" * 50])

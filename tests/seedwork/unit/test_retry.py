@@ -119,7 +119,7 @@ def test_the_outermost_function_decides() -> None:
     assert attempts.made == 2
 
 
-def test_a_retried_function_keeps_its_name_and_its_words() -> None:
+def test_a_retried_function_keeps_its_name_and_its_docstring() -> None:
     function = Attempts().function
 
     assert (function.__name__, function.__doc__) == ("attempt", "Say a word.")

@@ -1,4 +1,4 @@
-"""What the environment may say."""
+"""Settings from the environment."""
 
 import sys
 from pathlib import Path
@@ -12,7 +12,7 @@ from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
 
 
-def test_without_a_word_the_data_lives_in_app_db_in_the_projects_folder(
+def test_by_default_the_data_is_in_app_db_in_the_projects_folder(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -26,7 +26,7 @@ def test_the_environment_names_the_database(monkeypatch: pytest.MonkeyPatch) -> 
     assert str(Settings().url) == "postgresql+psycopg://app@db/app"
 
 
-def test_an_empty_variable_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "")
     monkeypatch.setenv("MIGRATION_DATABASE_URL", "")
 
