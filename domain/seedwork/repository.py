@@ -122,7 +122,7 @@ class Repository(ABC, Generic[E, Id]):
         return found[0] if found else None
 
     def _all(self, **values: object) -> list[E]:
-        """Return the entities whose attributes have these values, in order of id; with none given, all of them."""
+        """Return the entities whose attributes have these values, in order of id; without values, all of them."""
         return self._load_with(values)
 
     @abstractmethod

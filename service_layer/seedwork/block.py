@@ -1,4 +1,4 @@
-"""One ``with`` block of a unit of work: what has become of it, whom it belongs to, and the steps of its life."""
+"""One ``with`` block of a unit of work: its state, its owner, and the steps of its life."""
 
 import time
 from abc import ABC, abstractmethod
@@ -65,7 +65,7 @@ class Block:
 
 
 def running_caller() -> object:
-    """Return whom a block belongs to that is opened now: the running asyncio task, or else the thread."""
+    """Return the owner of a block that is opened now: the running asyncio task, or else the thread."""
     return (_get_running_loop() and current_task()) or get_ident()
 
 

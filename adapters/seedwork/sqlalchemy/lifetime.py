@@ -13,7 +13,7 @@ FORKED = "This process was forked, and can't share the connections of its parent
 
 _engines: WeakSet[Engine] = WeakSet()
 _of_the_parent: list[object] = []
-"""Pools whose connections are the parent's: the garbage collector would close them, in the middle of its work."""
+"""Pools whose connections the parent still uses: kept here, the garbage collector does not close them."""
 
 
 def watch(engine: Engine) -> None:
