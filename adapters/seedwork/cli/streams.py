@@ -79,7 +79,7 @@ def _target(path: Path) -> Generator[BinaryIO]:
         with _replacement(Path(os.path.realpath(path)), mode) as file:
             yield file
     except OSError as error:
-        error.filename = path  # the user has never seen the name of the part
+        error.filename = path  # the caller has never seen the name of the part
         raise
 
 
