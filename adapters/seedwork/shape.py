@@ -117,11 +117,13 @@ class Shape:
         return row
 
     def check(self, instance: object) -> None:
-        """Check a new object. Raises: UnitOfWorkMisuse (nothing would save an attribute, or it was saved before)."""
+        """Check a new object. Raises: UnitOfWorkMisuse (it lacks parts, has what nothing would save, or was saved before)."""
         if self.version is not None and getattr(instance, "version", None):
             raise UnitOfWorkMisuse(NOT_NEW)
         if isinstance(instance, self.kind):
             return
+        if missing := [part.name for part in self.parts if not hasattr(instance, part.name)]:
+            raise UnitOfWorkMisuse(f"{self.kind.__name__} needs {', '.join(sorted(self._names))}: no {missing[0]}.")
         kind: Any = type(instance)  # Any: to mypy a type is not hashable
         given = [*getattr(instance, "__dict__", {}), *_slots(kind)]
         if unknown := [name for name in given if name not in self._names and not name.startswith("_")]:

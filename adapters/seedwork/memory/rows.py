@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache
 from typing import Any, cast
 
@@ -62,7 +63,8 @@ def written(
     raw = bound(shape.table, shape.values(instance)) | given
     for column in shape.key:
         if raw.get(column) is None:
-            raw[column] = number()
+            makes_number = shape.table.c[column] is shape.table.autoincrement_column
+            raw[column] = number() if makes_number else _default(shape.table.c[column], None)
     key = shape.table, tuple(raw[column] for column in shape.key)
     if key not in stored:
         shape.check(instance)
@@ -117,7 +119,16 @@ def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) 
 
 @cache
 def _bind(column: Column[Any]) -> Callable[[Value], Value]:
-    return column.type.dialect_impl(_dialect).bind_processor(_dialect) or _same
+    bind = column.type.dialect_impl(_dialect).bind_processor(_dialect) or _same
+    scale: int | None = getattr(column.type, "scale", None)
+    return bind if scale is None else lambda value: _rounded(bind(value), scale)
+
+
+def _rounded(value: Value, scale: int) -> Value:
+    """Return a decimal with as many places as its column has; PostgreSQL rounds a half away from zero."""
+    if not isinstance(value, Decimal) or not value.is_finite():
+        return value
+    return value.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, Context(prec=1000))
 
 
 @cache
