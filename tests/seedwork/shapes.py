@@ -280,7 +280,7 @@ class InMemorySeatRepository(InMemoryRepository[Seat, SeatId], SeatRepository):
     entity = Seat
 
 
-# ---- albums refer to artists, and an artist to the one who taught them: references by id ----------------------------
+# ---- albums refer to artists, and an artist to a teacher and to the best album: references by id ---------------------
 # The names are chosen so that sorted by them an album comes before its artist.
 
 ArtistId = NewType("ArtistId", UUID)
@@ -292,6 +292,7 @@ class Artist(Entity):
     id: ArtistId = field(default_factory=lambda: ArtistId(new_id()))
     name: str
     teacher_id: ArtistId | None = None
+    best_album_id: AlbumId | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -315,6 +316,7 @@ artists = Table(
     Column("id", IdType[ArtistId](), primary_key=True),
     Column("name", String(50), nullable=False),
     Column("teacher_id", IdType[ArtistId](), ForeignKey("house_artists.id"), index=True),
+    Column("best_album_id", IdType[AlbumId](), ForeignKey("house_albums.id", use_alter=True), index=True),
     Column("version", Integer, nullable=False),
 )
 albums = Table(

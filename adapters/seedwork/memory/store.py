@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from graphlib import CycleError, TopologicalSorter
 from itertools import count
 from threading import Lock
 from typing import Any
@@ -75,6 +76,8 @@ class Constraints:
         missing = any(other not in self._rows for key in rows for other in _references(key[0], self._rows[key]))
         if missing or any(self._references[key] > 0 for key in deleted):
             raise ReferenceViolated(REFERENCE)
+        _refuse_circle({key: rows[key] for key in rows.keys() - stored.keys()})
+        _refuse_circle({key: stored[key] for key in deleted})
         return deleted
 
     def _check(self, key: Key, row: Row) -> None:
@@ -124,6 +127,15 @@ def _references(table: Table, row: Row) -> Iterator[Key]:
         values = tuple(row[column.key] for column in reference.columns)
         if None not in values:
             yield reference.referred_table, values
+
+
+def _refuse_circle(rows: Aggregate) -> None:
+    """Refuse rows of which none can be the first to be inserted, or to be deleted: each refers to another one."""
+    others = {key: [other for other in _references(key[0], row) if other in rows] for key, row in rows.items()}
+    try:
+        TopologicalSorter({key: set(found) - {key} for key, found in others.items()}).prepare()
+    except CycleError as error:
+        raise ReferenceViolated(REFERENCE) from error
 
 
 @cache

@@ -4,6 +4,7 @@
 reading an entity by id on SQLite takes a fifth longer with them.
 """
 
+import re
 from collections.abc import Callable
 from contextvars import ContextVar
 from functools import cached_property
@@ -55,7 +56,7 @@ class _UnitOfWorkDialect(DefaultDialect):
         session = _session_of(context) if context else None
         if not session or not context.is_text:
             execute(*arguments)
-            wrote = session and (context.isinsert or context.isupdate or context.isdelete)
+            wrote = session and (context.isinsert or context.isupdate or context.isdelete or context.isddl)
         else:  # only the driver knows what plain SQL did
             driver = context.root_connection.connection.driver_connection
             wrote = self._send_text(driver, cursor, execute, *arguments)
@@ -63,6 +64,8 @@ class _UnitOfWorkDialect(DefaultDialect):
                 raise UnitOfWorkMisuse(ENDED)
         if wrote and session and session.unit.block:
             session.unit.block.changed = True
+            if not session.is_flushing:
+                session.info["wrote_past"] = True
 
     def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         """Execute plain SQL, and return whether it has written."""
@@ -143,6 +146,9 @@ class _PostgreSQL(_UnitOfWorkDialect):
     def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         sent = execute(*arguments) or cursor  # psycopg returns its cursor, which an asynchronous adapter hides
         tag: str = getattr(sent, "statusmessage", "INSERT") or ""  # an asynchronous executemany() returns nothing
+        # "AND CHAIN" begins a new transaction, so that the connection has one again; ROLLBACK TO has the same tag
+        if tag == "COMMIT" or (tag == "ROLLBACK" and not re.search(r"\bTO\b", arguments[0], re.IGNORECASE)):
+            raise UnitOfWorkMisuse(ENDED)
         return tag.startswith(WRITING_TAGS) and cursor.rowcount != 0
 
 

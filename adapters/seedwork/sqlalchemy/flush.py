@@ -25,7 +25,7 @@ def prepare_flush(session: Session, *_: object) -> None:
             if part in session.new:
                 session.expunge(part)  # SQLAlchemy would insert it, without its root
     new, deleted = list(session.new), session.deleted
-    _order_by_references(new)
+    _order_by_references(new, [*new, *session.dirty, *deleted])
     owners: dict[int, object] = {}
     for instance in new:
         _refuse_known_identity(session, instance)
@@ -61,8 +61,21 @@ def _relation_to_owner(mapper: Mapper[Any]) -> Relation | None:
 
 
 @cache
-def _references_to_own_kind(mapper: Mapper[Any]) -> list[Relation]:
-    return [reference for reference in mapping.references_of(mapper) if reference.mapper is mapper]
+def _references_in_a_circle(mapper: Mapper[Any]) -> list[Relation]:
+    """Return the references of a class whose target, by references of its own or of others, leads back to it."""
+    return [reference for reference in mapping.references_of(mapper) if mapper in _needed_by(reference.mapper)]
+
+
+def _needed_by(mapper: Mapper[Any]) -> set[Mapper[Any]]:
+    """Return the classes of whatever must be inserted before an object of this one, itself included."""
+    needed, waiting = set[Mapper[Any]](), [mapper]
+    while waiting:
+        if (found := waiting.pop()) not in needed:
+            owner = _relation_to_owner(found)
+            needed.add(found)
+            waiting += [reference.mapper for reference in mapping.references_of(found)]
+            waiting += [owner.parent] if owner else []
+    return needed
 
 
 def _owner_id(instance: object) -> tuple[Relation, tuple[Any, ...]] | None:
@@ -111,16 +124,20 @@ def _refuse_known_identity(session: Session, instance: object) -> None:
         raise mapping.error_of(cast("Table", mapper.local_table).primary_key)
 
 
-def _order_by_references(new: list[object]) -> None:
-    """Let SQLAlchemy know which new object of a class must be inserted before another one of the same class."""
-    for mapper in {inspect(instance).mapper for instance in new}:
-        for reference in _references_to_own_kind(mapper):
+def _order_by_references(new: list[object], instances: list[object]) -> None:
+    """Let SQLAlchemy know which new object must be inserted before another one, where their classes do not say it."""
+    for mapper in {inspect(instance).mapper for instance in instances}:
+        for reference in _references_in_a_circle(mapper):
             ours, theirs = (
-                attrgetter(*(mapper.get_property_by_column(column).key for column in columns))
-                for columns in zip(*reference.local_remote_pairs, strict=True)
+                attrgetter(*(kind.get_property_by_column(column).key for column in columns))
+                for kind, columns in zip(
+                    (mapper, reference.mapper), zip(*reference.local_remote_pairs, strict=True), strict=True
+                )
             )
-            same_kind = [instance for instance in new if inspect(instance).mapper is mapper]
-            known = {theirs(instance): instance for instance in same_kind}
-            for instance in same_kind:
-                if (first := known.get(ours(instance), instance)) is not instance:
+            known = {theirs(instance): instance for instance in new if inspect(instance).mapper is reference.mapper}
+            for instance in [instance for instance in instances if inspect(instance).mapper is mapper]:
+                vars(instance).pop(reference.key, None)  # of an earlier flush
+                if reference.mapper is mapper and ours(instance) == theirs(instance):
+                    set_committed_value(instance, reference.key, None)  # it refers to itself, and waits for nothing
+                elif first := known.get(ours(instance)):
                     set_committed_value(instance, reference.key, first)

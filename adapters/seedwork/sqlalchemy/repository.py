@@ -67,7 +67,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
         elif state.transient and not entity.version:
             if session.identity_map.get(self._key(entity.id)) in session.deleted:
                 session.flush()
-            session.add_root(entity)
+            session.add(entity)
         elif entity not in session:
             raise UnitOfWorkMisuse(NOT_NEW)
 
@@ -95,7 +95,6 @@ class SqlAlchemyRepository(Repository[E, Id]):
 
     def insert_many(self, entities: Iterable[Any]) -> None:
         session, remaining = self._session, iter(entities)
-        session.info["bulk"] = True
         try:
             while batch := list(islice(remaining, BATCH)):
                 session.flush()

@@ -4,13 +4,21 @@ from collections.abc import Sequence
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, event, inspect
-from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.exc import CircularDependencyError, InvalidRequestError
 from sqlalchemy.orm import Session, SessionTransaction, make_transient
 from sqlalchemy.orm.exc import StaleDataError
 
-from adapters.seedwork.sqlalchemy.flush import parts_of, prepare_flush
+from adapters.seedwork.mapping import parts_of
+from adapters.seedwork.sqlalchemy.flush import prepare_flush
 from domain.seedwork.entity import Entity
-from service_layer.seedwork.errors import ENDED, OVERTAKEN, ConcurrencyConflict, UnitOfWorkMisuse
+from service_layer.seedwork.errors import (
+    ENDED,
+    OVERTAKEN,
+    REFERENCE,
+    ConcurrencyConflict,
+    ReferenceViolated,
+    UnitOfWorkMisuse,
+)
 from service_layer.seedwork.transaction import Transaction
 
 
@@ -20,11 +28,14 @@ class UnitSession(Session):
     unit: Transaction
     """The unit of work that it belongs to, and informs of every failure."""
 
+    is_flushing = False
+    """Whether a statement comes from SQLAlchemy's own record of what changed."""
+
     def __init__(self, *args: Any, **options: Any) -> None:  # Any: as Session has them
         super().__init__(*args, **options)
         self._blocks: list[tuple[SessionTransaction, int]] = []
-        """The transaction and its savepoints, innermost last, each with how many entities were added before it."""
-        self._added: list[Entity] = []
+        """The transaction and its savepoints, innermost last, each with how many objects were added before it."""
+        self._added: list[object] = []
         self._values: list[tuple[object, dict[str, Any]]] = []
         """The values of objects before a failure made SQLAlchemy forget them."""
 
@@ -72,7 +83,7 @@ class UnitSession(Session):
         transaction, mark = self._blocks.pop()
         transaction.rollback()
         self._unsave(mark)
-        if self.info.pop("bulk", False):  # what was inserted past the session, and then loaded, is gone
+        if self.info.pop("wrote_past", False):  # what was written past the session, and then loaded, is undone
             self._values = [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
             self.expire_all()
         for instance in list(self.identity_map.values()):
@@ -89,27 +100,30 @@ class UnitSession(Session):
             self._unsave(0)
             self._blocks.clear()  # they refer to the session: only the garbage collector would free that cycle
 
-    def add_root(self, entity: Entity) -> None:
-        """Add a new entity, and remember that it was new."""
-        self._added.append(entity)
-        self.add(entity)
-
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # Any: as Session has it
+        self.is_flushing = True
         try:
             super().flush(objects)
-        except StaleDataError as error:
-            conflict = ConcurrencyConflict(OVERTAKEN)
-            self.fail(conflict)
-            raise conflict from error
+        except (StaleDataError, CircularDependencyError) as error:
+            is_circle = isinstance(error, CircularDependencyError)
+            refusal = ReferenceViolated(REFERENCE) if is_circle else ConcurrencyConflict(OVERTAKEN)
+            self.fail(refusal)
+            raise refusal from error
         except BaseException as error:
             self.fail(error)
             raise
+        finally:
+            self.is_flushing = False
 
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Inform the unit that something failed."""
         self._show_values()
         if self.unit.block:
             self.unit.block.fail(error, lost=lost)
+
+    def keep_added(self, instance: object) -> None:
+        """Remember that an entity or a part was new."""
+        self._added.append(instance)
 
     def keep_values(self, *_: object) -> None:
         """Remember the values of objects: a flush or a commit has failed, and SQLAlchemy expires them next."""
@@ -133,20 +147,21 @@ class UnitSession(Session):
             self.expunge(instance)
 
     def _unsave(self, mark: int) -> None:
-        """Make entities that were added and not saved new again: to SQLAlchemy they are inserted."""
-        for entity in self._added[mark:]:
-            for instance in (entity, *parts_of(entity)):
-                make_transient(instance)
-                state = inspect(instance)
-                state.committed_state.clear()
-                for relation in state.mapper.relationships:
-                    if relation.key in vars(instance):
-                        setattr(instance, relation.key, vars(instance).pop(relation.key))
-            vars(entity)["version"] = 0
+        """Make entities and parts that were added and not saved new again: to SQLAlchemy they are inserted."""
+        for instance in self._added[mark:]:
+            make_transient(instance)
+            state = inspect(instance)
+            state.committed_state.clear()
+            for relation in parts_of(state.mapper):
+                if relation.key in vars(instance):
+                    setattr(instance, relation.key, vars(instance).pop(relation.key))
+            if isinstance(instance, Entity):
+                vars(instance)["version"] = 0
         del self._added[mark:]
 
 
 event.listen(UnitSession, "before_flush", prepare_flush)
+event.listen(UnitSession, "transient_to_pending", UnitSession.keep_added)
 event.listen(UnitSession, "after_rollback", UnitSession.keep_values)
 event.listen(UnitSession, "deleted_to_persistent", UnitSession.keep_values_of)
 

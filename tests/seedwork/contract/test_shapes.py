@@ -178,6 +178,18 @@ def test_what_the_database_fills_at_an_update_is_new_and_readable_after_the_bloc
     assert loaded(new_unit, note).changed_at == changed.changed_at
 
 
+def test_a_decimal_is_rounded_to_the_places_of_its_column(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    document = a_document(amount=Decimal("12.345"))
+
+    with uow:
+        store(uow, document)
+        uow.commit()
+
+    assert loaded(new_unit, document).amount == Decimal("12.35")
+
+
 def test_a_json_value_is_replaced_as_a_whole(uow: ShapesUnitOfWork, new_unit: New) -> None:
     document = a_document()
     saved(new_unit, document)
@@ -234,6 +246,12 @@ def test_plain_values_may_leave_attributes_to_their_class(uow: ShapesUnitOfWork,
         assert sorted((note.text, note.language) for note in other.notes.stream()) == [("a", "fr"), ("b", "en")]
 
 
+def test_plain_values_without_an_id_are_refused(uow: ShapesUnitOfWork) -> None:
+    with pytest.raises(ConstraintViolated), uow:
+        uow.seats.insert_many([SimpleNamespace(id=None, hall="A", row=1, number=1)])  # type: ignore[list-item]
+        uow.flush()
+
+
 def test_plain_values_may_have_slots(uow: ShapesUnitOfWork, new_unit: New) -> None:
     with uow:
         uow.seats.insert_many([SlottedSeat("red", 1, 2)])  # type: ignore[list-item]  # on purpose
@@ -275,6 +293,11 @@ def test_plain_values_with_other_attributes_are_refused(
 
     with new_unit().reading() as other:
         assert other.seats.count() == 0
+
+
+def test_plain_values_without_their_parts_are_refused(uow: ShapesUnitOfWork) -> None:
+    with pytest.raises(UnitOfWorkMisuse, match="Cart needs .*no items"), uow:
+        uow.carts.insert_many([SimpleNamespace(id=new_id())])  # type: ignore[list-item]  # that is the point
 
 
 # ---- parts ----------------------------------------------------------------------------------------------------------
@@ -388,6 +411,22 @@ def test_a_part_moves_to_another_root(uow: ShapesUnitOfWork, new_unit: New) -> N
     one, other = loaded(new_unit, first), loaded(new_unit, second)
     assert (skus(one), one.version) == ([], 2)
     assert (skus(other), other.version) == ([("a", 1)], 2)
+
+
+def test_a_new_part_whose_block_was_not_saved_can_be_added_again(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    person = Person(name="Ann")
+    saved(new_unit, person)
+    address = Address(street="x", rooms=[Room(name="hall")])
+
+    with uow:
+        uow.people.get(person.id).address = address
+        uow.flush()
+        uow.rollback()
+    with uow:
+        uow.people.get(person.id).address = address
+        uow.commit()
+
+    assert [room.name for room in loaded(new_unit, person).address.rooms] == ["hall"]
 
 
 @pytest.mark.parametrize("stored", [True, False], ids=["stored", "new"])
@@ -523,6 +562,108 @@ def test_entities_of_one_kind_that_refer_to_each_other_are_added_and_removed_in_
 
     with new_unit().reading() as other:
         assert other.artists.count() == 0
+
+
+@pytest.mark.parametrize("turn", [list, reversed], ids=["in order", "the referring one first"])
+def test_entities_of_two_kinds_that_refer_to_each_other_are_added_and_removed_in_one_block(
+    uow: ShapesUnitOfWork, new_unit: New, turn: Callable[[list[Any]], Iterator[Any]]
+) -> None:
+    ann = Artist(name="Ann")
+    first = Album(title="x", artist_id=ann.id)
+    bob = Artist(name="Bob", best_album_id=first.id)
+    second = Album(title="y", artist_id=bob.id)
+
+    with uow:
+        add(uow, *turn([ann, first, bob, second]))
+        uow.commit()
+    with uow:
+        for held in turn([repository_of(uow, entity).get(entity.id) for entity in (ann, first, bob, second)]):
+            repository_of(uow, held).remove(held)
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert (other.artists.count(), other.albums.count()) == (0, 0)
+
+
+def test_a_stored_entity_may_refer_to_a_new_one_of_its_kind(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    pupil, teacher = Artist(name="Bob"), Artist(name="Ann")
+    saved(new_unit, pupil)
+
+    with uow:
+        uow.artists.get(pupil.id).teacher_id = teacher.id
+        uow.artists.add(teacher)
+        uow.commit()
+
+    assert loaded(new_unit, pupil).teacher_id == teacher.id
+
+
+def test_a_reference_can_be_turned_round_in_one_block(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    teacher = Artist(name="Ann")
+    pupil = Artist(name="Bob", teacher_id=teacher.id)
+
+    with uow:
+        add(uow, pupil, teacher)
+        uow.flush()
+        pupil.teacher_id = None
+        uow.flush()
+        teacher.teacher_id = pupil.id
+        uow.flush()
+        uow.artists.remove(pupil)
+        uow.artists.remove(teacher)
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert other.artists.count() == 0
+
+
+def test_a_new_entity_that_is_added_again_refers_to_what_it_says_then(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    teacher = Artist(name="Ann")
+    pupil = Artist(name="Bob", teacher_id=teacher.id)
+
+    with uow:
+        add(uow, pupil, teacher)
+        uow.flush()
+        uow.rollback()
+    pupil.teacher_id, teacher.teacher_id = None, pupil.id
+    saved(new_unit, teacher, pupil)
+
+    assert (loaded(new_unit, pupil).teacher_id, loaded(new_unit, teacher).teacher_id) == (None, pupil.id)
+
+
+def test_an_entity_may_refer_to_itself(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    artist = Artist(name="Ann")
+    artist.teacher_id = artist.id
+    saved(new_unit, artist)
+
+    with uow:
+        uow.artists.remove(uow.artists.get(artist.id))
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert other.artists.count() == 0
+
+
+def test_entities_that_can_only_be_added_after_each_other_are_refused(uow: ShapesUnitOfWork) -> None:
+    one, other = Artist(name="Ann"), Artist(name="Bob")
+    one.teacher_id, other.teacher_id = other.id, one.id
+
+    with pytest.raises(ReferenceViolated), uow:
+        add(uow, one, other)
+        uow.flush()
+
+
+def test_entities_that_can_only_be_removed_after_each_other_are_refused(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    one = Artist(name="Ann")
+    other = Artist(name="Bob", teacher_id=one.id)
+    saved(new_unit, one, other)
+    with uow:
+        uow.artists.get(one.id).teacher_id = other.id
+        uow.commit()
+
+    with pytest.raises(ReferenceViolated), uow:
+        for held in [uow.artists.get(one.id), uow.artists.get(other.id)]:
+            uow.artists.remove(held)
+        uow.commit()
 
 
 def test_a_reference_to_nothing_is_refused(uow: ShapesUnitOfWork, store: Callable[..., None]) -> None:

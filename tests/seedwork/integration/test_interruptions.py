@@ -228,6 +228,30 @@ def test_plain_sql_that_ends_the_transaction_is_refused(
     assert checked_out(engine) == 0
 
 
+@pytest.mark.parametrize("statement", ["ROLLBACK AND CHAIN", "COMMIT AND CHAIN", "ROLLBACK; BEGIN"])
+def test_plain_sql_that_ends_the_transaction_and_begins_another_is_refused(postgresql_url: str, statement: str) -> None:
+    with bootstrap(settings=Settings(database_url=postgresql_url)) as container:
+        map_orders()
+        uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
+
+        with pytest.raises(UnitOfWorkMisuse, match="ended the transaction of the block"), uow:
+            uow.orders.add(Order(number="A-1"))
+            uow.flush()
+            uow.session.execute(text(statement))
+            uow.commit()
+
+
+def test_plain_sql_may_go_back_to_a_savepoint_of_its_own(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    with uow:
+        uow.orders.add(Order(number="A-1"))
+        uow.flush()
+        for statement in ("SAVEPOINT mine", "DELETE FROM house_orders", "ROLLBACK TO mine"):
+            uow.session.execute(text(statement))
+        uow.commit()
+
+    assert numbers(uow) == ["A-1"]
+
+
 def test_a_commit_that_commits_nothing_does_not_return(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     with pytest.raises(UnitOfWorkMisuse, match="ended the transaction of the block"), uow:
         uow.orders.add(Order(number="A-1"))

@@ -5,8 +5,23 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, QueuePool, delete, event, insert, select, text, update
+from sqlalchemy import (
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    QueuePool,
+    Table,
+    delete,
+    event,
+    insert,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
+from sqlalchemy.schema import CreateTable
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
@@ -207,6 +222,25 @@ def test_plain_sql_cannot_write_in_a_reading_block(uow: SqlAlchemyOrderingUnitOf
 def test_plain_sql_that_reads_runs_in_a_reading_block(uow: SqlAlchemyOrderingUnitOfWork, statement: str) -> None:
     with uow.reading():
         uow.session.execute(text(statement)).all()
+
+
+def test_what_plain_sql_wrote_in_an_inner_block_is_undone_in_objects_too(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    given_two_orders(uow)
+
+    with uow:
+        with uow:
+            uow.session.execute(text("UPDATE house_orders SET voucher = number"))
+            changed = [order.voucher for order in uow.orders.page().items]
+            uow.rollback()
+        undone = [order.voucher for order in uow.orders.page().items]
+        uow.rollback()
+
+    assert (sorted(map(str, changed)), undone) == (["A-1", "B-2"], [None, None])
+
+
+def test_a_table_that_is_made_and_not_committed_is_reported(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    with pytest.raises(UncommittedChanges), uow:
+        uow.session.execute(CreateTable(Table("more", MetaData(), Column("id", Integer))))
 
 
 # ---- no silent loss ----------------------------------------------------------------------------------------------
