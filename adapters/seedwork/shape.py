@@ -117,7 +117,7 @@ class Shape:
         return row
 
     def check(self, instance: object) -> None:
-        """Check a new object. Raises: UnitOfWorkMisuse (it lacks parts, has what nothing would save, or was saved before)."""
+        """Check a new object. Raises: UnitOfWorkMisuse (parts are missing, an attribute is unknown, it was saved)."""
         if self.version is not None and getattr(instance, "version", None):
             raise UnitOfWorkMisuse(NOT_NEW)
         if isinstance(instance, self.kind):
