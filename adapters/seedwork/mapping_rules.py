@@ -32,15 +32,24 @@ def check(mapper: Mapper[Any], parts: list[Relation]) -> None:  # Any: of whatev
                 f"{kind.__name__}.{field.name} has no column, so it would not be saved. Give the table one, or map it"
                 " in properties; what is not saved is no field of an entity."
             )
+        if field.default is None and field.name in _primary_key(mapper):
+            raise ArgumentError(
+                f"{kind.__name__}.{field.name} would get its value from the database: make an id at birth, as new_id()"
+                " does, so that a part is the same before it is saved and after."
+            )
     _check_columns(kind.__name__, mapper)
     if issubclass(kind, Entity):
-        if [mapper.get_property_by_column(column).key for column in mapper.primary_key] != ["id"]:
+        if _primary_key(mapper) != ["id"]:
             raise ArgumentError(f"{kind.__name__} needs a table whose primary key is the one column of its id.")
         if mapper.version_id_col is None:
             raise ArgumentError(f"{kind.__name__} has no version. Map it with: version_id_col=table.c.version")
     for relation in mapper.relationships:
         if not relation.key.startswith(ORDERING):
             _check_relation(f"{kind.__name__}.{relation.key}", relation, parts)
+
+
+def _primary_key(mapper: Mapper[Any]) -> list[str]:
+    return [mapper.get_property_by_column(column).key for column in mapper.primary_key]
 
 
 def _check_columns(name: str, mapper: Mapper[Any]) -> None:

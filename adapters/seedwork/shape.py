@@ -73,9 +73,7 @@ class Shape:
             (name, columns) for name, (columns, is_composite) in self.attributes.items() if is_composite
         ]
         self.defaulted = {
-            str(column.key)
-            for column in self.table.columns
-            if column.default is not None or column.server_default or column is self.table.autoincrement_column
+            str(column.key) for column in self.table.columns if column.default is not None or column.server_default
         }
         """The columns that may be left out of an INSERT, since a default or the database fills them."""
 

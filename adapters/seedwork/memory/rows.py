@@ -47,9 +47,7 @@ class Written:
         inspect(self.instance).committed_state.clear()
 
 
-def written(
-    shape: Shape, instance: object, stored: Aggregate, given: Row, number: Callable[[], int]
-) -> Iterator[Written]:
+def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> Iterator[Written]:
     """Yield the row of an object, and those of its parts.
 
     Args:
@@ -57,15 +55,11 @@ def written(
         instance: an instance of the mapped class, or another object with the same attributes.
         stored: the rows that are there already, those of the aggregate among them.
         given: the values of the columns that the object has no attribute for.
-        number: makes a primary key where a database would make one.
     Raises: UnitOfWorkMisuse (a new object lacks an attribute, or has one that nothing would save).
     """
     raw = bound(shape.table, shape.values(instance)) | given
-    for column in shape.key:
-        if raw.get(column) is None:
-            makes_number = shape.table.c[column] is shape.table.autoincrement_column
-            raw[column] = number() if makes_number else _default(shape.table.c[column], None)
-    key = shape.table, tuple(raw[column] for column in shape.key)
+    key = shape.table, tuple(_default(shape.table.c[column], raw.get(column)) for column in shape.key)
+    raw |= zip(shape.key, key[1], strict=True)
     if key not in stored:
         shape.check(instance)
         row = {column.key: _default(column, raw.get(column.key)) for column in shape.table.columns}
@@ -77,7 +71,7 @@ def written(
     yield Written(key, row, shape, instance)
     for part in shape.parts:
         for owned in part.of(instance):
-            yield from written(part.shape, owned, stored, part.key_to(row), number)
+            yield from written(part.shape, owned, stored, part.key_to(row))
 
 
 def bound(table: Table, values: Mapping[str, Value]) -> Row:

@@ -153,7 +153,7 @@ class InMemorySession:
     def _rows_of(self, instance: object, stored: Aggregate, step: int, shape: Shape | None = None) -> list[Written]:
         shape = shape or _shape(instance)
         version = {str(shape.version): getattr(instance, "version", 0) + step}
-        return list(written(shape, instance, stored, version, self._store.next_number))
+        return list(written(shape, instance, stored, version))
 
     def _is_changed(self, key: Key) -> bool:
         stored = self._stored(key)

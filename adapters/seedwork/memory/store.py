@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
-from itertools import count
 from threading import Lock
 from typing import Any
 
@@ -35,8 +34,6 @@ class InMemoryStore:
         self.writer = Lock()
         self.rows: Rows = {}
         """What is committed. Replaced as a whole and never changed, so that whoever holds it has a snapshot."""
-        self.next_number = count(1).__next__
-        """Makes a primary key where a database would make one."""
 
 
 class Constraints:

@@ -104,6 +104,14 @@ def entities_as_parts(metadata: MetaData) -> None:
     mapping.map_once(Author, authors, version_id_col=authors.c.version, properties={"books": relationship(Book)})
 
 
+def an_id_of_the_database(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Page(Part):
+        id: int | None = None
+
+    mapping.map_once(Page, Table("pages", metadata, Column("id", Integer, primary_key=True)))
+
+
 def computed(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Book(Entity):
@@ -170,6 +178,7 @@ def many_to_many(metadata: MetaData) -> None:
         (parts_of(), 'Book.pages holds parts. Map it with: cascade="all, delete-orphan"'),
         (parts_of(cascade="all, delete-orphan"), 'Book.pages could not be read .*: lazy="selectin"'),
         (parts_of(cascade="all, delete-orphan", lazy="joined"), 'Book.pages could not be read .*: lazy="selectin"'),
+        (an_id_of_the_database, r"Page\.id would get its value from the database: make an id at birth"),
         (computed, "Book.title is deferred or computed"),
         (on_delete, "books: author_id says ON DELETE CASCADE, which would change a Book without counting"),
         (entities_as_parts, "Author.books holds entities, which are saved by themselves"),
