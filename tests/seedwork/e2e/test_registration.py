@@ -87,7 +87,7 @@ REGISTRATIONS = [
     ),
     (
         "adapters/cli/__init__.py",
-        "app.add_typer(db(settings), name='db')\n",
+        'app.add_typer(db(settings), name="db")\n',
         'app.add_typer(invoices.app, name="invoices")\n',
         "from adapters.cli import invoices",
     ),
