@@ -10,7 +10,7 @@ def forget(source: str, gone: Collection[str], own: Collection[str] = ()) -> str
 
     Args:
         source: the text of the module. A statement goes with the comment above it, an attribute with its docstring.
-        gone: dotted names of modules, and of what modules define: ``domain.user``, ``service_layer.reports.Band``.
+        gone: dotted names of modules, and of what modules define: ``domain.invoice``, ``service_layer.reports.Band``.
         own: names that the module itself defines and that go, too.
     """
     found = _Forgetting(source.splitlines(keepends=True), set(gone), set(own))
