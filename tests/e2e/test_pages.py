@@ -1,4 +1,4 @@
-"""Every claim of the pages beside the README that a machine can check."""
+"""Every claim of the pages in docs/ that a machine can check."""
 
 import ast
 import re
