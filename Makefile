@@ -4,22 +4,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip install --quiet --editable
+# sample: begin
 # both: alembic would prefer a MIGRATION_DATABASE_URL of the caller's
 DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=sqlite:///$(VENV)/demo.db
+# sample: end
 
 # one process for each core, each with its own PostgreSQL
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check mutants bench format constraints
+.PHONY: help demo setup test check fork drop-sample mutants bench rehearsal format constraints
 
 help: ## List the targets
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
+# sample: begin
 demo: $(VENV)/.run-time ## Walk through the life of users, on a database of its own
 	@rm -f $(VENV)/demo.db*
 	@$(DEMO_DATABASE) $(BIN)/alembic upgrade head
 	@$(DEMO_DATABASE) $(BIN)/python docs/demo.py
+# sample: end
 
 setup: $(VENV)/.development ## Make the environment for development, and a migrated app.db
 	@$(BIN)/alembic upgrade head
@@ -36,11 +40,24 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/python -m migrations.seedwork.lint
 	$(BIN)/pytest $(PARALLEL) --cov
 
+fork: $(VENV)/.development ## Begin a service of your own: name=...
+	@$(BIN)/python -m scaffold fork '$(name)'
+
+# sample: begin
+drop-sample: $(VENV)/.development ## Take users out of every layer; keep-history=1 drops their table by a new revision
+	@$(BIN)/python -m scaffold drop-sample $(if $(keep-history),--keep-history)
+# sample: end
+
+# groundwork: begin
 mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without your aggregates, and check that a test fails
 	@$(BIN)/python -m tests.seedwork.mutants
 
 bench: $(VENV)/.benchmark ## Measure what the unit of work costs, and its alternatives, in 5 minutes
 	@$(BIN)/python -m benchmarks
+
+rehearsal: $(VENV)/.development ## Fork a copy, drop the sample, and run all of make check there
+	@$(BIN)/python -m scaffold.rehearsal
+# groundwork: end
 
 format: $(VENV)/.development ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix
@@ -49,12 +66,13 @@ format: $(VENV)/.development ## Format the code and fix what ruff can fix
 constraints: ## Renew constraints.txt with the newest versions that pyproject.toml allows
 	@rm -rf $(VENV)/newest
 	@$(PYTHON) -m venv $(VENV)/newest
-	@$(VENV)/newest/bin/python -m pip install --quiet '.[bench]' hatchling editables
-	@$(VENV)/newest/bin/python -m pip freeze --exclude groundwork > constraints.txt
+	@$(VENV)/newest/bin/python -m pip install --quiet '.[bench]' hatchling editables # groundwork
+	@$(VENV)/newest/bin/python -m pip install --quiet '.[dev]' hatchling editables
+	@$(VENV)/newest/bin/python -m pip freeze | grep -v ' @ file:' > constraints.txt
 	@rm -rf $(VENV)/newest
 
 $(BIN)/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Groundwork needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.11 $(MAKECMDGOALS)" % sys.version_info[:2])'
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.11 $(MAKECMDGOALS)" % sys.version_info[:2])'
 	@echo "Making $(VENV) and installing into it, once ..."
 	@$(PYTHON) -m venv $(VENV)
 
@@ -66,6 +84,8 @@ $(VENV)/.development: $(BIN)/python pyproject.toml constraints.txt
 	@$(INSTALL) '.[dev]'
 	@touch $@ $(VENV)/.run-time
 
+# groundwork: begin
 $(VENV)/.benchmark: $(BIN)/python pyproject.toml constraints.txt
 	@$(INSTALL) '.[bench]'
 	@touch $@ $(VENV)/.development $(VENV)/.run-time
+# groundwork: end

@@ -1,7 +1,8 @@
 """The command line: a command calls one use case, and shows what it returns.
 
-Belongs here: the commands, one module an aggregate. Start with ``users.py``; how all commands start the application,
-read, print and report errors stands in ``adapters/seedwork/cli``.
+Belongs here: the commands, one module an aggregate. How all commands start the application, read, print and report
+errors stands in ``adapters/seedwork/cli``.
+Start with ``users.py``.
 May import: every layer, and the composition root, which no other module may import.
 """
 

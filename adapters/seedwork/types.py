@@ -9,7 +9,7 @@ from domain.seedwork.entity import Id
 
 
 class IdType(TypeDecorator[Id]):
-    """A UUID with a type of its own: ``IdType[UserId]()``."""
+    """A UUID with a type of its own: ``IdType[OrderId]()``."""
 
     impl = Uuid
     cache_ok = True

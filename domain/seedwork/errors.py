@@ -54,7 +54,7 @@ class InvalidValue(DomainError, ValueError):
 
 
 class NotFound(DomainError, LookupError):
-    """No entity has this id. A subclass is named after its entity: ``UserNotFound``."""
+    """No entity has this id. A subclass is named after its entity: ``OrderNotFound``."""
 
     def __init__(self, id: UUID) -> None:
         super().__init__(id)

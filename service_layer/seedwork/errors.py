@@ -88,7 +88,7 @@ class DatabaseUnavailable(TransactionError):
 class CommitOutcomeUnknown(TransactionError):
     """The connection was lost during COMMIT: the changes are saved, or they are not.
 
-    Find out before doing them again. A request that carries an id, ``register_user(..., user_id=...)``, can simply be
+    Find out before doing them again. A request that carries an id, ``add_order(..., order_id=...)``, can simply be
     repeated.
     """
 

@@ -1,4 +1,4 @@
-"""What tests need to run the program as its users do."""
+"""What tests need to run the program as people do."""
 
 import pytest
 

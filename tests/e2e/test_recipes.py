@@ -23,6 +23,7 @@ from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from service_layer.unit_of_work import UnitOfWork
 
+PROGRAM = f"{sys.executable} -c 'from adapters.cli import app; app()'"
 FOLDER = PROJECT / "docs" / "recipes"
 TESTS = FOLDER / "tests.md"
 SCRIPTS = sorted({*FOLDER.glob("*.md")} - {TESTS})
@@ -81,7 +82,7 @@ def test_a_recipe_runs(page: Path, environment: dict[str, str], tmp_path: Path) 
     script.write_text("\n\n".join(blocks(page, "python")))
 
     assert_runs([sys.executable, "-W", "error", str(script)], tmp_path, environment)
-    assert_runs(["sh", "-ec", "\n".join(blocks(page, "sh"))], tmp_path, environment)
+    assert_runs(["sh", "-ec", "\n".join(blocks(page, "sh")).replace("PROGRAM", PROGRAM)], tmp_path, environment)
 
 
 def test_the_tests_that_the_recipe_for_tests_shows_pass(environment: dict[str, str], tmp_path: Path) -> None:

@@ -4,15 +4,14 @@ The ``seedwork`` folders must work in every fork, so the import rules and the mu
 ``python -m tests.seedwork.bare`` runs ``tests/seedwork`` there and says how much of the ``seedwork`` code is covered.
 """
 
-import ast
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from adapters.seedwork.settings import PROJECT
+from tests.seedwork.forgetting import forget
 
 LAYERS = ("domain", "service_layer", "adapters")
 REGISTRATIONS = (
@@ -44,36 +43,7 @@ def remove_aggregates(tree: Path) -> None:
         shutil.rmtree(tree / "tests" / folder, ignore_errors=True)
     names = {".".join(file.relative_to(tree).with_suffix("").parts) for file in gone}
     for file in kept:
-        file.write_text(ast.unparse(_Forgetting(names).visit(ast.parse(file.read_text()))))
-
-
-class _Forgetting(ast.NodeTransformer):
-    """Removes the imports of modules that are gone, and the statements that use what was imported."""
-
-    def __init__(self, modules: set[str]) -> None:
-        self._modules = modules
-        self._names: set[str] = set()
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> ast.ImportFrom | None:
-        gone = [alias for alias in node.names if {node.module, f"{node.module}.{alias.name}"} & self._modules]
-        self._names |= {alias.asname or alias.name for alias in gone}
-        node.names = [alias for alias in node.names if alias not in gone]
-        return node if node.names else None
-
-    def generic_visit(self, node: ast.AST) -> Any:  # Any: as the library has it
-        if isinstance(node, ast.stmt) and self._names & set(_names_beside_its_body(node)):
-            return None
-        super().generic_visit(node)
-        if getattr(node, "body", None) == []:
-            vars(node)["body"].append(ast.Pass())
-        return node
-
-
-def _names_beside_its_body(statement: ast.stmt) -> list[str]:
-    fields = [value for name, value in ast.iter_fields(statement) if name not in {"body", "handlers", "orelse"}]
-    values = [value for field in fields for value in (field if isinstance(field, list) else [field])]
-    nodes = [node for value in values if isinstance(value, ast.AST) for node in ast.walk(value)]
-    return [node.id for node in nodes if isinstance(node, ast.Name)]
+        file.write_text(forget(file.read_text(), names))
 
 
 def run_seedwork_tests(tree: Path) -> int:

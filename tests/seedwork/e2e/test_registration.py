@@ -60,6 +60,7 @@ from typer import Typer
 app = Typer()
 """
 
+REPOSITORY_OF = "from adapters.seedwork.registration import RepositoryOf"
 REGISTRATIONS = [
     (
         "adapters/mappers.py",
@@ -77,22 +78,22 @@ REGISTRATIONS = [
         "adapters/unit_of_work.py",
         "class SqlAlchemyUnitOfWork(SqlAlchemyTransaction, UnitOfWork):\n",
         "    invoices = RepositoryOf(SqlAlchemyInvoiceRepository)\n",
-        "from adapters.invoices import SqlAlchemyInvoiceRepository",
+        f"from adapters.invoices import SqlAlchemyInvoiceRepository\n{REPOSITORY_OF}",
     ),
     (
         "adapters/unit_of_work.py",
         "class InMemoryUnitOfWork(InMemoryTransaction, UnitOfWork):\n",
         "    invoices = RepositoryOf(InMemoryInvoiceRepository)\n",
-        "from adapters.invoices import InMemoryInvoiceRepository",
+        f"from adapters.invoices import InMemoryInvoiceRepository\n{REPOSITORY_OF}",
     ),
     (
         "adapters/cli/__init__.py",
-        "app.add_typer(db(settings), name='db')\n",
+        'app.add_typer(db(settings), name="db")\n',
         'app.add_typer(invoices.app, name="invoices")\n',
         "from adapters.cli import invoices",
     ),
 ]
-"""Where, after which line, what, and the import that it needs."""
+"""Where, after which line, what, and the imports that it needs."""
 
 
 @pytest.fixture

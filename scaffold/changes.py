@@ -1,0 +1,171 @@
+"""What a command is about to do to the files: all of it is planned before the first is written."""
+
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from dataclasses import dataclass, field
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import cast
+
+
+class Refused(Exception):
+    """The command can't do what it is asked; nothing was written."""
+
+
+@dataclass
+class Changes:
+    """The files of a tree as they will be."""
+
+    tree: Path
+    _texts: dict[str, str | None] = field(default_factory=dict)
+    _replaced: set[str] = field(default_factory=set)
+
+    def read(self, name: str) -> str:
+        """Return what a file will hold."""
+        text = self._texts[name] if name in self._texts else (self.tree / name).read_text()
+        if text is None:
+            raise FileNotFoundError(name)
+        return text
+
+    def write(self, name: str, text: str) -> None:
+        """Let a file hold this."""
+        self._texts[name] = text
+
+    def replace(self, name: str, text: str) -> None:
+        """Let a file hold this, whatever is in it now."""
+        self._texts[name] = text
+        self._replaced.add(name)
+
+    def write_last(self, name: str, text: str) -> None:
+        """Let a file hold this, and write it after all others."""
+        self._texts.pop(name, None)
+        self._texts[name] = text
+
+    def remove(self, name: str) -> None:
+        """Let a file go."""
+        self._texts[name] = None
+
+    def __contains__(self, name: str) -> bool:
+        """Whether the file will be there."""
+        return self._texts[name] is not None if name in self._texts else (self.tree / name).exists()
+
+    def cut(self, mark: str) -> None:
+        """Take out of every text what is marked.
+
+        A line goes that ends with ``# mark`` or ``<!-- mark -->``, and all from ``# mark: begin`` to ``# mark: end``.
+        """
+        for name in tracked(self.tree):
+            if name.startswith("scaffold/") or name not in self:
+                continue
+            try:
+                text = self.read(name)
+            except UnicodeDecodeError:
+                continue
+            if (left := without(text, mark)) != text:
+                self.write(name, left)
+
+    def refuse_to_lose(self) -> None:
+        """Refuse to remove or to replace what git does not have. Raises: Refused."""
+        present = [name for name in self._texts if (self.tree / name).exists()]
+        removed = [
+            name
+            for name in present
+            if (text := self._texts[name]) is None
+            or (name in self._replaced and text != (self.tree / name).read_text())
+        ]
+        if removed and (changed := git(self.tree, "diff", "HEAD", "--name-only", "--", *removed).split()):
+            raise Refused(f"{', '.join(changed)} would be lost with changes that git does not have: commit them first.")
+
+    def apply(self) -> None:
+        """Write and remove, with one verb a line, in the order of the plan."""
+        for name, text in self._texts.items():
+            file = self.tree / name
+            if text is None:
+                if file.exists():
+                    print(f"remove  {name}")
+                    file.unlink()
+                    self._remove_empty_folders(file.parent)
+            elif not file.exists() or file.read_text() != text:
+                print(f"{'edit  ' if file.exists() else 'write '}  {name}")
+                file.parent.mkdir(parents=True, exist_ok=True)
+                file.write_text(text)
+
+    def _remove_empty_folders(self, folder: Path) -> None:
+        while folder != self.tree and all(child.name == "__pycache__" for child in folder.iterdir()):
+            shutil.rmtree(folder)
+            folder = folder.parent
+
+
+def without(text: str, mark: str) -> str:
+    """Return a text without what is marked."""
+    start, end = r"^[ \t]*(?:#|<!--) ", r"(?: -->)?[ \t]*\n"
+    region = rf"{start}{mark}: begin{end}.*?{start}{mark}: end{end}"
+    line = rf"^[^\n]*(?:#|<!--) {mark}{end}"
+    left = re.sub(rf"{region}|{line}", "", text, flags=re.DOTALL | re.MULTILINE)
+    return text if left == text else re.sub(r"\n{3,}", "\n\n", f"{left.rstrip()}\n")
+
+
+def without_targets(makefile: str, *targets: str) -> str:
+    """Return a Makefile whose line of phony targets does not name some of them."""
+    return re.sub(
+        r"^\.PHONY: .*$",
+        lambda line: " ".join(word for word in line[0].split() if word not in targets),
+        makefile,
+        flags=re.MULTILINE,
+    )
+
+
+def tidy(name: str, text: str) -> str:
+    """Return a module as ruff formats it, without imports that nothing uses.
+
+    Raises: Refused (something that is used is gone).
+    """
+    common = ("--quiet", "--stdin-filename", name, "-")
+    text = _ruff(text, "check", "--fix-only", "--select=F401,I", *common)
+    if unknown := re.findall(
+        r"^.*F821 (.*)$", _ruff(text, "check", "--select=F821", "--output-format=concise", *common), re.MULTILINE
+    ):
+        raise Refused(f"{name} still uses it: {unknown[0]}. Take that out first.")
+    return _ruff(text, "format", *common)
+
+
+def _ruff(text: str, *arguments: str) -> str:
+    command = [sys.executable, "-m", "ruff", *arguments]
+    return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stdout
+
+
+def files_of(owner: str, names: list[str]) -> list[str]:
+    """Return those of the files that are whose: ``groundwork``, ``sample``, ``shared`` or ``yours``."""
+    return [name for name in names if owner_of(name) == owner]
+
+
+def owner_of(name: str) -> str | None:
+    """Return whose a file is, and None if no pattern of ``files.toml`` fits."""
+    lists: dict[str, list[str]] = tomllib.loads(Path(__file__).with_name("files.toml").read_text())
+    return next((owner for owner, ps in lists.items() if any(fnmatchcase(name, pattern) for pattern in ps)), None)
+
+
+def git(tree: Path, *arguments: str) -> str:
+    """Return what git says. Raises: Refused (this is no checkout, or there is no git)."""
+    program = shutil.which("git") or "git"
+    try:
+        done = subprocess.run([program, *arguments], cwd=tree, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", None) or error
+        raise Refused(f"git {arguments[0]} fails: {str(said).strip()}") from error
+    return done.stdout
+
+
+def tracked(tree: Path) -> list[str]:
+    """Return the files that git knows and that are there."""
+    return [name for name in git(tree, "ls-files", "-z").split("\0") if name and (tree / name).exists()]
+
+
+def project(tree: Path) -> dict[str, object]:
+    """Return what ``pyproject.toml`` says of this fork: its name, and where it began."""
+    read = tomllib.loads((tree / "pyproject.toml").read_text())
+    begun = cast("dict[str, str]", read["tool"].get("groundwork", {}))
+    return {"name": read["project"]["name"], "commit": begun.get("commit")}

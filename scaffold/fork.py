@@ -1,0 +1,104 @@
+"""Begins a fork: gives the house a name, and leaves behind what only Groundwork needs."""
+
+import keyword
+import re
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import entry_points, packages_distributions
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from scaffold.changes import Changes, Refused, files_of, git, project, tracked, without_targets
+from scaffold.constraints import still_needed
+
+OURS = "groundwork"
+NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
+DESCRIPTION = re.compile(r'^description = ".*"$', re.MULTILINE)
+
+
+def main(tree: Path, arguments: list[str]) -> None:
+    """Begin a fork. Raises: Refused (the name can't be used; this is a fork already, of another name)."""
+    if len(arguments) != 1:
+        raise Refused("Give it one name: make fork name=clinic")
+    [name] = arguments
+    if commit := project(tree)["commit"]:
+        said = f"This is {project(tree)['name']} already, begun from Groundwork at commit {commit}."
+        if name != project(tree)["name"]:
+            raise Refused(f"{said} To rename it, change pyproject.toml and README.md.")
+        print(said)
+        return
+    names = tracked(tree)
+    if objection := objection_to(name, tree, names):
+        raise Refused(f"{objection} Try another: make fork name=clinic")
+    changes = planned(tree, name, names)
+    changes.refuse_to_lose()
+    changes.apply()
+    print("\nNow: make setup check, and commit. Then: make drop-sample, when you need users no longer as an example.")
+
+
+def objection_to(name: str, tree: Path, names: list[str]) -> str | None:
+    """Say why a fork can't have a name; None if it can."""
+    taken = {folder.name for file in names for folder in Path(file).parents} | {OURS}
+    if not NAME.fullmatch(name):
+        return f"'{name}' is not a name for a Python program: write it in lower_snake_case, in letters from a to z."
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name):
+        return f"'{name}' is a word of Python."
+    if name in taken:
+        return f"'{name}' is a folder here, or Groundwork itself."
+    if name in sys.stdlib_module_names:
+        return f"'{name}' is a module of the standard library."
+    pinned = {re.split(r"[=\[ ]", line)[0] for line in (tree / "constraints.txt").read_text().splitlines()}
+    programs = {found.name for found in entry_points(group="console_scripts")}
+    if name in {_plain(known) for known in (*packages_distributions(), *pinned, *programs, "pip", "python")}:
+        return f"'{name}' is a package or a program that this one is made with."
+    return None
+
+
+def _plain(name: str) -> str:
+    return name.lower().replace("-", "_")
+
+
+def planned(tree: Path, name: str, names: list[str]) -> Changes:
+    """Plan all that a fork changes; the note in ``pyproject.toml`` comes last, so that a killed run can go on."""
+    changes = Changes(tree)
+    for file in files_of("groundwork", names):
+        changes.remove(file)
+    changes.cut(OURS)
+    changes.write("Makefile", without_targets(changes.read("Makefile"), "mutants", "bench", "rehearsal"))
+    commit, source = git(tree, "rev-parse", "HEAD").strip(), source_of(tree)
+    readme = Path(__file__).with_name("fork_readme.md").read_text()
+    page = readme.format(name=name, commit=commit, source=source and f" ({source})")
+    changes.replace("README.md", page)
+    changes.write("LICENSE", _with_own_line(changes.read("LICENSE"), name))
+    text = _with_name(changes.read("pyproject.toml"), name)
+    noted = f'\n# Where this fork began.\n[tool.groundwork]\nsource = "{source}"\ncommit = "{commit}"\n'
+    changes.write("constraints.txt", still_needed(changes.read("constraints.txt"), text))
+    changes.write_last("pyproject.toml", f"{text}{noted}")
+    return changes
+
+
+def source_of(tree: Path) -> str:
+    """Return where the checkout was cloned from, without a password; nothing if git does not know."""
+    try:
+        url = git(tree, "remote", "get-url", "origin").strip()
+    except Refused:
+        return ""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme and parts.netloc else url
+
+
+def _with_name(text: str, name: str) -> str:
+    text, found = re.subn(rf'^(name = "){OURS}"$', rf'\1{name}"', text, flags=re.MULTILINE)
+    text, scripts = re.subn(rf"^{OURS} = (\".*:app\")$", rf"{name} = \1", text, flags=re.MULTILINE)
+    text, described = DESCRIPTION.subn(f'description = "{name}"', text)
+    text, extras = re.subn(rf'"{OURS}\[', f'"{name}[', text)
+    if not (found and scripts and described and extras):
+        raise Refused(
+            "pyproject.toml was changed beyond recognition: its name, description, script or extras are not ours."
+        )
+    return text
+
+
+def _with_own_line(text: str, name: str) -> str:
+    line = f"Copyright (c) {datetime.now(UTC).year} The {name} authors\n"
+    return text if line in text else re.sub(r"^(Copyright \(c\) .*\n)", rf"\1{line}", text, count=1, flags=re.MULTILINE)

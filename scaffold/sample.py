@@ -1,0 +1,207 @@
+"""Drops the sample: users leave every layer, the schema, the tests and the pages of a fork."""
+
+import ast
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from pydantic import ValidationError
+
+from adapters.seedwork.settings import PROJECT, explain
+from adapters.settings import Settings
+from scaffold.changes import Changes, Refused, files_of, git, project, tidy, tracked, without_targets
+from scaffold.constraints import still_needed
+from tests.seedwork.bare import REGISTRATIONS
+from tests.seedwork.forgetting import forget
+
+TABLE = "users"
+REVISION = "4e3b533329b4"
+KEEP_HISTORY = "--keep-history"
+REPORTS = {
+    "service_layer/reports.py": {"AgeBand", "UserStatistics", "users_by_age"},
+    "adapters/reports.py": {"SqlAlchemyUserStatistics", "InMemoryUserStatistics", "_age_band"},
+    "adapters/cli/reports.py": {"users_by_age"},
+}
+"""What the sample has in modules that may hold reports of yours, too, from the inside outwards."""
+PACKAGES = ("domain", "service_layer", "adapters", "adapters/cli")
+MARKED = "# squawk: allow ban-drop-table: no release reads or writes the sample's table\n"
+
+
+def main(tree: Path, arguments: list[str]) -> None:
+    """Drop the sample. Raises: Refused (this is no fork; something of yours still uses the sample)."""
+    if set(arguments) - {KEEP_HISTORY}:
+        raise Refused("Write: make drop-sample, or make drop-sample keep-history=1")
+    if not project(tree)["commit"]:
+        raise Refused("This is Groundwork, whose sample stays. Begin a fork first: make fork name=clinic")
+    names = tracked(tree)
+    if not files_of("sample", [name for name in names if not name.startswith("migrations/")]):
+        print("The sample is gone already.")
+        return
+    keeps_history = KEEP_HISTORY in arguments
+    changes = planned(tree, names, keeps_history=keeps_history)
+    changes.refuse_to_lose()
+    if not keeps_history:
+        drop_table(tree / "app.db")
+    changes.apply()
+    print("\nWhat showed users alone went with them: the recipes and the demo. Groundwork still has them.")
+    print("Now: make setup check, and commit.")
+
+
+def planned(tree: Path, names: list[str], *, keeps_history: bool) -> Changes:
+    """Plan all that goes. Raises: Refused, with all objections."""
+    changes = Changes(tree)
+    sample = files_of("sample", names)
+    revisions = [name for name in names if name.startswith("migrations/versions/") and name.endswith(".py")]
+    objections = [*_objections(changes, sample, names, revisions)]
+    if not keeps_history and not _is_on_app_db():
+        objections.append(
+            "DATABASE_URL names a database that is not app.db, and the sample's revision may be known there."
+            " Write: make drop-sample keep-history=1"
+        )
+    if objections:
+        raise Refused("\n".join(objections))
+    (_drop_by_a_revision if keeps_history else _drop_the_revision)(changes, revisions)
+    for name in sample:
+        if name not in revisions:
+            changes.remove(name)
+    _forget(changes, {_module(name) for name in sample if name.endswith(".py")})
+    _leave_the_pages(changes)
+    return changes
+
+
+def _is_on_app_db() -> bool:
+    try:
+        return Settings().migration_url.database == str(PROJECT / "app.db")
+    except ValidationError as error:
+        raise Refused(explain(error)) from error
+
+
+def _objections(changes: Changes, sample: list[str], names: list[str], revisions: list[str]) -> Iterator[str]:
+    gone = {_module(name) for name in sample if name.endswith(".py")}
+    edited = {*sample, *REGISTRATIONS, *REPORTS}
+    new = git(changes.tree, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
+    for name in (*names, *new):
+        if name.endswith(".py") and name not in edited and not name.startswith("scaffold/"):
+            text = changes.read(name)
+            if forget(text, gone) != text:
+                yield f"{name} uses the sample: let it use something of yours first."
+    for name in revisions:
+        if name not in sample and re.search(rf"[\"'\s.]{TABLE}[\"'\s.(]", changes.read(name)):
+            yield f"{name} names the table {TABLE}: take that out, or keep the sample."
+
+
+# ---- code -----------------------------------------------------------------------------------------------------------
+
+
+def _forget(changes: Changes, gone: set[str]) -> None:
+    for name, own in REPORTS.items():
+        if name in changes:
+            text = forget(changes.read(name), gone, own)
+            gone |= {f"{_module(name)}.{thing}" for thing in own}
+            if _is_empty(text):
+                changes.remove(name)
+                gone.add(_module(name))
+            else:
+                changes.write(name, tidy(name, text))
+    for name in REGISTRATIONS:
+        text = forget(changes.read(name), gone)
+        changes.write(name, tidy(name, text) if text != changes.read(name) else text)
+    for package in PACKAGES:
+        name = f"{package}/__init__.py"
+        changes.write(name, _without_what_is_gone(changes, package, changes.read(name)))
+
+
+def _module(name: str) -> str:
+    return name.removesuffix(".py").replace("/", ".")
+
+
+def _is_empty(text: str) -> bool:
+    """Whether a module has nothing but a docstring, imports and the commands' ``app``."""
+    nothing = (ast.Import, ast.ImportFrom, ast.Expr, ast.Assign)
+    return all(isinstance(statement, nothing) for statement in ast.parse(text).body)
+
+
+def _without_what_is_gone(changes: Changes, package: str, text: str) -> str:
+    """Return the text of a package without the lines of its docstrings that speak of a module that is gone."""
+    for name in re.findall(r"^Start with ``(\w+\.py)``\.$", text, re.MULTILINE):
+        if f"{package}/{name}" not in changes:
+            text = text.replace(f"Start with ``{name}``.\n", "")
+    return re.sub(rf"^ +\$ PROGRAM {TABLE} .*\n", "", text, flags=re.MULTILINE)
+
+
+# ---- pages ----------------------------------------------------------------------------------------------------------
+
+
+def _leave_the_pages(changes: Changes) -> None:
+    changes.cut("sample")
+    changes.write("Makefile", without_targets(changes.read("Makefile"), "demo", "drop-sample"))
+    text = changes.read("pyproject.toml")
+    changes.write("constraints.txt", still_needed(changes.read("constraints.txt"), text))
+
+
+# ---- schema ---------------------------------------------------------------------------------------------------------
+
+
+def _drop_the_revision(changes: Changes, revisions: list[str]) -> None:
+    """Let the revision go, and those that follow it follow the one before."""
+    for name in revisions:
+        text = changes.read(name)
+        if _id_of(text) == REVISION:
+            changes.remove(name)
+        elif REVISION in text:
+            changes.write(name, re.sub(rf'^(down_revision: .* = )"{REVISION}"$', r"\1None", text, flags=re.MULTILINE))
+            if REVISION in changes.read(name):
+                raise Refused(f"{name} follows the sample's revision and another one: write keep-history=1.")
+
+
+def drop_table(file: Path) -> None:
+    """Take the table and the note of its revision out of the development's database, in one transaction.
+
+    Raises: Refused (the database can't be used).
+    """
+    if not file.exists():
+        return
+    try:
+        with closing(sqlite3.connect(file, timeout=5, isolation_level=None)) as connection:
+            tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+            if TABLE not in tables:
+                return
+            connection.execute("BEGIN IMMEDIATE")
+            connection.execute(f"DROP TABLE {TABLE}")
+            connection.execute("DELETE FROM alembic_version WHERE version_num = ?", (REVISION,))
+            connection.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise Refused(f"{file.name} can't be changed ({error}): close what uses it.") from error
+    print(f"drop    table {TABLE} of {file.name}")
+
+
+def _drop_by_a_revision(changes: Changes, revisions: list[str]) -> None:
+    """Write a revision after the newest one that does what the sample's undoes, and the reverse."""
+    texts = {_id_of(text): text for text in map(changes.read, revisions)}
+    heads = [head for head in texts if not any(f'"{head}"' in text for text in texts.values() if _id_of(text) != head)]
+    if REVISION not in texts or len(heads) != 1:
+        raise Refused(
+            f"The revisions have {len(heads)} heads, and the sample's must be among them: alembic merge heads"
+        )
+    now, revision = datetime.now(UTC), uuid4().hex[-12:]
+    text = texts[REVISION]
+    upgrade, downgrade = (re.findall(rf"^def {name}\(.*\n(?: .*\n)+", text, re.MULTILINE)[0] for name in DIRECTIONS)
+    head, _, _ = text.partition("def upgrade")
+    head = re.sub(r'^""".*"""', f'"""drop {TABLE}"""', head)
+    head = head.replace(f'revision: str = "{REVISION}"', f'revision: str = "{revision}"', 1)
+    head = re.sub(r"^(down_revision: .* = ).*$", rf'\1"{heads[0]}"', head, flags=re.MULTILINE)
+    up, down = downgrade.replace("downgrade", "upgrade", 1), upgrade.replace("upgrade", "downgrade", 1)
+    name = f"migrations/versions/{now:%Y%m%d_%H%M}_{revision}_drop_{TABLE}.py"
+    changes.write(name, f"{head}{MARKED}{up}\n\n{down}")
+
+
+DIRECTIONS = ("upgrade", "downgrade")
+
+
+def _id_of(text: str) -> str:
+    found = re.search(r'^revision: str = "(\w+)"', text, re.MULTILINE)
+    return found[1] if found else ""

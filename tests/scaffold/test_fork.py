@@ -1,0 +1,141 @@
+"""A fork is begun in one command, with a name of its own, and every gate is green right after."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from adapters.seedwork.settings import PROJECT
+from scaffold.changes import Refused, git, tracked
+from scaffold.constraints import still_needed
+from scaffold.fork import main, objection_to
+from scaffold.rehearsal import run
+
+
+def status(tree: Path) -> str:
+    """What git sees changed."""
+    return git(tree, "status", "--porcelain")
+
+
+def naming(tree: Path, word: str) -> set[str]:
+    """The files beside the scaffold's that have a word in them."""
+    return set(git(tree, "grep", "-Iil", word, "--", ".", ":!scaffold").split())
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("class", "is a word of Python"),
+        ("match", "is a word of Python"),
+        ("Clinic", "write it in lower_snake_case"),
+        ("my-clinic", "write it in lower_snake_case"),
+        ("2clinic", "write it in lower_snake_case"),
+        ("clinic_", "write it in lower_snake_case"),
+        ("Bücher", "write it in lower_snake_case"),
+        ("klinik; rm -rf x", "write it in lower_snake_case"),
+        ("../clinic", "write it in lower_snake_case"),
+        ("", "write it in lower_snake_case"),
+        ("clinic\n", "write it in lower_snake_case"),
+        ("domain", "is a folder here"),
+        ("seedwork", "is a folder here"),
+        ("groundwork", "is a folder here, or Groundwork itself"),
+        ("statistics", "is a module of the standard library"),
+        ("sqlmodel", "is a package or a program"),
+        ("django", "is a package or a program"),
+        ("pytest", "is a package or a program"),
+    ],
+)
+def test_a_name_that_would_not_do_is_refused_with_the_reason(name: str, reason: str) -> None:
+    assert reason in str(objection_to(name, PROJECT, tracked(PROJECT)))
+
+
+@pytest.mark.parametrize("name", ["clinic", "my_clinic", "clinic2", "order"])
+def test_any_other_name_will_do(name: str) -> None:
+    assert objection_to(name, PROJECT, tracked(PROJECT)) is None
+
+
+@pytest.mark.parametrize("arguments", [["class"], [], ["clinic", "ward"], ["--help"]], ids=str)
+def test_what_is_refused_changes_nothing(arguments: list[str]) -> None:
+    before = status(PROJECT)
+
+    with pytest.raises(Refused, match="make fork name=clinic"):
+        main(PROJECT, arguments)
+
+    assert status(PROJECT) == before
+
+
+def test_the_name_stands_in_three_files_alone(fork: Path) -> None:
+    assert naming(fork, "clinic") == {"LICENSE", "README.md", "pyproject.toml"}
+    assert naming(fork, "groundwork") == {"LICENSE", "README.md", "pyproject.toml"}
+
+
+def test_what_only_groundwork_needs_is_gone(fork: Path) -> None:
+    assert not (fork / "benchmarks").exists()
+    assert not (fork / "tests" / "scaffold").exists()
+    assert "help" in run(fork, "make", "help")
+    assert re.findall("bench|mutants|rehearsal", (fork / "Makefile").read_text()) == []
+    assert re.findall("bench|django", (fork / "pyproject.toml").read_text()) == []
+
+
+def test_the_license_keeps_its_notice_beside_the_forks_own(fork: Path) -> None:
+    text = (fork / "LICENSE").read_text()
+
+    assert re.findall(r"Copyright \(c\) \d+ (.*)", text) == ["The Groundwork authors", "The clinic authors"]
+    assert "without restriction" in text
+
+
+def test_it_notes_where_it_began(fork: Path) -> None:
+    begun = tomllib.loads((fork / "pyproject.toml").read_text())["tool"]["groundwork"]
+
+    assert begun["commit"] == git(fork, "rev-parse", "HEAD~1").strip()
+    assert begun["source"] == str(PROJECT)
+    assert begun["commit"] in (fork / "README.md").read_text()
+
+
+def test_the_page_of_the_fork_names_what_is_there(fork: Path) -> None:
+    page, makefile = (fork / "README.md").read_text(), (fork / "Makefile").read_text()
+    targets = re.findall(r"[$`] ?make ([a-z-]+)", page)
+
+    assert [target for target in targets if f"\n{target}:" not in makefile] == []
+    assert [link for link in re.findall(r"\]\((docs[^)]+)\)", page) if not (fork / link).exists()] == []
+
+
+def test_only_packages_that_are_still_asked_for_are_pinned(fork: Path) -> None:
+    pinned = (fork / "constraints.txt").read_text()
+
+    assert "Django" not in pinned
+    assert "SQLAlchemy==" in pinned
+    assert "trove-classifiers==" in pinned
+    assert still_needed(pinned, (fork / "pyproject.toml").read_text()) == pinned
+
+
+def test_a_second_run_says_what_it_is_already(fork: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(fork, ["clinic"])
+
+    assert capsys.readouterr().out.startswith("This is clinic already, begun from Groundwork at commit ")
+    with pytest.raises(Refused, match=r"This is clinic already.*change pyproject\.toml"):
+        main(fork, ["ward"])
+    assert status(fork) == ""
+
+
+def test_a_run_that_was_killed_can_be_repeated(fork: Path) -> None:
+    git(fork, "tag", "whole")
+    git(fork, "reset", "--quiet", "HEAD~1")
+    git(fork, "checkout", "--quiet", "HEAD", "--", "pyproject.toml", "docs/performance.md", "Makefile")
+
+    main(fork, ["clinic"])
+
+    assert git(fork, "diff", "whole") == ""
+
+
+def test_what_git_does_not_have_is_not_lost(fork: Path) -> None:
+    git(fork, "checkout", "--quiet", "HEAD~1")
+    with (fork / "README.md").open("a") as page:
+        page.write("mine\n")
+    before = git(fork, "diff")
+
+    with pytest.raises(Refused, match=r"README\.md would be lost with changes that git does not have"):
+        main(fork, ["clinic"])
+
+    assert git(fork, "diff") == before
