@@ -38,6 +38,13 @@ def save(new_unit: New, *entities: Any) -> None:
         uow.commit()
 
 
+def saved(new_unit: New, kind: Kind, n: int = 1) -> Any:
+    """Save an example of an entity, with what it must refer to, and return it."""
+    entities = with_references(kind, n)
+    save(new_unit, *entities)
+    return entities[-1]
+
+
 def load(new_unit: New, entity: Any) -> Any:
     with new_unit().reading() as uow:
         return repository(uow, type(entity)).get(entity.id)
