@@ -21,7 +21,8 @@ class Details:
     @classmethod
     def of(cls, thing: object) -> Self:
         """Take down what the entity, or the part, is now."""
-        return cls(**{name: _taken(getattr(thing, name), part) for name, part in _parts_by_field(cls).items()})
+        kind: Any = cls  # Any: to mypy a type is not hashable
+        return cls(**{name: _taken(getattr(thing, name), part) for name, part in _parts_by_field(kind).items()})
 
     @classmethod
     def page_of(cls, page: Page[Any]) -> Page[Self]:  # Any: of whatever entity
@@ -30,7 +31,7 @@ class Details:
 
 
 @cache
-def _parts_by_field(kind: Any) -> dict[str, type[Details] | None]:  # Any: to mypy a type is not hashable
+def _parts_by_field(kind: type[Details]) -> dict[str, type[Details] | None]:
     hints = get_type_hints(kind)
     return {
         field.name: next((one for one in get_args(hints[field.name]) if _is_details(one)), None)

@@ -42,7 +42,7 @@ def given(unset: Sequence[str] | None = None, **values: object) -> dict[str, Any
 def show_page(
     context: typer.Context,
     kind: "type[DataclassInstance]",
-    page: "Page[DataclassInstance]",
+    page: Page[Any],  # Any: of that kind
     *,
     limit: int,
     as_json: bool,

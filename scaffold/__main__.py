@@ -1,0 +1,31 @@
+"""``python -m scaffold``: what the targets of the Makefile call."""
+
+import argparse
+import sys
+
+from scaffold.fields import Refused
+
+
+def main() -> None:
+    """Run a command; a refusal is printed, and exits with 1."""
+    parser = argparse.ArgumentParser(prog="python -m scaffold")
+    commands = parser.add_subparsers(required=True)
+    aggregate = commands.add_parser("aggregate", help="write an aggregate in every layer")
+    aggregate.add_argument("name")
+    aggregate.add_argument("fields", help="as in: 'chart_number:str(20):unique born:date'")
+    aggregate.set_defaults(run=_aggregate)
+    given = parser.parse_args()
+    try:
+        given.run(given)
+    except Refused as error:
+        sys.exit(str(error))
+
+
+def _aggregate(given: argparse.Namespace) -> None:
+    from scaffold.aggregate import add_aggregate
+
+    add_aggregate(given.name, given.fields)
+
+
+if __name__ == "__main__":
+    main()
