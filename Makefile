@@ -11,7 +11,7 @@ DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=s
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check mutants bench format constraints
+.PHONY: help demo setup test check aggregate remove mutants bench format constraints
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -35,6 +35,12 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/lint-imports
 	$(BIN)/python -m migrations.seedwork.lint
 	$(BIN)/pytest $(PARALLEL) --cov
+
+aggregate: $(VENV)/.development ## Write an aggregate: name=patient fields="chart_number:str(20):unique born:date"
+	@$(BIN)/python -m scaffold aggregate '$(name)' '$(fields)'
+
+remove: $(VENV)/.development ## Remove an aggregate that was written so: name=patient, and force=1 if it was edited
+	@$(BIN)/python -m scaffold remove '$(name)' $(if $(force),--force)
 
 mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without your aggregates, and check that a test fails
 	@$(BIN)/python -m tests.seedwork.mutants

@@ -14,6 +14,10 @@ def main() -> None:
     aggregate.add_argument("name")
     aggregate.add_argument("fields", help="as in: 'chart_number:str(20):unique born:date'")
     aggregate.set_defaults(run=_aggregate)
+    remove = commands.add_parser("remove", help="remove an aggregate from every layer")
+    remove.add_argument("name")
+    remove.add_argument("--force", action="store_true", help="remove what was edited too")
+    remove.set_defaults(run=_remove)
     given = parser.parse_args()
     try:
         given.run(given)
@@ -25,6 +29,12 @@ def _aggregate(given: argparse.Namespace) -> None:
     from scaffold.aggregate import add_aggregate
 
     add_aggregate(given.name, given.fields)
+
+
+def _remove(given: argparse.Namespace) -> None:
+    from scaffold.remove import remove_aggregate
+
+    remove_aggregate(given.name, force=given.force)
 
 
 if __name__ == "__main__":

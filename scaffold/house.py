@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.fields import Refused
-from tests.seedwork.bare import copy_house
+from tests.seedwork.bare import copy_project
 
 RECORD = "scaffold/aggregates.toml"
 """By name: the fields with which each aggregate was generated."""
@@ -76,7 +76,7 @@ def draft(texts: Mapping[str, str | None]) -> Generator[Path]:
     """Make a copy of the house in which files have these texts."""
     with TemporaryDirectory() as folder:
         tree = Path(folder) / "house"
-        copy_house(tree)
+        copy_project(tree)
         for path, text in texts.items():
             if text is None:
                 (tree / path).unlink(missing_ok=True)
@@ -85,9 +85,9 @@ def draft(texts: Mapping[str, str | None]) -> Generator[Path]:
         yield tree
 
 
-def revision_in(tree: Path, message: str) -> dict[str, str | None]:
-    """Have alembic write the revision that a draft needs, and return it by its path."""
-    path = run(tree, "scaffold.revision", message).strip().splitlines()[-1]
+def revision_in(tree: Path, message: str, *dropped: str) -> dict[str, str | None]:
+    """Have alembic write the revision that a draft needs, or one that drops tables, and return it by its path."""
+    path = run(tree, "scaffold.revision", message, *dropped).strip().splitlines()[-1]
     return {path: (tree / path).read_text()}
 
 
