@@ -32,18 +32,8 @@ def add_aggregate(name: str, fields: str) -> None:
         fields: in the language of ``fields.py``.
     Raises: Refused (nothing is written).
     """
-    objections = list(objections_to_name(name, fields))
-    given, to_fields = parse(fields, name)
-    objections += [*to_fields, *_objections_to_references(name, given)]
-    if objections:
-        raise Refused(objections)
-    aggregate = Aggregate(name, given)
-    objections = list(_too_long(aggregate))
-    if objections:
-        raise Refused(objections)
-    files = dict(render(aggregate))
-    objections += sorted({sentence for path, text in files.items() for sentence in _clashes(path, text, aggregate)})
-    objections += _in_the_way(aggregate, files)
+    aggregate, files = planned(name, fields)
+    objections = list(_in_the_way(aggregate, files))
     try:
         pages = registered(aggregate)
     except Refused as error:
@@ -65,8 +55,22 @@ def add_aggregate(name: str, fields: str) -> None:
     print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {aggregate.plural.replace('_', '-')} --help")
 
 
-def objections_to_name(name: str, fields: str) -> Iterator[str]:
-    """Say what is wrong with a name."""
+def planned(name: str, fields: str) -> tuple[Aggregate, dict[str, str]]:
+    """Return the aggregate and the texts of its files. Raises: Refused (a name or a field is not allowed)."""
+    given, to_fields = parse(fields, name)
+    objections = [*_objections_to_name(name, fields), *to_fields, *_objections_to_references(name, given)]
+    if objections:
+        raise Refused(objections)
+    aggregate = Aggregate(name, given)
+    if too_long := list(_too_long(aggregate)):
+        raise Refused(too_long)
+    files = render(aggregate)
+    if clashes := {sentence for path, text in files.items() for sentence in _clashes(path, text, aggregate)}:
+        raise Refused(sorted(clashes))
+    return aggregate, files
+
+
+def _objections_to_name(name: str, fields: str) -> Iterator[str]:
     if not NAME.fullmatch(name):
         yield f"{name!r} can't be an aggregate's name: write it in lower_snake_case. Try: name={snake_case(name)}"
         return
@@ -119,6 +123,8 @@ def _objections_to_references(name: str, given: Fields) -> Iterator[str]:
 
 
 def _too_long(aggregate: Aggregate) -> Iterator[str]:
+    if any(field.name == aggregate.plural for field in aggregate.fields):
+        yield f"{aggregate.plural} can't be a field's name: the table has it. Try: {aggregate.name}_{aggregate.plural}"
     for field in aggregate.fields:
         target = plural_of(field.field.arguments[0]) if field.field.type == "ref" else ""
         inner = [f"uq_{field.part_table}_{aggregate.name}_id_{one.name}" for one in field.inner]
@@ -142,12 +148,12 @@ def _in_the_way(aggregate: Aggregate, files: dict[str, str]) -> Iterator[str]:
 def _clashes(path: str, text: str, aggregate: Aggregate) -> Iterator[str]:
     """Say which names of a generated module would hide another one."""
     module = ast.parse(text)
-    imported = {
+    imported = [
         alias.asname or alias.name
         for node in module.body
         if isinstance(node, ast.Import | ast.ImportFrom)
         for alias in node.names
-    }
+    ]
     defined = [
         name
         for node in module.body
@@ -157,7 +163,8 @@ def _clashes(path: str, text: str, aggregate: Aggregate) -> Iterator[str]:
             else [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
         )
     ]
-    hidden = {name for name in defined if name in imported or defined.count(name) > 1}
+    all_names = [*imported, *defined]
+    hidden = {name for name in all_names if all_names.count(name) > 1}
     for function in (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)):
         arguments = {one.arg for one in (*function.args.args, *function.args.kwonlyargs)}
         local = {one.id for one in ast.walk(function) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}

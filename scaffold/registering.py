@@ -51,16 +51,13 @@ def registered(aggregate: Aggregate) -> dict[str, str]:
     if objections:
         raise Refused(objections)
     changed = {page for page in PAGES if pages[page] != (PROJECT / page).read_text()}
-    return {
-        page: formatted(page, _with_imports(text, imports[page])) if page in changed else text
-        for page, text in pages.items()
-    }
+    return pages | formatted({page: _with_imports(pages[page], imports[page]) for page in changed})
 
 
 def unregistered(aggregate: Aggregate) -> dict[str, str]:
     """Return each page without the aggregate's lines."""
     modules = {f"domain.{aggregate.name}", f"adapters.{aggregate.plural}", f"adapters.cli.{aggregate.plural}"}
-    return {page: formatted(page, _without((PROJECT / page).read_text(), modules)) for page in PAGES}
+    return formatted({page: _without((PROJECT / page).read_text(), modules) for page in PAGES})
 
 
 def _repository(aggregate: Aggregate, kind: str) -> str:

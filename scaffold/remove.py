@@ -52,7 +52,7 @@ def remove_aggregate(name: str, *, force: bool = False) -> None:
 
 
 def _edited(aggregate: Aggregate) -> Iterator[str]:
-    for path, text in render(aggregate):
+    for path, text in render(aggregate).items():
         if text_of(path) not in {None, text}:
             yield (
                 f"{path} was edited since it was generated. To remove it all the same: make remove"

@@ -3,9 +3,10 @@
 import shlex
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from textwrap import wrap
 
 import inflect
@@ -486,20 +487,26 @@ class Aggregate:
         return [path.format(name=self.name, plural=self.plural) for path in FILES]
 
 
-def render(aggregate: Aggregate) -> Iterator[tuple[str, str]]:
-    """Yield each file's path and text, as ruff formats it."""
-    for path, template in zip(aggregate.files, FILES.values(), strict=True):
-        yield path, formatted(path, _templates.get_template(template).render(it=aggregate))
+def render(aggregate: Aggregate) -> dict[str, str]:
+    """Return the text of each file by its path, as ruff formats it."""
+    pairs = zip(aggregate.files, FILES.values(), strict=True)
+    return formatted({path: _templates.get_template(template).render(it=aggregate) for path, template in pairs})
 
 
-def formatted(path: str, text: str) -> str:
-    """Return the text of a Python file with its imports sorted, without those that nothing uses, and formatted."""
+def formatted(texts: dict[str, str]) -> dict[str, str]:
+    """Return Python files with their imports sorted, without those that nothing uses, and formatted."""
+    rules = ("--config", str(PROJECT / "pyproject.toml"))
     # ours are told from others by their files, and those that are generated are not there yet
     ours = 'lint.isort.known-first-party = ["adapters", "domain", "migrations", "service_layer", "tests"]'
-    for command in (("check", "--select=I,F401", "--fix-only", "--quiet", "--config", ours), ("format", "--quiet")):
-        run = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(PROJECT / path), "-"]
-        done = subprocess.run(run, cwd=PROJECT, input=text, capture_output=True, text=True, check=False)  # noqa: S603
-        if done.returncode:
-            raise RuntimeError(f"{path}: {done.stderr}\n{text}")
-        text = done.stdout
-    return text
+    sort = ("check", "--select=I,F401", "--fix-only", "--quiet", "--no-cache", *rules, "--config", ours)
+    with TemporaryDirectory() as folder:
+        for path, text in texts.items():
+            file = Path(folder, path)
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text)
+        for command in (sort, ("format", "--quiet", "--no-cache", *rules)):
+            run = [sys.executable, "-m", "ruff", *command, "."]
+            done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)  # noqa: S603  # all ours
+            if done.returncode:
+                raise RuntimeError(done.stdout + done.stderr)
+        return {path: Path(folder, path).read_text() for path in texts}
