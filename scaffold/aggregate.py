@@ -17,7 +17,7 @@ from service_layer.unit_of_work import UnitOfWork
 LAYERS = {"domain", "service_layer", "adapter", "adapters", "migration", "migrations", "test", "tests", "scaffold"}
 TESTS = {
     *("backend", "backends", "change", "changed", "command", "error", "field", "loop", "name", "other", "request"),
-    *("run", "start", "units", "uow", "value", "values"),
+    *("run", "start", "units", "uow", "value", "values", "given"),
 }
 """Names that the generated code, its tests or their fixtures have."""
 LONGEST = 63
@@ -85,10 +85,7 @@ def _objections_to_name(name: str, fields: str) -> Iterator[str]:
         yield f"{name} can't be an aggregate's name: many of them are called {plural} too. Try: name={name}_record"
     elif (before := recorded().get(name)) is not None:
         if before != " ".join(fields.split()):
-            yield (
-                f"{name} is there already, with fields={before!r}. Try: make field name={name} fields=..., or"
-                f" make remove name={name}"
-            )
+            yield (f"{name} is there already, with fields={before!r}. Try first: make remove name={name}")
     elif taken := _taken(name, plural):
         yield f"{name} can't be an aggregate's name: {taken} is there already. Try: name={name}_record"
 

@@ -167,10 +167,10 @@ def _of_name(name: str, attribute: str, aggregate: str) -> Iterator[str]:
         yield f"{name!r} can't be a field's name: write it in lower_snake_case. Try: {snake_case(name)}"
         return
     takers = {
-        "Python": keyword.iskeyword(name),
-        "SQL": name in _SQL or attribute in _SQL,
-        "every entity": name in _ENTITY,
-        "the program": {name, attribute} & (_PROGRAM | _TYPES | {aggregate, f"{aggregate}_id"}),
+        "Python": keyword.iskeyword(attribute),
+        "SQL": attribute in _SQL,
+        "every entity": attribute in _ENTITY,
+        "the program": attribute in (_PROGRAM | _TYPES | {aggregate, f"{aggregate}_id"}),
     }
     if taker := next((taker for taker, takes in takers.items() if takes), None):
         yield f"{name} can't be a field's name: {taker} uses it. Try: {aggregate}_{name}"

@@ -28,9 +28,7 @@ def recorded() -> dict[str, str]:
 def record(aggregates: Mapping[str, str]) -> str | None:
     """Return the text of the record; None where it is not needed."""
     lines = (f"{name} = {json.dumps(fields)}\n" for name, fields in sorted(aggregates.items()))
-    return (
-        "# Written by `make aggregate`, for `make field` and `make remove`.\n" + "".join(lines) if aggregates else None
-    )
+    return "# Written by `make aggregate`, for `make remove`.\n" + "".join(lines) if aggregates else None
 
 
 def text_of(path: str) -> str | None:

@@ -75,7 +75,7 @@ def _referring(aggregate: Aggregate) -> Iterator[str]:
     )
     for file in sorted(file for folder in FOLDERS for file in (PROJECT / folder).rglob("*.py")):
         path = file.relative_to(PROJECT).as_posix()
-        if path not in own and "seedwork" not in file.parts and uses.search(file.read_text()):
+        if path not in own and {"seedwork", "scaffold"}.isdisjoint(file.parts) and uses.search(file.read_text()):
             yield f"{path} uses {aggregate.name}. Take it out there first."
 
 

@@ -40,6 +40,8 @@ def main() -> None:
 def _turn_round(file: Path) -> None:
     """Let upgrade do what downgrade does, and the other way round."""
     head, up, down = re.split(r"^def \w+grade\(\) -> None:\n", file.read_text(), flags=re.MULTILINE)
+    # an index goes with its table; dropped before, on its own, it would block whoever still reads
+    down = re.sub(r"    with op\.batch_alter_table\(.*\n(?:        batch_op\.drop_index\(.*\n)+\n", "", down)
     file.write_text(f"{head}def upgrade() -> None:\n{down.rstrip()}\n\n\ndef downgrade() -> None:\n{up.rstrip()}\n")
 
 
