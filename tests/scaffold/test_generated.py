@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.seedwork.bare import copy_house
+from tests.seedwork.bare import copy_project
 
 GROUP = "name:str(1):unique number:int(1000..9999):index boss:ref(group):optional"
 ORDER = (
@@ -28,7 +28,7 @@ TESTS = [
 def house(tmp_path: Path) -> Path:
     """A copy of the house, committed to a repository of its own."""
     tree = tmp_path / "house"
-    copy_house(tree)
+    copy_project(tree)
     (tree / ".gitignore").write_text("*.db*\n__pycache__/\n")
     git(tree, "init", "--quiet")
     git(tree, "add", "--all")

@@ -8,7 +8,7 @@ from scaffold import registering
 from scaffold.aggregate import planned
 from scaffold.fields import Refused
 from scaffold.registering import PAGES, registered
-from tests.seedwork.bare import copy_house
+from tests.seedwork.bare import copy_project
 
 
 def refusal(name: str, fields: str = "label:str(20)") -> str:
@@ -115,7 +115,7 @@ def test_a_page_without_a_place_for_the_lines_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, old: str, place: str
 ) -> None:
     aggregate, _ = planned("visit", "label:str(20)")
-    copy_house(tmp_path / "house")
+    copy_project(tmp_path / "house")
     file = tmp_path / "house" / page
     file.write_text(file.read_text().replace(old, old.replace("(", "Changed(")))
     monkeypatch.setattr(registering, "PROJECT", tmp_path / "house")
@@ -126,7 +126,7 @@ def test_a_page_without_a_place_for_the_lines_is_named(
 
 def test_what_is_registered_can_be_taken_out_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     aggregate, _ = planned("visit", "label:str(20)")
-    copy_house(tmp_path / "house")
+    copy_project(tmp_path / "house")
     monkeypatch.setattr(registering, "PROJECT", tmp_path / "house")
     before = {page: (tmp_path / "house" / page).read_text() for page in PAGES}
     for page, text in registered(aggregate).items():
