@@ -9,7 +9,7 @@ from uuid import UUID
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import AlreadyExists, NotFound
 from domain.seedwork.repository import Repository
-from domain.seedwork.rules import EmailAddress, email, optional, text, whole_number
+from domain.seedwork.rules import EmailAddress, email_address, optional, text, whole_number
 
 UserId = NewType("UserId", UUID)
 
@@ -27,7 +27,7 @@ class User(Entity):
     rules = {
         "name": text("name", 1, NAME_MAX_LENGTH),
         "age": whole_number("age", 0, AGE_MAX),
-        "email": optional(email("email")),
+        "email": optional(email_address("email")),
     }
 
     id: UserId = field(default_factory=lambda: UserId(new_id()))

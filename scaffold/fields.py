@@ -36,6 +36,9 @@ TYPES = {
 }
 """By name: how a type is written."""
 
+RULES = {"boolean", "day", "decimal", "email_address", "json_object", "moment", "one_of", "optional", "text", "uuid"}
+"""What the entity's rules are made by: a field of that name with a default would hide it in the class."""
+
 DEFAULTED = {"str", "int", "decimal", "bool", "enum"}
 
 
@@ -157,6 +160,8 @@ def _parse(token: str, aggregate: str, objections: list[str], *, in_part: bool =
     field = _with_arguments(field, token, inside, aggregate, objections)
     for modifier in rest[1:]:
         field = _with_modifier(field, modifier, token, objections)
+    if field.name in RULES and not field.is_required:
+        objections.append(f"{name} can't be a field's name here: the program uses it. Try: {aggregate}_{name}")
     if field.optional and field.default is not None:
         objections.append(f"{token}: what has a default is not optional. Leave one of the two out.")
     return field

@@ -181,7 +181,7 @@ class Words:
             "bool": ("boolean", []),
             "date": ("day", []),
             "datetime": ("moment", []),
-            "email": ("email", []),
+            "email": ("email_address", []),
             "json": ("json_object", []),
             "enum": ("one_of", [self.kind]),
         }.get(self.field.type, ("uuid", []))

@@ -94,7 +94,7 @@ def uuid(field: str) -> Rule[UUID]:
     return partial(_uuid, field)
 
 
-def email(field: str) -> Rule[EmailAddress]:
+def email_address(field: str) -> Rule[EmailAddress]:
     """Return the rule of an e-mail address."""
     return partial(_email, field)
 

@@ -58,6 +58,7 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("visit:int", "the program uses it. Try: visit_visit"),
         ("visits:int", "the table has it"),
         ("date:date", "the program uses it. Try: visit_date"),
+        ("text:str(9):optional", "the program uses it. Try: visit_text"),
         ("Name:str(3)", "write it in lower_snake_case. Try: name"),
         ("a-b:int", "Try: a_b"),
         ("label", "nothing is no type. Try label: and one of these: str(20)"),
