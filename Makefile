@@ -13,7 +13,7 @@ DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=s
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check fork drop-sample mutants bench rehearsal format constraints
+.PHONY: help demo setup test check aggregate remove fork drop-sample mutants bench rehearsal format constraints
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -47,6 +47,12 @@ fork: $(VENV)/.development ## Begin a service of your own: name=...
 drop-sample: $(VENV)/.development ## Take users out of every layer; keep-history=1 drops their table by a new revision
 	@$(BIN)/python -m scaffold drop-sample $(if $(keep-history),--keep-history)
 # sample: end
+
+aggregate: $(VENV)/.development ## Write an aggregate: name=patient fields="chart_number:str(20):unique born:date"
+	@$(BIN)/python -m scaffold aggregate '$(name)' '$(fields)'
+
+remove: $(VENV)/.development ## Remove an aggregate that was written so: name=patient, and force=1 if it was edited
+	@$(BIN)/python -m scaffold remove '$(name)' $(if $(force),--force)
 
 # groundwork: begin
 mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without your aggregates, and check that a test fails

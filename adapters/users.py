@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from sqlalchemy import (
     CheckConstraint,
     Column,
-    Dialect,
     Integer,
     Named,
     PrimaryKeyConstraint,
@@ -15,16 +14,15 @@ from sqlalchemy import (
     UniqueConstraint,
     select,
 )
-from sqlalchemy.types import TypeDecorator
 
 from adapters.seedwork.mapping import map_once, metadata
 from adapters.seedwork.memory.repository import InMemoryRepository
 from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
-from adapters.seedwork.types import IdType
+from adapters.seedwork.types import EmailType, IdType
+from domain.seedwork.rules import EmailAddress
 from domain.user import (
     AGE_MAX,
     NAME_MAX_LENGTH,
-    EmailAddress,
     EmailAlreadyTaken,
     User,
     UserId,
@@ -32,17 +30,6 @@ from domain.user import (
     UserRepository,
     UserValues,
 )
-
-
-class EmailType(TypeDecorator[EmailAddress]):
-    """An e-mail address, stored as text."""
-
-    impl = String(EmailAddress.MAX_LENGTH)
-    cache_ok = True
-
-    def process_result_value(self, value: str | None, dialect: Dialect) -> EmailAddress | None:
-        # str.__new__: what is stored is taken as it is, so a rule made stricter does not lock old rows out
-        return None if value is None else str.__new__(EmailAddress, value)
 
 
 class UserColumns(TypedColumns):

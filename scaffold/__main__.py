@@ -1,25 +1,52 @@
 """Runs a command: ``python -m scaffold fork clinic``."""
 
+import argparse
 import sys
+from pathlib import Path
 
 from adapters.seedwork.settings import PROJECT
-from scaffold import fork, sample
-from scaffold.changes import Refused
+from scaffold import changes, fork, sample
+from scaffold.fields import Refused
+
+
+def aggregate(_project: Path, arguments: list[str]) -> None:
+    """Write an aggregate in every layer."""
+    from scaffold.aggregate import add_aggregate
+
+    parser = argparse.ArgumentParser(prog="python -m scaffold aggregate")
+    parser.add_argument("name")
+    parser.add_argument("fields", help="as in: 'chart_number:str(20):unique born:date'")
+    given = parser.parse_args(arguments)
+    add_aggregate(given.name, given.fields)
+
+
+def remove(_project: Path, arguments: list[str]) -> None:
+    """Remove an aggregate from every layer."""
+    from scaffold.remove import remove_aggregate
+
+    parser = argparse.ArgumentParser(prog="python -m scaffold remove")
+    parser.add_argument("name")
+    parser.add_argument("--force", action="store_true", help="remove what was edited too")
+    given = parser.parse_args(arguments)
+    remove_aggregate(given.name, force=given.force)
+
 
 COMMANDS = {
     "fork": fork.main,
     "drop-sample": sample.main,
+    "aggregate": aggregate,
+    "remove": remove,
 }
 
 
 def main() -> None:
-    """Run what the arguments name."""
+    """Run what the arguments name; a refusal is printed, and exits with 1."""
     name, *arguments = sys.argv[1:] or [""]
     if name not in COMMANDS:
         sys.exit(f"Write: python -m scaffold {'|'.join(COMMANDS)}")
     try:
         COMMANDS[name](PROJECT, arguments)
-    except Refused as refusal:
+    except (changes.Refused, Refused) as refusal:
         sys.exit(str(refusal))
 
 

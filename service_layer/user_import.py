@@ -7,7 +7,8 @@ from typing import Any, TypeVar
 
 from domain.seedwork.entity import checked_id, new_id
 from domain.seedwork.errors import AlreadyExists, DomainError, InvalidValue
-from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed
+from domain.seedwork.rules import EmailAddress
+from domain.user import EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import UserDetails
 

@@ -5,7 +5,8 @@ from typing import Self
 from uuid import UUID
 
 from domain.seedwork.repository import Page
-from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed
+from domain.seedwork.rules import EmailAddress
+from domain.user import EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed
 from service_layer.seedwork.retry import retry_transient
 from service_layer.unit_of_work import UnitOfWork
 

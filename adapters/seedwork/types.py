@@ -1,11 +1,16 @@
 """Column types that entities of every application need."""
 
 from datetime import UTC, datetime
+from enum import StrEnum
+from typing import TypeVar
 
-from sqlalchemy import DateTime, Dialect, Uuid
+from sqlalchemy import DateTime, Dialect, String, Uuid
 from sqlalchemy.types import TypeDecorator
 
 from domain.seedwork.entity import Id
+from domain.seedwork.rules import EmailAddress
+
+E = TypeVar("E", bound=StrEnum)
 
 
 class IdType(TypeDecorator[Id]):
@@ -30,3 +35,32 @@ class UtcDateTime(TypeDecorator[datetime]):
         if value is not None and value.tzinfo is None:
             return value.replace(tzinfo=UTC)
         return value and value.astimezone(UTC)
+
+
+class EmailType(TypeDecorator[EmailAddress]):
+    """An e-mail address, stored as text."""
+
+    impl = String(EmailAddress.MAX_LENGTH)
+    cache_ok = True
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> EmailAddress | None:
+        # str.__new__: what is stored is taken as it is, so a rule made stricter does not lock old rows out
+        return None if value is None else str.__new__(EmailAddress, value)
+
+
+class EnumType(TypeDecorator[E]):
+    """A member of an enumeration, stored as its value: ``EnumType(Status)``. A CHECK says which values there are."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, kind: type[E]) -> None:
+        super().__init__(length=max(map(len, kind)))
+        self.kind = kind
+        """The enumeration."""
+
+    def process_bind_param(self, value: E | None, dialect: Dialect) -> str | None:
+        return None if value is None else value.value
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
+        return None if value is None else self.kind(value)

@@ -8,7 +8,8 @@ import pytest
 
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import InvalidValue, VersionMismatch
-from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed, UserNotFound
+from domain.seedwork.rules import EmailAddress
+from domain.user import EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed, UserNotFound
 from service_layer import users
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.user_import import export_users

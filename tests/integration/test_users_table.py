@@ -9,7 +9,8 @@ from sqlalchemy.exc import DBAPIError
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
 from domain.seedwork.entity import new_id
-from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId
+from domain.seedwork.rules import EmailAddress
+from domain.user import EmailAlreadyTaken, User, UserId
 from service_layer import users
 from service_layer.seedwork.errors import TransactionError
 

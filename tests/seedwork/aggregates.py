@@ -38,6 +38,13 @@ def save(new_unit: New, *entities: Any) -> None:
         uow.commit()
 
 
+def saved(new_unit: New, kind: Kind, n: int = 1) -> Any:
+    """Save an example of an entity, with what it must refer to, and return it."""
+    entities = with_references(kind, n)
+    save(new_unit, *entities)
+    return entities[-1]
+
+
 def load(new_unit: New, entity: Any) -> Any:
     with new_unit().reading() as uow:
         return repository(uow, type(entity)).get(entity.id)
@@ -95,7 +102,7 @@ def check_missing_values_come_back(new_unit: New, kind: Kind) -> None:
 def check_rules_and_columns_agree(new_unit: New, kind: Kind) -> None:
     """A value that a rule of the entity accepts, its column and its CHECK accept too."""
     hints = get_type_hints(kind)
-    ruled = [field for field in fields(kind) if field.name in kind.rules]
+    ruled = [field for field in fields(kind) if field.name in kind.rules.keys() - references(kind).keys()]
     for name, value in (
         (field.name, value) for field in ruled for value in accepted_values(kind, field, hints[field.name], 1)
     ):
@@ -147,8 +154,8 @@ def check_constraints_raise_their_errors(new_unit: New, kind: Kind) -> None:
     """A value that must be unique is refused by the error that is declared beside its constraint."""
     *needed, first = with_references(kind, 1)
     save(new_unit, *needed, first)
-    for constraint, change in _clashes(kind, first):
-        *needed, second = with_references(kind, 2)
+    for n, (constraint, change) in enumerate(_clashes(kind, first), 2):
+        *needed, second = with_references(kind, n)
         change(second)
         save(new_unit, *needed)
         expected = type(error_of(constraint))

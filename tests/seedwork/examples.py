@@ -5,6 +5,7 @@ from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
+from itertools import chain
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -23,7 +24,8 @@ VALUES: dict[type, Callable[[int], list[Any]]] = {  # Any: of the type that is t
     float: lambda n: [n + 0.5, 0.0],
     Decimal: lambda n: [Decimal(n), Decimal("0.5"), Decimal("12.34"), Decimal(0), Decimal(-1)],
     str: lambda n: [
-        *(f"a{n}", f"A-{n}", f"a{n}@example.com", f"+4930{n:06}", f"https://example.com/{n}", f"{n:04}"),
+        *(f"a{n}", chr(ord("a") + n), f"A-{n}"),
+        *(f"a{n}@example.com", f"+4930{n:06}", f"https://example.com/{n}", f"{n:04}"),
         *(letter * length for length in (2, 3, 20, 50, 100, 254, 255, 1_000) for letter in "aé"),
     ],
     bytes: lambda n: [f"a{n}".encode()],
@@ -76,7 +78,7 @@ def value_of(kind: type, field: Field[Any], hint: Any, n: int) -> Any:  # Any: a
 def accepted_values(kind: type, field: Field[Any], hint: Any, n: int) -> Iterator[Any]:
     """Yield the values to try that the rule of a field accepts."""
     rule = getattr(kind, "rules", {}).get(field.name, lambda value: value)
-    for value in _values(hint, n):
+    for value in chain(_values(hint, n), _near_the_limits(rule, hint, n)):
         try:
             yield rule(value)
         except ValueError:
@@ -119,6 +121,17 @@ def _values(hint: Any, n: int) -> Iterator[Any]:
         yield from _values(hint.__supertype__, n)
     elif isinstance(origin, type):
         yield from _of_type(origin, n)
+
+
+def _near_the_limits(rule: Any, hint: Any, n: int) -> Iterator[Any]:
+    """Yield numbers near those that a rule of ``domain/seedwork/rules.py`` was made with."""
+    for limit in getattr(rule, "args", ()):
+        if type(limit) is int and int in {hint, *get_args(hint)}:
+            yield from (limit + n, limit, limit - n)
+        elif type(limit) is int:
+            yield Decimal(n).scaleb(-limit)
+        else:
+            yield from _near_the_limits(limit, hint, n)
 
 
 def _of_type(kind: type[Any], n: int) -> Iterator[Any]:

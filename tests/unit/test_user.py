@@ -10,7 +10,8 @@ import pytest
 
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import InvalidValue, VersionMismatch
-from domain.user import EmailAddress, EmailAlreadyTaken, User, UserId, UserNotFound
+from domain.seedwork.rules import EmailAddress
+from domain.user import EmailAlreadyTaken, User, UserId, UserNotFound
 from service_layer.users import UserDetails
 
 

@@ -1,7 +1,14 @@
 """Texts of a command line, or of a file's cell, as the values that a use case takes."""
 
+import json
 import re
+from collections.abc import Callable
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import TypeVar
 from uuid import UUID
+
+T = TypeVar("T")
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII | re.IGNORECASE)
 
@@ -27,3 +34,53 @@ def number_of_cell(text: str) -> object:
         return int(text.replace("_", "?"))  # Python alone reads 3_0 as 30
     except ValueError:
         return text
+
+
+def parse_day(text: str) -> date:
+    """Return the date of a text. Raises: ValueError (it is not written as 2026-02-03)."""
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ValueError("write it like 2026-02-03") from None
+
+
+def parse_moment(text: str) -> datetime:
+    """Return the moment of a text. Raises: ValueError (it is not written as 2026-02-03T12:00:00Z, or has no zone)."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.utcoffset() is None:
+        raise ValueError("write it like 2026-02-03T12:00:00Z")
+    return moment
+
+
+def parse_decimal(text: str) -> Decimal:
+    """Return the exact number of a text. Raises: ValueError (it is none)."""
+    try:
+        return Decimal(text.replace("_", "?"))  # Python alone reads 3_0 as 30
+    except InvalidOperation:
+        raise ValueError("write it like 12.50") from None
+
+
+def parse_json(text: str) -> object:
+    """Return what a text of JSON says. Raises: ValueError (it is no JSON)."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        raise ValueError('write it like {"key": "value"}') from None
+
+
+def parse_as(kind: type[T]) -> Callable[[str], T]:
+    """Return what makes a dataclass of a text of JSON; it raises ValueError where the text is not that."""
+
+    def parse(text: str) -> T:
+        from pydantic import TypeAdapter, ValidationError
+
+        try:
+            return TypeAdapter(kind).validate_json(text)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            raise ValueError(f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}") from None
+
+    return parse

@@ -16,7 +16,7 @@ from tests.seedwork.backends import Units
 start_mappers()
 KINDS: list[Any] = [
     mapper.class_
-    for mapper in mapper_registry.mappers
+    for mapper in sorted(mapper_registry.mappers, key=lambda mapper: mapper.class_.__name__)
     if mapper.local_table in metadata.tables.values() and issubclass(mapper.class_, Entity)
 ]
 

@@ -2,11 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from typer.main import get_command
 
+from adapters.cli import app
 from tests.seedwork.bare import copy_project, remove_aggregates
+from tests.seedwork.command_line import PROGRAM
 from tests.seedwork.registration import missing_registrations
 
 DOMAIN = """
@@ -123,6 +128,19 @@ def missing_in(project: Path) -> list[str]:
 
 def test_all_that_is_yours_is_registered() -> None:
     assert missing_registrations() == []
+
+
+def commands(group: Any, path: str = PROGRAM) -> Iterator[tuple[str, str]]:  # Any: typer's types have no public names
+    for name, command in getattr(group, "commands", {}).items():
+        yield from commands(command, f"{path} {name}")
+        if not hasattr(command, "commands"):
+            yield f"{path} {name}", command.help or ""
+
+
+def test_the_help_of_each_command_of_yours_shows_an_example() -> None:
+    lacking = [path for path, help in commands(get_command(app)) if f"$ {path}" not in help.replace("PROGRAM", PROGRAM)]
+
+    assert lacking == []
 
 
 def test_each_line_that_is_missing_is_named_with_its_file(project: Path) -> None:

@@ -1,0 +1,173 @@
+"""``make aggregate``: an aggregate in every layer, with its commands, its revision and its tests, and registered."""
+
+import ast
+import keyword
+import re
+from collections.abc import Iterator
+from typing import get_type_hints
+
+from adapters.mappers import metadata
+from adapters.seedwork.settings import PROJECT
+from scaffold.fields import NAME, Fields, Refused, parse, snake_case
+from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, verb_of, write
+from scaffold.registering import registered
+from scaffold.rendering import Aggregate, plural_of, render
+from service_layer.unit_of_work import UnitOfWork
+
+LAYERS = {"domain", "service_layer", "adapter", "adapters", "migration", "migrations", "test", "tests", "scaffold"}
+TESTS = {
+    *("backend", "backends", "change", "changed", "command", "error", "field", "loop", "name", "other", "request"),
+    *("run", "start", "units", "uow", "value", "values", "given"),
+}
+"""Names that the generated code, its tests or their fixtures have."""
+LONGEST = 63
+"""How long a name in PostgreSQL may be."""
+
+
+def add_aggregate(name: str, fields: str) -> None:
+    """Write an aggregate.
+
+    Args:
+        name: what one is called, in lower_snake_case.
+        fields: in the language of ``fields.py``.
+    Raises: Refused (nothing is written).
+    """
+    aggregate, files = planned(name, fields)
+    objections = list(_in_the_way(aggregate, files))
+    try:
+        pages = registered(aggregate)
+    except Refused as error:
+        objections += error.objections
+    if objections:
+        raise Refused(objections)
+    texts: dict[str, str | None] = {**files}
+    known = revisions_of(aggregate.plural)
+    if known:
+        texts |= {path: text_of(path) for path in known}
+    texts |= pages
+    texts[RECORD] = record(recorded() | {name: " ".join(fields.split())})
+    if any(verb_of(path, text) != "identical" for path, text in texts.items()) or not known:
+        with draft(texts) as tree:
+            run(tree, "ruff", "check", "--quiet", *files)
+            if not known:
+                texts = {**files, **revision_in(tree, f"create {aggregate.titles}"), **pages, RECORD: texts[RECORD]}
+    write(texts)
+    print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {aggregate.plural.replace('_', '-')} --help")
+
+
+def planned(name: str, fields: str) -> tuple[Aggregate, dict[str, str]]:
+    """Return the aggregate and the texts of its files. Raises: Refused (a name or a field is not allowed)."""
+    given, to_fields = parse(fields, name)
+    objections = [*_objections_to_name(name, fields), *to_fields, *_objections_to_references(name, given)]
+    if objections:
+        raise Refused(objections)
+    aggregate = Aggregate(name, given)
+    if too_long := list(_too_long(aggregate)):
+        raise Refused(too_long)
+    files = render(aggregate)
+    if clashes := {sentence for path, text in files.items() for sentence in _clashes(path, text, aggregate)}:
+        raise Refused(sorted(clashes))
+    return aggregate, files
+
+
+def _objections_to_name(name: str, fields: str) -> Iterator[str]:
+    if not NAME.fullmatch(name):
+        yield f"{name!r} can't be an aggregate's name: write it in lower_snake_case. Try: name={snake_case(name)}"
+        return
+    plural = plural_of(name)
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or keyword.iskeyword(plural):
+        yield f"{name} can't be an aggregate's name: Python uses it. Try: name={name}_record"
+    elif name in LAYERS:
+        yield f"{name} can't be an aggregate's name: a folder of the house has it. Try: name={name}_record"
+    elif name in TESTS:
+        yield f"{name} can't be an aggregate's name: the tests use it. Try: name={name}_record"
+    elif plural == name:
+        yield f"{name} can't be an aggregate's name: many of them are called {plural} too. Try: name={name}_record"
+    elif (before := recorded().get(name)) is not None:
+        if before != " ".join(fields.split()):
+            yield (f"{name} is there already, with fields={before!r}. Try first: make remove name={name}")
+    elif taken := _taken(name, plural):
+        yield f"{name} can't be an aggregate's name: {taken} is there already. Try: name={name}_record"
+
+
+def _taken(name: str, plural: str) -> str | None:
+    owners = [other for other in recorded() if plural_of(other) == plural]
+    if owners:
+        return f"{owners[0]}, whose plural is {plural} too,"
+    paths = [f"domain/{name}", *(f"{folder}/{plural}" for folder in ("service_layer", "adapters", "adapters/cli"))]
+    found = [path for path in paths if (PROJECT / path).is_dir()]
+    # a generation that was killed has left files without a record; whether they are those to write is seen later
+    others = [f"{path}.py" for path in paths if (PROJECT / f"{path}.py").exists()]
+    if found or (others and plural in metadata.tables) or (others and f"domain/{name}.py" not in others):
+        return (found or others)[0]
+    if plural in metadata.tables:
+        return f"the table {plural}"
+    return f"uow.{plural}" if hasattr(UnitOfWork, plural) else None
+
+
+def _objections_to_references(name: str, given: Fields) -> Iterator[str]:
+    ports = get_type_hints(UnitOfWork)
+    known = sorted(file.stem for file in (PROJECT / "domain").glob("*.py") if plural_of(file.stem) in ports)
+    for field in given.fields:
+        if field.type != "ref":
+            continue
+        (other,) = field.arguments
+        if other == name and not field.optional:
+            yield f"{field.name}: the first {name} has no other to refer to. Try {field.name}:ref({name}):optional"
+        elif other != name and other not in known:
+            there = ", ".join(known) or "none"
+            yield f"{field.name} refers to {other}, and there is no such aggregate. Try one of: {there}"
+
+
+def _too_long(aggregate: Aggregate) -> Iterator[str]:
+    if any(field.name == aggregate.plural for field in aggregate.fields):
+        yield f"{aggregate.plural} can't be a field's name: the table has it. Try: {aggregate.name}_{aggregate.plural}"
+    for field in aggregate.fields:
+        target = plural_of(field.field.arguments[0]) if field.field.type == "ref" else ""
+        inner = [f"uq_{field.part_table}_{aggregate.name}_id_{one.name}" for one in field.inner]
+        for name in (f"fk_{aggregate.plural}_{field.name}_{target}", *inner):
+            if len(name) > LONGEST:
+                yield f"{name} would be longer than {LONGEST} signs. Try a shorter name."
+    for key in aggregate.given.keys:
+        if len(name := f"uq_{aggregate.plural}_{'_'.join(key)}") > LONGEST:
+            yield f"{name} would be longer than {LONGEST} signs. Try shorter names."
+
+
+def _in_the_way(aggregate: Aggregate, files: dict[str, str]) -> Iterator[str]:
+    for path, text in files.items():
+        if text_of(path) not in {None, text}:
+            yield (
+                f"{path} is there already, and is not what would be written. Try: make remove name={aggregate.name},"
+                f" or name={aggregate.name}_record"
+            )
+
+
+def _clashes(path: str, text: str, aggregate: Aggregate) -> Iterator[str]:
+    """Say which names of a generated module would hide another one."""
+    module = ast.parse(text)
+    imported = [
+        alias.asname or alias.name
+        for node in module.body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    ]
+    defined = [
+        name
+        for node in module.body
+        for name in (
+            [node.name]
+            if isinstance(node, ast.ClassDef | ast.FunctionDef)
+            else [one.id for one in ast.walk(node) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)]
+        )
+    ]
+    all_names = [*imported, *defined]
+    hidden = {name for name in all_names if all_names.count(name) > 1}
+    for function in (node for node in ast.walk(module) if isinstance(node, ast.FunctionDef)):
+        arguments = {one.arg for one in (*function.args.args, *function.args.kwonlyargs)}
+        local = {one.id for one in ast.walk(function) if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)}
+        hidden |= (arguments | local) & ({*imported} | ({*defined} if not path.startswith("tests/") else set()))
+    for name in hidden:
+        culprits = [field.name for field in aggregate.fields if name in {field.name, field.kind, field.error}]
+        culprit = culprits[0] if culprits else aggregate.name
+        better = f"{aggregate.name}_{culprit}" if culprits else f"{culprit}_record"
+        yield f"{culprit} can't be used: the program has a {name} of its own. Try: {re.sub('__+', '_', better)}"

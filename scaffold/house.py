@@ -1,0 +1,96 @@
+"""What stands in the house already, and how it is written to: everything is made in a copy first."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from adapters.seedwork.settings import PROJECT
+from scaffold.fields import Refused
+from tests.seedwork.bare import copy_project
+
+RECORD = "scaffold/aggregates.toml"
+"""By name: the fields with which each aggregate was generated."""
+
+
+def recorded() -> dict[str, str]:
+    """Return the fields of the aggregates that were generated here."""
+    file = PROJECT / RECORD
+    return tomllib.loads(file.read_text()) if file.exists() else {}
+
+
+def record(aggregates: Mapping[str, str]) -> str | None:
+    """Return the text of the record; None where it is not needed."""
+    lines = (f"{name} = {json.dumps(fields)}\n" for name, fields in sorted(aggregates.items()))
+    return "# Written by `make aggregate`, for `make remove`.\n" + "".join(lines) if aggregates else None
+
+
+def text_of(path: str) -> str | None:
+    """Return the text of a file; None where there is none."""
+    file = PROJECT / path
+    return file.read_text() if file.is_file() else None
+
+
+def verb_of(path: str, text: str | None) -> str:
+    """Say what becomes of a file that shall have this text."""
+    there = text_of(path)
+    if there == text:
+        return "identical"
+    return "create" if there is None else "remove" if text is None else "insert"
+
+
+def write(texts: Mapping[str, str | None]) -> None:
+    """Write files, each at once, and say what becomes of each; None removes one."""
+    for path, text in texts.items():
+        verb, file = verb_of(path, text), PROJECT / path
+        if verb == "remove":
+            file.unlink()
+        elif verb != "identical" and text is not None:
+            part = file.with_name(f".{file.name}.part")
+            part.write_text(text)
+            part.replace(file)
+        if not (verb == "identical" and text is None):
+            print(f"{verb:>9}  {path}", flush=True)
+
+
+def run(tree: Path, module: str, *arguments: str, database: str | None = None) -> str:
+    """Run a module in a tree, and return what it prints. Raises: Refused (it fails; its words say why)."""
+    url = {"DATABASE_URL": database, "MIGRATION_DATABASE_URL": database} if database else {}
+    command = [sys.executable, "-m", module, *arguments]
+    done = subprocess.run(command, cwd=tree, env=os.environ | url, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise Refused([f"Nothing is written, since {module} {' '.join(arguments)} fails:\n{done.stdout}{done.stderr}"])
+    return done.stdout
+
+
+@contextmanager
+def draft(texts: Mapping[str, str | None]) -> Generator[Path]:
+    """Make a copy of the house in which files have these texts."""
+    with TemporaryDirectory() as folder:
+        tree = Path(folder) / "house"
+        copy_project(tree)
+        for path, text in texts.items():
+            if text is None:
+                (tree / path).unlink(missing_ok=True)
+            else:
+                (tree / path).write_text(text)
+        yield tree
+
+
+def revision_in(tree: Path, message: str, *dropped: str) -> dict[str, str | None]:
+    """Have alembic write the revision that a draft needs, or one that drops tables, and return it by its path."""
+    path = run(tree, "scaffold.revision", message, *dropped).strip().splitlines()[-1]
+    return {path: (tree / path).read_text()}
+
+
+def revisions_of(table: str) -> list[str]:
+    """Return the paths of the revisions that create a table."""
+    files = sorted((PROJECT / "migrations" / "versions").glob("*.py"))
+    made = re.compile(rf"create_table\(\s*['\"]{table}['\"]")
+    return [file.relative_to(PROJECT).as_posix() for file in files if made.search(file.read_text())]

@@ -1,0 +1,156 @@
+"""Writes the lines by which an aggregate is registered into the house's pages, and takes them out again."""
+
+import ast
+from collections.abc import Callable, Iterator
+
+from adapters.seedwork.settings import PROJECT
+from scaffold.fields import Refused
+from scaffold.rendering import Aggregate, formatted
+
+Place = Callable[[ast.Module], ast.AST | None]
+
+PORTS = "service_layer/unit_of_work.py"
+UNITS = "adapters/unit_of_work.py"
+MAPPERS = "adapters/mappers.py"
+COMMANDS = "adapters/cli/__init__.py"
+PAGES = (PORTS, UNITS, MAPPERS, COMMANDS)
+"""Where an aggregate is registered."""
+
+
+def registered(aggregate: Aggregate) -> dict[str, str]:
+    """Return each page with the aggregate's lines. Raises: Refused (a page was changed, and has no place for them)."""
+    name, plural, entity = aggregate.name, aggregate.plural, aggregate.entity
+    imports = {
+        PORTS: [f"from domain.{name} import {entity}Repository"],
+        UNITS: [
+            "from adapters.seedwork.registration import RepositoryOf",
+            f"from adapters.{plural} import InMemory{entity}Repository, SqlAlchemy{entity}Repository",
+        ],
+        MAPPERS: ["from adapters.seedwork.mapping import mapping", f"from adapters.{plural} import map_{plural}"],
+        COMMANDS: [f"from adapters.cli import {plural}"],
+    }
+    port = [f"{plural}: {entity}Repository", f'"""All {aggregate.titles}."""']
+    group = f'app.add_typer({plural}.app, name="{plural.replace("_", "-")}")'
+    lines: list[tuple[str, str, Place, list[str]]] = [
+        (PORTS, "class UnitOfWork", _class("UnitOfWork"), port),
+        *(
+            (UNITS, f"class {kind}UnitOfWork", _class(f"{kind}UnitOfWork"), [_repository(aggregate, kind)])
+            for kind in ("SqlAlchemy", "InMemory")
+        ),
+        (MAPPERS, "with mapping() in start_mappers()", _mapping, [f"map_{plural}()"]),
+        (COMMANDS, "app = typer.Typer(...)", _program, [group]),
+    ]
+    pages = {page: (PROJECT / page).read_text() for page in PAGES}
+    objections = []
+    for page, sign, place, added in lines:
+        node = place(ast.parse(pages[page]))
+        if node is None:
+            objections.append(f"{page} has no {sign} any more, where this belongs: {added[0]} Put that back first.")
+        elif added[0] not in map(str.strip, pages[page].splitlines()):
+            pages[page] = _inserted(pages[page], node, added)
+    if objections:
+        raise Refused(objections)
+    changed = {page for page in PAGES if pages[page] != (PROJECT / page).read_text()}
+    return pages | formatted({page: _with_imports(pages[page], imports[page]) for page in changed})
+
+
+def unregistered(aggregate: Aggregate) -> dict[str, str]:
+    """Return each page without the aggregate's lines."""
+    modules = {f"domain.{aggregate.name}", f"adapters.{aggregate.plural}", f"adapters.cli.{aggregate.plural}"}
+    return formatted({page: _without((PROJECT / page).read_text(), modules) for page in PAGES})
+
+
+def _repository(aggregate: Aggregate, kind: str) -> str:
+    return f"{aggregate.plural} = RepositoryOf({kind}{aggregate.entity}Repository)"
+
+
+def _class(name: str) -> Place:
+    def find(page: ast.Module) -> ast.AST | None:
+        return next((node for node in page.body if isinstance(node, ast.ClassDef) and node.name == name), None)
+
+    return find
+
+
+def _mapping(page: ast.Module) -> ast.AST | None:
+    function = next(
+        (one for one in page.body if isinstance(one, ast.FunctionDef) and one.name == "start_mappers"), None
+    )
+    return next((one for one in function.body if isinstance(one, ast.With)), None) if function else None
+
+
+def _program(page: ast.Module) -> ast.AST | None:
+    """Return the last group of commands that stands in a module; where there is none, the program itself."""
+    groups = [node for node in page.body if "add_typer(" in ast.unparse(node) and ".app," in ast.unparse(node)]
+    program = [node for node in page.body if ast.unparse(node).startswith("app = typer.Typer(")]
+    found = groups or program
+    return found[-1] if found else None
+
+
+def _inserted(text: str, place: ast.AST, added: list[str]) -> str:
+    lines = text.splitlines()
+    body = getattr(place, "body", None)
+    if body is None:
+        after, indent = getattr(place, "end_lineno", 0), ""
+    else:
+        indent = " " * body[0].col_offset
+        simple = [node for node in body if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)]
+        after = simple[-1].end_lineno if simple else body[0].lineno - 1
+        if isinstance(body[-1], ast.Pass):
+            after -= 1
+            del lines[after]
+    lines[after:after] = [indent + line for line in added]
+    return "\n".join(lines) + "\n"
+
+
+def _with_imports(text: str, imports: list[str]) -> str:
+    lines = text.splitlines()
+    last = max(
+        (node.end_lineno or 0 for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)),
+        default=0,
+    )
+    lines[last:last] = imports
+    return "\n".join(lines) + "\n"
+
+
+def _without(text: str, modules: set[str]) -> str:
+    page = ast.parse(text)
+    names: set[str] = set()
+    replaced: dict[tuple[int, int], str] = {}
+    for node in page.body:
+        if isinstance(node, ast.ImportFrom):
+            gone = [alias for alias in node.names if {node.module, f"{node.module}.{alias.name}"} & modules]
+            names |= {alias.asname or alias.name for alias in gone}
+            kept = [alias for alias in node.names if alias not in gone]
+            if gone:
+                new = ast.unparse(ast.ImportFrom(node.module, kept, node.level)) if kept else ""
+                replaced[node.lineno, node.end_lineno or 0] = new
+    for body in _bodies(page):
+        gone_nodes = [node for node in body if _uses(node, names)]
+        for node in gone_nodes:
+            following = body[body.index(node) + 1] if node is not body[-1] else None
+            is_described = isinstance(node, ast.AnnAssign) and following is not None and _is_docstring(following)
+            end = following.end_lineno if is_described and following else node.end_lineno
+            left = [one for one in body if one not in gone_nodes and not (is_described and one is following)]
+            is_first = node is gone_nodes[0]
+            replaced[node.lineno, end or 0] = "" if left or not is_first else " " * node.col_offset + "pass"
+    lines = text.splitlines()
+    for (first, last), new in sorted(replaced.items(), reverse=True):
+        lines[first - 1 : last] = [new] if new else []
+    return "\n".join(lines) + "\n"
+
+
+def _bodies(page: ast.Module) -> Iterator[list[ast.stmt]]:
+    for node in ast.walk(page):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            yield body
+
+
+def _uses(node: ast.stmt, names: set[str]) -> bool:
+    if hasattr(node, "body") or isinstance(node, ast.ImportFrom):
+        return False
+    return any(isinstance(one, ast.Name) and one.id in names for one in ast.walk(node))
+
+
+def _is_docstring(node: ast.stmt) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)

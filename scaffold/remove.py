@@ -1,0 +1,108 @@
+"""``make remove``: an aggregate goes from every layer, with its registrations and its tables."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+
+from adapters.seedwork.settings import PROJECT
+from scaffold.fields import Refused, parse
+from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, write
+from scaffold.registering import PAGES, unregistered
+from scaffold.rendering import Aggregate, render
+
+FOLDERS = ("domain", "service_layer", "adapters", "tests", "docs")
+MARKERS = "# squawk: allow ban-drop-table: the aggregate was removed, and no release reads or writes it any more\n"
+
+
+def remove_aggregate(name: str, *, force: bool = False) -> None:
+    """Remove an aggregate that ``make aggregate`` has written.
+
+    Args:
+        name: what one is called.
+        force: remove what was edited too.
+    Raises: Refused (nothing is removed).
+    """
+    aggregates = recorded()
+    if name not in aggregates:
+        there = ", ".join(aggregates) or "none"
+        raise Refused([f"{name} is no aggregate that was generated here. Try one of: {there}"])
+    aggregate = Aggregate(name, parse(aggregates[name], name)[0])
+    objections = list(_referring(aggregate))
+    if not force:
+        objections += _edited(aggregate)
+    if objections:
+        raise Refused(objections)
+    left = {other: fields for other, fields in aggregates.items() if other != name}
+    gone: dict[str, str | None] = {path: None for path in aggregate.files if text_of(path) is not None}
+    texts: dict[str, str | None] = {**unregistered(aggregate), **gone, RECORD: record(left)}
+    if uncommitted := _undoable(aggregate):
+        run(PROJECT, "scaffold.downgrade", *uncommitted)
+        texts |= dict.fromkeys(uncommitted)
+    elif revisions_of(aggregate.plural):
+        tables = (aggregate.plural, *(part.part_table for part in aggregate.parts))
+        with draft({}) as tree:
+            for path, text in revision_in(tree, f"drop {aggregate.titles}", *tables).items():
+                texts[path] = _marked(text or "")
+    write(texts)
+    print("\nNext:\n  " + ("make check" if uncommitted else "alembic upgrade head\n  make check"))
+
+
+def _edited(aggregate: Aggregate) -> Iterator[str]:
+    for path, text in render(aggregate).items():
+        if text_of(path) not in {None, text}:
+            yield (
+                f"{path} was edited since it was generated. To remove it all the same: make remove"
+                f" name={aggregate.name} force=1"
+            )
+
+
+def _referring(aggregate: Aggregate) -> Iterator[str]:
+    own = {*aggregate.files, *PAGES}
+    for name, fields in recorded().items():
+        other = Aggregate(name, parse(fields, name)[0])
+        if name != aggregate.name and any(ref.field.arguments == (aggregate.name,) for ref in other.refs):
+            own.update(other.files)
+            yield f"{name} refers to {aggregate.name}. Try first: make remove name={name}"
+    modules = f"{aggregate.name}|{aggregate.plural}"
+    uses = re.compile(
+        rf"\bdomain\.{aggregate.name}\b|\b(adapters|adapters\.cli|service_layer)\.{aggregate.plural}\b"
+        rf"|\bfrom (adapters|adapters\.cli|service_layer) import [^\n]*\b({modules})\b"
+        rf'|ForeignKey\("{aggregate.plural}\.'
+    )
+    for file in sorted(file for folder in FOLDERS for file in (PROJECT / folder).rglob("*.py")):
+        path = file.relative_to(PROJECT).as_posix()
+        if path not in own and {"seedwork", "scaffold"}.isdisjoint(file.parts) and uses.search(file.read_text()):
+            yield f"{path} uses {aggregate.name}. Take it out there first."
+
+
+def _undoable(aggregate: Aggregate) -> list[str]:
+    """Return its revisions, the newest first, if none was ever committed and no other one follows."""
+    script = ScriptDirectory.from_config(Config(toml_file=PROJECT / "pyproject.toml"))
+    created = revisions_of(aggregate.plural)
+    found: list[str] = []
+    for revision in script.walk_revisions():
+        path = Path(revision.path).relative_to(PROJECT).as_posix()
+        is_its_own = f'"{aggregate.plural}"' in Path(revision.path).read_text()
+        if not is_its_own or _is_committed(path):
+            return []
+        found.append(path)
+        if path in created:
+            return found
+    return []
+
+
+def _is_committed(path: str) -> bool:
+    # any commit of any branch: a revision that was taken back may have run somewhere all the same
+    command = ["git", "log", "--all", "--max-count=1", "--format=%h", "--", path]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
+    return bool(done.returncode or done.stdout.strip())
+
+
+def _marked(revision: str) -> str:
+    """Return a revision with the marker that the lint asks for."""
+    head, line, rest = revision.partition("\nrevision: str =")
+    return f"{head}\n{MARKERS}{line}{rest}"

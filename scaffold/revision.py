@@ -1,0 +1,49 @@
+"""Write a revision, as ``alembic revision --autogenerate`` does, on a temporary database that is migrated first.
+
+``python -m scaffold.revision MESSAGE`` prints the path of the file; it is run in a copy of the house. With names of
+tables behind the message, which the code has, the revision drops them, and its downgrade makes them as the code has
+them: what is read back from SQLite would be other types elsewhere.
+"""
+
+import re
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import NullPool, create_engine
+
+from adapters.mappers import metadata
+from adapters.seedwork.settings import PROJECT
+
+
+def main() -> None:
+    """Migrate, compare, and write."""
+    message, *dropped = sys.argv[1:]
+    config = Config(toml_file=PROJECT / "pyproject.toml", stdout=sys.stderr)
+    with TemporaryDirectory() as folder:
+        url = f"sqlite:///{Path(folder, 'revision.db')}"
+        config.attributes["url"] = url
+        command.upgrade(config, "head")
+        if dropped:
+            engine = create_engine(url, poolclass=NullPool)
+            metadata.drop_all(engine, [metadata.tables[name] for name in dropped])
+        script = command.revision(config, message, autogenerate=True)
+    path = getattr(script, "path", None)
+    assert isinstance(path, str), "one revision, since there is one head"
+    if dropped:
+        _turn_round(Path(path))
+    print(Path(path).relative_to(PROJECT).as_posix())
+
+
+def _turn_round(file: Path) -> None:
+    """Let upgrade do what downgrade does, and the other way round."""
+    head, up, down = re.split(r"^def \w+grade\(\) -> None:\n", file.read_text(), flags=re.MULTILINE)
+    # an index goes with its table; dropped before, on its own, it would block whoever still reads
+    down = re.sub(r"    with op\.batch_alter_table\(.*\n(?:        batch_op\.drop_index\(.*\n)+\n", "", down)
+    file.write_text(f"{head}def upgrade() -> None:\n{down.rstrip()}\n\n\ndef downgrade() -> None:\n{up.rstrip()}\n")
+
+
+if __name__ == "__main__":
+    main()

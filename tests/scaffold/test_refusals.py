@@ -1,0 +1,137 @@
+"""What the scaffold refuses, before it writes anything: with all objections at once, each with what to type instead."""
+
+from pathlib import Path
+
+import pytest
+
+from scaffold import registering
+from scaffold.aggregate import planned
+from scaffold.fields import Refused
+from scaffold.registering import PAGES, registered
+from tests.seedwork.bare import copy_project
+
+
+def refusal(name: str, fields: str = "label:str(20)") -> str:
+    with pytest.raises(Refused) as caught:
+        planned(name, fields)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "try_"),
+    [
+        ("class", "class_record"),
+        ("match", "match_record"),
+        ("domain", "domain_record"),
+        ("test", "test_record"),
+        ("run", "run_record"),
+        ("HTTPServer", "http_server"),
+        ("OrderLine", "order_line"),
+        ("Bücher", "bucher"),
+        ("order-line", "order_line"),
+        ("1st", "st"),
+        ("__init__", "init"),
+        ("", "thing"),
+        ("sheep", "sheep_record"),
+        ("series", "series_record"),
+        ("mapper", "mapper_record"),
+        ("report", "report_record"),
+        ("seedwork", "seedwork_record"),
+        ("table", "table_record"),
+        ("entity", "entity_record"),
+        ("page", "page_record"),
+    ],
+)
+def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) -> None:
+    assert refusal(name).endswith(f"{try_}")
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("id:int", "every entity uses it. Try: visit_id"),
+        ("version:int", "every entity uses it. Try: visit_version"),
+        ("rules:json", "every entity uses it"),
+        ("class:str(3)", "Python uses it. Try: visit_class"),
+        ("order:int", "SQL uses it. Try: visit_order"),
+        ("uow:int", "the program uses it. Try: visit_uow"),
+        ("visit:int", "the program uses it. Try: visit_visit"),
+        ("visits:int", "the table has it"),
+        ("date:date", "the program uses it. Try: visit_date"),
+        ("text:str(9):optional", "the program uses it. Try: visit_text"),
+        ("Name:str(3)", "write it in lower_snake_case. Try: name"),
+        ("a-b:int", "Try: a_b"),
+        ("label", "nothing is no type. Try label: and one of these: str(20)"),
+        ("label:text", "text is no type"),
+        ("label:str", "write the type like str(20)"),
+        ("label:str(0)", "write the type like str(20)"),
+        ("n:int(5..5)", "write the type like int, or int(0..150)"),
+        ("n:int(9..1)", "The second number is the larger one"),
+        ("n:decimal(5)", "write the type like decimal(5,2)"),
+        ("n:decimal(40,2)", "15 digits at the most"),
+        ("n:enum(a)", "write the type like enum(draft,placed)"),
+        ("n:enum(a,a)", "write the type like enum(draft,placed)"),
+        ("n:enum(a,Über)", "Über can't be a value of it. Try: uber_n"),
+        ("n:parts()", "write the type like parts("),
+        ("n:parts(m:parts(k:int))", "a part can't have the type parts"),
+        ("nurse:ref(nurse)", "there is no such aggregate. Try one of: "),
+        ("boss:ref(visit)", "Try boss_id:ref(visit):optional"),
+        ("n:int:uniq", "uniq is no modifier. Try one of: unique, optional, index, default=..."),
+        ("n:bool:unique", "bool can't be unique"),
+        ("n:int(1..3):default=4", "'4' can't be the default of a int"),
+        ("n:date:default=today", "'today' can't be the default of a date"),
+        ("n:int:optional:default=4", "Leave one of the two out"),
+        ("n:int m:int unique(n)", "needs two fields or more"),
+        ("n:int m:int unique(n,k)", "there is no such field. Try one of: n, m"),
+        ("n:int n:int", "n stands there 2 times: leave one"),
+        ("", 'Try: fields="name:str(100)"'),
+        ("a_name_that_is_much_too_long_for_postgresql_to_keep_as_it_is_here:int", "longer than 63 signs"),
+    ],
+)
+def test_a_field_that_cannot_be_is_refused(field: str, said: str) -> None:
+    assert said in refusal("visit", field)
+
+
+def test_all_objections_come_at_once() -> None:
+    assert len(refusal("class", "id:int Name:str(3) n:text n:int").splitlines()) == 5
+
+
+@pytest.mark.parametrize("name", ["order", "group", "select", "visit", "order_line", "category", "person"])
+def test_a_keyword_of_sql_can_be_an_aggregates_name(name: str) -> None:
+    aggregate, files = planned(name, "label:str(20)")
+
+    assert (aggregate.name, len(files)) == (name, 7)
+
+
+@pytest.mark.parametrize(
+    ("page", "old", "place"),
+    [
+        ("service_layer/unit_of_work.py", "class UnitOfWork(", "class UnitOfWork"),
+        ("adapters/unit_of_work.py", "class SqlAlchemyUnitOfWork(", "class SqlAlchemyUnitOfWork"),
+        ("adapters/unit_of_work.py", "class InMemoryUnitOfWork(", "class InMemoryUnitOfWork"),
+        ("adapters/mappers.py", "def start_mappers(", "with mapping() in start_mappers()"),
+    ],
+)
+def test_a_page_without_a_place_for_the_lines_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, old: str, place: str
+) -> None:
+    aggregate, _ = planned("visit", "label:str(20)")
+    copy_project(tmp_path / "house")
+    file = tmp_path / "house" / page
+    file.write_text(file.read_text().replace(old, old.replace("(", "Changed(")))
+    monkeypatch.setattr(registering, "PROJECT", tmp_path / "house")
+
+    with pytest.raises(Refused, match=f"{page} has no {place}".replace("(", r"\(").replace(")", r"\)")):
+        registered(aggregate)
+
+
+def test_what_is_registered_can_be_taken_out_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    aggregate, _ = planned("visit", "label:str(20)")
+    copy_project(tmp_path / "house")
+    monkeypatch.setattr(registering, "PROJECT", tmp_path / "house")
+    before = {page: (tmp_path / "house" / page).read_text() for page in PAGES}
+    for page, text in registered(aggregate).items():
+        (tmp_path / "house" / page).write_text(text)
+
+    assert registered(aggregate) == {page: (tmp_path / "house" / page).read_text() for page in PAGES}
+    assert registering.unregistered(aggregate) == before

@@ -1,0 +1,154 @@
+"""The rules that fields share, what use cases return, and what commands read: without an aggregate of yours."""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta, timezone
+from decimal import Decimal
+from enum import StrEnum
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+import typer
+
+from adapters.seedwork.cli.options import given
+from adapters.seedwork.cli.values import parse_as, parse_day, parse_decimal, parse_json, parse_moment
+from adapters.seedwork.types import EnumType
+from domain.seedwork import rules
+from domain.seedwork.errors import InvalidValue
+from service_layer.seedwork.details import Details, assign, checked_references
+from service_layer.seedwork.errors import ConcurrencyConflict, ReferenceViolated, UnitOfWorkMisuse
+
+
+class Colour(StrEnum):
+    RED = "red"
+    BLUE = "blue"
+
+
+NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("rule", "value", "kept"),
+    [
+        (rules.text("label", 1, 3), " abc ", "abc"),
+        (rules.whole_number("n", 1, 3), 3, 3),
+        (rules.whole_number("n"), rules.INTEGER_MIN, rules.INTEGER_MIN),
+        (rules.decimal("n", 3, 1), Decimal("99.90"), Decimal("99.9")),
+        (rules.decimal("n", 3, 1), Decimal("-0"), Decimal("0.0")),
+        (rules.boolean("b"), False, False),
+        (rules.day("d"), date(2026, 2, 3), date(2026, 2, 3)),
+        (rules.moment("m"), NOON.astimezone(timezone(timedelta(hours=2))), NOON),
+        (rules.uuid("u"), UUID(int=1), UUID(int=1)),
+        (rules.email_address("e"), " A@Example.com", "a@example.com"),
+        (rules.json_object("j"), {"a": [1, None]}, {"a": [1, None]}),
+        (rules.one_of("c", Colour), "red", Colour.RED),
+        (rules.optional(rules.day("d")), None, None),
+        (rules.optional(rules.day("d")), date(2026, 2, 3), date(2026, 2, 3)),
+    ],
+    ids=ascii,
+)
+def test_a_value_that_a_rule_allows_is_kept(rule: rules.Rule[Any], value: object, kept: object) -> None:
+    assert (rule(value), str(rule(value))) == (kept, str(kept))
+
+
+@pytest.mark.parametrize(
+    ("rule", "values"),
+    [
+        (rules.text("field", 1, 3), ["", " ", "abcd", "a\nb", None, 7]),
+        (rules.whole_number("field", 1, 3), [0, 4, True, 1.0, "1", None]),
+        (rules.whole_number("field"), [2**31]),
+        (rules.decimal("field", 3, 1), [Decimal(100), Decimal("0.01"), Decimal("NaN"), Decimal("Infinity"), 1, 0.5]),
+        (rules.boolean("field"), [0, "true", None]),
+        (rules.day("field"), [NOON, "2026-02-03", None]),
+        (rules.moment("field"), [NOON.replace(tzinfo=None), date(2026, 2, 3), None]),
+        (rules.uuid("field"), [str(UUID(int=1)), 1, None]),
+        (rules.email_address("field"), ["john", None]),
+        (rules.json_object("field"), [[], {1: 2}, {"a": NOON}, {"a": float("nan")}, None]),
+        (rules.one_of("field", Colour), ["green", None]),
+    ],
+    ids=ascii,
+)
+def test_any_other_value_is_refused_with_the_fields_name(rule: rules.Rule[Any], values: list[object]) -> None:
+    for value in values:
+        with pytest.raises(InvalidValue, match="^field "):
+            rule(value)
+
+
+@dataclass(frozen=True, slots=True)
+class StepDetails(Details):
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class PathDetails(Details):
+    tags: dict[str, Any]
+    steps: tuple[StepDetails, ...]
+
+
+def test_details_are_taken_by_the_names_of_fields_and_nothing_changes_them() -> None:
+    path = SimpleNamespace(tags={"a": [1]}, steps=[SimpleNamespace(name="up"), SimpleNamespace(name="down")])
+
+    details = PathDetails.of(path)
+    path.tags["a"].append(2)
+    path.steps.clear()
+
+    assert details == PathDetails({"a": [1]}, (StepDetails("up"), StepDetails("down")))
+
+
+def test_only_attributes_that_are_there_are_assigned() -> None:
+    thing = SimpleNamespace(name="up")
+
+    assign(thing, {"name": "down"})
+    with pytest.raises(UnitOfWorkMisuse, match="has no nmae"):
+        assign(thing, {"nmae": "left"})
+
+    assert vars(thing) == {"name": "down"}
+
+
+def test_a_reference_that_is_lost_to_a_race_is_a_conflict() -> None:
+    with pytest.raises(ConcurrencyConflict), checked_references():
+        raise ReferenceViolated
+
+
+def test_an_enumeration_is_stored_as_its_value() -> None:
+    column: Any = EnumType(Colour)  # Any: no statement is made, so there is no dialect
+
+    assert (column.impl.length, column.process_bind_param(Colour.RED, None)) == (4, "red")
+    assert column.process_result_value("blue", None) is Colour.BLUE
+    assert (column.process_bind_param(None, None), column.process_result_value(None, None)) == (None, None)
+
+
+def test_options_that_are_not_given_are_left_out_and_others_are_taken_away() -> None:
+    assert given(["born-on"], name="John", age=None, born_on=None) == {"name": "John", "born_on": None}
+
+
+@pytest.mark.parametrize("unset", ["name", "unknown"])
+def test_what_has_a_value_or_is_unknown_is_not_taken_away(unset: str) -> None:
+    with pytest.raises(typer.BadParameter, match="no value to take away"):
+        given([unset], name="John")
+
+
+def test_texts_of_a_command_line_are_read() -> None:
+    assert parse_day("2026-02-03") == date(2026, 2, 3)
+    assert parse_moment("2026-02-03T12:00:00Z") == NOON
+    assert parse_decimal("12.50") == Decimal("12.50")
+    assert parse_json('{"a": 1}') == {"a": 1}
+    assert parse_as(StepDetails)('{"name": "up"}') == StepDetails("up")
+
+
+@pytest.mark.parametrize(
+    ("parse", "text"),
+    [
+        (parse_day, "3.2.2026"),
+        (parse_moment, "noon"),
+        (parse_moment, "2026-02-03T12:00:00"),
+        (parse_decimal, "1_0"),
+        (parse_json, "{a}"),
+        (parse_as(StepDetails), "{}"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_other_texts_are_refused(parse: Any, text: str) -> None:
+    with pytest.raises(ValueError, match=r"write it like|name: Field required"):
+        parse(text)
