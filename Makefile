@@ -61,7 +61,8 @@ mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without y
 bench: $(VENV)/.benchmark ## Measure what the unit of work costs, and its alternatives, in 5 minutes
 	@$(BIN)/python -m benchmarks
 
-rehearsal: $(VENV)/.development ## Fork a copy, drop the sample, and run all of make check there
+rehearsal: $(VENV)/.development ## Fork a copy, drop the sample, and run all of make check there; generate aggregates in others
+	@$(BIN)/pytest -m rehearsal tests/scaffold
 	@$(BIN)/python -m scaffold.rehearsal
 # groundwork: end
 

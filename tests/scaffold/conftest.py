@@ -29,3 +29,16 @@ def without_sample(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     tree = Path(shutil.copytree(begun, tmp_path_factory.mktemp("dropped") / "clinic"))
     scaffold(tree, "drop-sample")
     return tree
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Name the mark of the tests that take long."""
+    config.addinivalue_line("markers", "rehearsal: takes long; `make rehearsal` runs it, and `make test` does not")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the tests that take long, unless they are asked for by their mark."""
+    if not config.option.markexpr:
+        long = [item for item in items if item.get_closest_marker("rehearsal")]
+        items[:] = [item for item in items if item not in long]
+        config.hook.pytest_deselected(items=long)

@@ -60,6 +60,7 @@ def passed(tree: Path, *arguments: str) -> str:
     return said
 
 
+@pytest.mark.rehearsal
 def test_what_is_generated_passes_every_gate_unedited_and_is_removed_by_a_revision(house: Path) -> None:
     passed(house, "scaffold", "aggregate", "group", GROUP)
     passed(house, "scaffold", "aggregate", "order", ORDER)
@@ -70,7 +71,9 @@ def test_what_is_generated_passes_every_gate_unedited_and_is_removed_by_a_revisi
     passed(house, "ruff", "check", "--no-cache")
     passed(house, "ruff", "format", "--check", "--no-cache")
     passed(house, "mypy", *new)
-    passed(house, "basedpyright", *(path for path in new if not path.startswith("tests/")))
+    passed(
+        house, "basedpyright", "--pythonpath", sys.executable, *(path for path in new if not path.startswith("tests/"))
+    )
     passed(house, "migrations.seedwork.lint")
     passed(house, "pytest", "-q", "-p", "no:cacheprovider", "-k", "not postgresql and not house", *TESTS)
 
@@ -86,6 +89,7 @@ def test_what_is_generated_passes_every_gate_unedited_and_is_removed_by_a_revisi
     assert len(git(house, "ls-files", "--others", "--exclude-standard", "migrations").split()) == 1
 
 
+@pytest.mark.rehearsal
 def test_what_is_generated_goes_again_without_a_trace(house: Path) -> None:
     fields = "label:str(20):unique boss:ref(visit):optional steps:parts(name:str(5))"
     passed(house, "alembic", "upgrade", "head")
