@@ -24,6 +24,7 @@ from tests.seedwork.ordering import (
     OrderingUnitOfWork,
     OrderNotFound,
     OrderNumberTaken,
+    SqlAlchemyOrderingUnitOfWork,
 )
 
 
@@ -256,6 +257,15 @@ def test_the_commit_releases_the_lock(open_backend: OpenBackend[OrderingUnitOfWo
             given_order(backend.new_unit, "B-2")
 
         assert numbers(backend.new_unit) == ["A-1", "B-2"]
+
+
+@pytest.mark.parametrize("open_backend", ["sqlite", "postgresql"], indirect=True)
+def test_each_block_has_a_session_of_its_own(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    with uow:
+        first = uow.session
+
+    with uow:
+        assert uow.session is not first
 
 
 def test_a_unit_can_be_entered_again(uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]) -> None:
