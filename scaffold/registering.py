@@ -1,11 +1,12 @@
 """Writes the lines by which an aggregate is registered into the house's pages, and takes them out again."""
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.fields import Refused
 from scaffold.rendering import Aggregate, formatted
+from tests.seedwork.forgetting import forget
 
 Place = Callable[[ast.Module], ast.AST | None]
 
@@ -57,7 +58,7 @@ def registered(aggregate: Aggregate) -> dict[str, str]:
 def unregistered(aggregate: Aggregate) -> dict[str, str]:
     """Return each page without the aggregate's lines."""
     modules = {f"domain.{aggregate.name}", f"adapters.{aggregate.plural}", f"adapters.cli.{aggregate.plural}"}
-    return formatted({page: _without((PROJECT / page).read_text(), modules) for page in PAGES})
+    return formatted({page: forget((PROJECT / page).read_text(), modules) for page in PAGES})
 
 
 def _repository(aggregate: Aggregate, kind: str) -> str:
@@ -110,47 +111,3 @@ def _with_imports(text: str, imports: list[str]) -> str:
     )
     lines[last:last] = imports
     return "\n".join(lines) + "\n"
-
-
-def _without(text: str, modules: set[str]) -> str:
-    page = ast.parse(text)
-    names: set[str] = set()
-    replaced: dict[tuple[int, int], str] = {}
-    for node in page.body:
-        if isinstance(node, ast.ImportFrom):
-            gone = [alias for alias in node.names if {node.module, f"{node.module}.{alias.name}"} & modules]
-            names |= {alias.asname or alias.name for alias in gone}
-            kept = [alias for alias in node.names if alias not in gone]
-            if gone:
-                new = ast.unparse(ast.ImportFrom(node.module, kept, node.level)) if kept else ""
-                replaced[node.lineno, node.end_lineno or 0] = new
-    for body in _bodies(page):
-        gone_nodes = [node for node in body if _uses(node, names)]
-        for node in gone_nodes:
-            following = body[body.index(node) + 1] if node is not body[-1] else None
-            is_described = isinstance(node, ast.AnnAssign) and following is not None and _is_docstring(following)
-            end = following.end_lineno if is_described and following else node.end_lineno
-            left = [one for one in body if one not in gone_nodes and not (is_described and one is following)]
-            is_first = node is gone_nodes[0]
-            replaced[node.lineno, end or 0] = "" if left or not is_first else " " * node.col_offset + "pass"
-    lines = text.splitlines()
-    for (first, last), new in sorted(replaced.items(), reverse=True):
-        lines[first - 1 : last] = [new] if new else []
-    return "\n".join(lines) + "\n"
-
-
-def _bodies(page: ast.Module) -> Iterator[list[ast.stmt]]:
-    for node in ast.walk(page):
-        body = getattr(node, "body", None)
-        if isinstance(body, list):
-            yield body
-
-
-def _uses(node: ast.stmt, names: set[str]) -> bool:
-    if hasattr(node, "body") or isinstance(node, ast.ImportFrom):
-        return False
-    return any(isinstance(one, ast.Name) and one.id in names for one in ast.walk(node))
-
-
-def _is_docstring(node: ast.stmt) -> bool:
-    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
