@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from adapters.seedwork.settings import PROJECT
-from scaffold import changes, fork, sample
-from scaffold.fields import Refused
+from scaffold import fork, sample
+from scaffold.changes import Refused
 
 
 def aggregate(_project: Path, arguments: list[str]) -> None:
@@ -46,7 +46,7 @@ def main() -> None:
         sys.exit(f"Write: python -m scaffold {'|'.join(COMMANDS)}")
     try:
         COMMANDS[name](PROJECT, arguments)
-    except (changes.Refused, Refused) as refusal:
+    except Refused as refusal:
         sys.exit(str(refusal))
 
 

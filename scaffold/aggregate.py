@@ -8,7 +8,8 @@ from typing import get_type_hints
 
 from adapters.mappers import metadata
 from adapters.seedwork.settings import PROJECT
-from scaffold.fields import NAME, Fields, Refused, parse, snake_case
+from scaffold.changes import Refused
+from scaffold.fields import NAME, Fields, parse, snake_case
 from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, verb_of, write
 from scaffold.registering import registered
 from scaffold.rendering import Aggregate, plural_of, render
@@ -37,9 +38,9 @@ def add_aggregate(name: str, fields: str) -> None:
     try:
         pages = registered(aggregate)
     except Refused as error:
-        objections += error.objections
+        objections += error.args
     if objections:
-        raise Refused(objections)
+        raise Refused(*objections)
     texts: dict[str, str | None] = {**files}
     known = revisions_of(aggregate.plural)
     if known:
@@ -60,13 +61,13 @@ def planned(name: str, fields: str) -> tuple[Aggregate, dict[str, str]]:
     given, to_fields = parse(fields, name)
     objections = [*_objections_to_name(name, fields), *to_fields, *_objections_to_references(name, given)]
     if objections:
-        raise Refused(objections)
+        raise Refused(*objections)
     aggregate = Aggregate(name, given)
     if too_long := list(_too_long(aggregate)):
-        raise Refused(too_long)
+        raise Refused(*too_long)
     files = render(aggregate)
     if clashes := {sentence for path, text in files.items() for sentence in _clashes(path, text, aggregate)}:
-        raise Refused(sorted(clashes))
+        raise Refused(*sorted(clashes))
     return aggregate, files
 
 

@@ -12,7 +12,10 @@ from typing import cast
 
 
 class Refused(Exception):
-    """The command can't do what it is asked; nothing was written."""
+    """The command can't do what it is asked; nothing was written. Its arguments are the objections, with advice."""
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
 
 
 @dataclass

@@ -80,18 +80,6 @@ class Fields:
     keys: tuple[tuple[str, ...], ...] = ()
 
 
-class Refused(Exception):
-    """Nothing is written; the objections say why, each with what to type instead."""
-
-    def __init__(self, objections: list[str]) -> None:
-        super().__init__(*objections)
-        self.objections = objections
-        """One sentence or more each."""
-
-    def __str__(self) -> str:
-        return "\n".join(self.objections)
-
-
 def snake_case(text: str) -> str:
     """Return the nearest name that is allowed."""
     words = re.sub(r"([A-Z]+)([A-Z][a-z])|([a-z0-9])([A-Z])", r"\1\3_\2\4", text)

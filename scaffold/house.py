@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.fields import Refused
+from scaffold.changes import Refused
 from tests.seedwork.bare import copy_project
 
 RECORD = "scaffold/aggregates.toml"
@@ -65,7 +65,7 @@ def run(tree: Path, module: str, *arguments: str, database: str | None = None) -
     command = [sys.executable, "-m", module, *arguments]
     done = subprocess.run(command, cwd=tree, env=os.environ | url, capture_output=True, text=True, check=False)
     if done.returncode:
-        raise Refused([f"Nothing is written, since {module} {' '.join(arguments)} fails:\n{done.stdout}{done.stderr}"])
+        raise Refused(f"Nothing is written, since {module} {' '.join(arguments)} fails:\n{done.stdout}{done.stderr}")
     return done.stdout
 
 

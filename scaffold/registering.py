@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.fields import Refused
+from scaffold.changes import Refused
 from scaffold.rendering import Aggregate, formatted
 from tests.seedwork.forgetting import forget
 
@@ -50,7 +50,7 @@ def registered(aggregate: Aggregate) -> dict[str, str]:
         elif added[0] not in map(str.strip, pages[page].splitlines()):
             pages[page] = _inserted(pages[page], node, added)
     if objections:
-        raise Refused(objections)
+        raise Refused(*objections)
     changed = {page for page in PAGES if pages[page] != (PROJECT / page).read_text()}
     return pages | formatted({page: _with_imports(pages[page], imports[page]) for page in changed})
 

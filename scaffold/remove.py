@@ -1,7 +1,6 @@
 """``make remove``: an aggregate goes from every layer, with its registrations and its tables."""
 
 import re
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +8,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.fields import Refused, parse
+from scaffold.changes import Refused, git
+from scaffold.fields import parse
 from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, write
 from scaffold.registering import PAGES, unregistered
 from scaffold.rendering import Aggregate, render
@@ -29,13 +29,13 @@ def remove_aggregate(name: str, *, force: bool = False) -> None:
     aggregates = recorded()
     if name not in aggregates:
         there = ", ".join(aggregates) or "none"
-        raise Refused([f"{name} is no aggregate that was generated here. Try one of: {there}"])
+        raise Refused(f"{name} is no aggregate that was generated here. Try one of: {there}")
     aggregate = Aggregate(name, parse(aggregates[name], name)[0])
     objections = list(_referring(aggregate))
     if not force:
         objections += _edited(aggregate)
     if objections:
-        raise Refused(objections)
+        raise Refused(*objections)
     left = {other: fields for other, fields in aggregates.items() if other != name}
     gone: dict[str, str | None] = {path: None for path in aggregate.files if text_of(path) is not None}
     texts: dict[str, str | None] = {**unregistered(aggregate), **gone, RECORD: record(left)}
@@ -97,9 +97,10 @@ def _undoable(aggregate: Aggregate) -> list[str]:
 
 def _is_committed(path: str) -> bool:
     # any commit of any branch: a revision that was taken back may have run somewhere all the same
-    command = ["git", "log", "--all", "--max-count=1", "--format=%h", "--", path]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
-    return bool(done.returncode or done.stdout.strip())
+    try:
+        return bool(git(PROJECT, "log", "--all", "--max-count=1", "--format=%h", "--", path).strip())
+    except Refused:  # without git nobody knows
+        return True
 
 
 def _marked(revision: str) -> str:

@@ -63,7 +63,7 @@ def planned(tree: Path, names: list[str], *, keeps_history: bool) -> Changes:
             " Write: make drop-sample keep-history=1"
         )
     if objections:
-        raise Refused("\n".join(objections))
+        raise Refused(*objections)
     (_drop_by_a_revision if keeps_history else _drop_the_revision)(changes, revisions)
     for name in sample:
         if name not in revisions:

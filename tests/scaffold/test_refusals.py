@@ -6,7 +6,7 @@ import pytest
 
 from scaffold import registering
 from scaffold.aggregate import planned
-from scaffold.fields import Refused
+from scaffold.changes import Refused
 from scaffold.registering import PAGES, registered
 from tests.seedwork.bare import copy_project
 
