@@ -12,7 +12,8 @@ from scaffold.changes import Refused
 from scaffold.fields import NAME, Fields, parse, snake_case
 from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, verb_of, write
 from scaffold.registering import registered
-from scaffold.rendering import Aggregate, plural_of, render
+from scaffold.rendering import Aggregate, render
+from scaffold.words import plural_of
 from service_layer.unit_of_work import UnitOfWork
 
 LAYERS = {"domain", "service_layer", "adapter", "adapters", "migration", "migrations", "test", "tests", "scaffold"}
