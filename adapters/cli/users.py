@@ -9,6 +9,7 @@ import typer
 
 from adapters.cli.application import unit_of_work
 from adapters.seedwork.cli.files import Columns, Format, Row, UnreadableRow, read_rows, row_writer
+from adapters.seedwork.cli.options import After, ExpectedVersion, Id, Limit, show_page
 from adapters.seedwork.cli.output import Json, show, show_saved
 from adapters.seedwork.cli.streams import STANDARD, open_input, open_output
 from adapters.seedwork.cli.values import id_of_cell, number_of_cell, parse_id
@@ -21,11 +22,6 @@ app = typer.Typer(no_args_is_help=True, help="Register, look at, change and remo
 
 FormatOption = Annotated[
     Format | None, typer.Option(help="The file's format, if its name does not show it.", show_default=False)
-]
-Id = Annotated[UUID, typer.Argument(metavar="ID", parser=parse_id, help="The user's id.", show_default=False)]
-ExpectedVersion = Annotated[
-    int | None,
-    typer.Option(help="Refuse if somebody has saved the user since you read this version.", show_default=False),
 ]
 
 
@@ -90,11 +86,8 @@ def find(
 def list_users(
     context: typer.Context,
     *,
-    after: Annotated[
-        UUID | None,
-        typer.Option(parser=parse_id, help="Begin after the user with this id.", show_default=False),
-    ] = None,
-    limit: Annotated[int, typer.Option(help="How many at the most, 1 to 1000.")] = 50,
+    after: After = None,
+    limit: Limit = 50,
     as_json: Json = False,
 ) -> None:
     """Show users a page at a time, in the order of registration.
@@ -105,9 +98,7 @@ def list_users(
     """
     with unit_of_work() as uow:
         page = users.list_users(uow, after=after, limit=limit)
-    show(UserDetails, page.items, as_json=as_json)
-    if page.next and not as_json:
-        typer.echo(f"More: {context.command_path} --limit {limit} --after {page.next}", err=True)
+    show_page(context, UserDetails, page, limit=limit, as_json=as_json)
 
 
 @app.command()
