@@ -11,13 +11,12 @@ from sqlalchemy.orm import (
     Mapper,
     QueryContext,
     Relationship,
-    RelationshipProperty,
     configure_mappers,
     registry,
     relationship,
 )
 
-from adapters.seedwork.mapping_rules import ORDERING, check, check_reference
+from adapters.seedwork.mapping_rules import ORDERING, Relation, check, check_reference
 from domain.seedwork.entity import Entity
 from domain.seedwork.errors import AlreadyExists
 from service_layer.seedwork.errors import ConstraintViolated
@@ -67,12 +66,12 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
             event.listen(entity, "load", _hold)
 
 
-def parts_of(mapper: Mapper[Any]) -> list[RelationshipProperty[Any]]:
+def parts_of(mapper: Mapper[Any]) -> list[Relation]:
     """Return the relationships of a class to its parts: what is saved, loaded and removed with it."""
     return [part for part in mapper.relationships if part.direction is ONETOMANY]
 
 
-def references_of(mapper: Mapper[Any]) -> list[RelationshipProperty[Any]]:
+def references_of(mapper: Mapper[Any]) -> list[Relation]:
     """Return the relationships that only order what is saved: one for each foreign key to another aggregate."""
     return [reference for reference in mapper.relationships if reference.key.startswith(ORDERING)]
 

@@ -5,14 +5,13 @@ from operator import attrgetter
 from typing import Any, cast
 
 from sqlalchemy import Table, inspect
-from sqlalchemy.orm import Mapper, RelationshipProperty, Session
+from sqlalchemy.orm import Mapper, Session
 from sqlalchemy.orm.attributes import flag_modified, set_committed_value
 
 from adapters.seedwork import mapping
+from adapters.seedwork.mapping_rules import Relation
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import SHARED_PART, UnitOfWorkMisuse
-
-Relation = RelationshipProperty[Any]  # Any: of whatever classes
 
 
 def prepare_flush(session: Session, *_: object) -> None:
@@ -21,7 +20,7 @@ def prepare_flush(session: Session, *_: object) -> None:
     Raises: UnitOfWorkMisuse (a part belongs to two owners), and the error of a primary key that the block has already.
     """
     for instance in session.deleted:
-        for part in parts_of(instance):
+        for part in removed_with(instance):
             if part in session.new:
                 session.expunge(part)  # SQLAlchemy would insert it, without its root
     new, deleted = list(session.new), session.deleted
@@ -38,7 +37,7 @@ def prepare_flush(session: Session, *_: object) -> None:
                 flag_modified(root, "id")  # which makes the version count, and sends nothing else
 
 
-def parts_of(instance: object) -> list[object]:
+def removed_with(instance: object) -> list[object]:
     """Return what is removed with an object."""
     return [part for part, *_ in inspect(instance).mapper.cascade_iterator("delete", inspect(instance))]
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Mapper
 
 from adapters.seedwork.shape import shape_of
 from adapters.seedwork.sqlalchemy.bulk import insert_rows
-from adapters.seedwork.sqlalchemy.flush import parts_of
+from adapters.seedwork.sqlalchemy.flush import removed_with
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from domain.seedwork.entity import Id
@@ -63,7 +63,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
         if state.obj() is not entity:
             raise UnitOfWorkMisuse(COPIED)
         if entity in session.deleted:
-            session.add_all((entity, *parts_of(entity)))
+            session.add_all((entity, *removed_with(entity)))
         elif state.transient and not entity.version:
             if session.identity_map.get(self._key(entity.id)) in session.deleted:
                 session.flush()
