@@ -93,13 +93,22 @@ class Changes:
                     self._remove_empty_folders(file.parent)
             elif not file.exists() or file.read_text() != text:
                 print(f"{'edit  ' if file.exists() else 'write '}  {name}")
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text)
+                put(file, text)
 
     def _remove_empty_folders(self, folder: Path) -> None:
         while folder != self.tree and all(child.name == "__pycache__" for child in folder.iterdir()):
             shutil.rmtree(folder)
             folder = folder.parent
+
+
+def put(file: Path, text: str) -> None:
+    """Write a file at once: whoever kills the program finds the old text or the new one."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    part = file.with_name(f".{file.name}.part")
+    part.write_text(text)
+    if file.exists():
+        shutil.copymode(file, part)
+    part.replace(file)
 
 
 def without(text: str, mark: str) -> str:

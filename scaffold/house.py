@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused
+from scaffold.changes import Refused, put
 from tests.seedwork.bare import copy_project
 
 RECORD = "scaffold/aggregates.toml"
@@ -52,9 +52,7 @@ def write(texts: Mapping[str, str | None]) -> None:
         if verb == "remove":
             file.unlink()
         elif verb != "identical" and text is not None:
-            part = file.with_name(f".{file.name}.part")
-            part.write_text(text)
-            part.replace(file)
+            put(file, text)
         if not (verb == "identical" and text is None):
             print(f"{verb:>9}  {path}", flush=True)
 

@@ -2,9 +2,10 @@
 
 import tomllib
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import files_of, owner_of, tracked
+from scaffold.changes import files_of, owner_of, put, tracked
 
 LISTS = tomllib.loads((PROJECT / "scaffold" / "files.toml").read_text())
 
@@ -24,3 +25,14 @@ def test_what_a_path_says_is_what_the_list_says() -> None:
 
     assert "domain/seedwork/entity.py" in shared
     assert [name for name in shared if "seedwork" not in name.split("/") and not name.startswith("scaffold/")] == []
+
+
+def test_a_file_that_is_written_anew_keeps_its_permissions(tmp_path: Path) -> None:
+    program = tmp_path / "run"
+    program.write_text("old")
+    program.chmod(0o755)
+
+    put(program, "new")
+
+    assert (program.read_text(), program.stat().st_mode & 0o777) == ("new", 0o755)
+    assert list(tmp_path.iterdir()) == [program]
