@@ -8,7 +8,7 @@ from typing import get_type_hints
 
 from adapters.mappers import metadata
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused
+from scaffold.changes import Refused, project
 from scaffold.fields import NAME, Fields, parse, snake_case
 from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, verb_of, write
 from scaffold.registering import registered
@@ -54,7 +54,8 @@ def add_aggregate(name: str, fields: str) -> None:
             if not known:
                 texts = {**files, **revision_in(tree, f"create {aggregate.titles}"), **pages, RECORD: texts[RECORD]}
     write(texts)
-    print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {aggregate.plural.replace('_', '-')} --help")
+    commands = f"{project(PROJECT)['name']} {aggregate.plural.replace('_', '-')} --help"
+    print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {commands}")
 
 
 def planned(name: str, fields: str) -> tuple[Aggregate, dict[str, str]]:

@@ -99,6 +99,7 @@ def test_what_is_generated_goes_again_without_a_trace(house: Path) -> None:
     passed(house, "alembic", "upgrade", "head")
 
     assert (created.count("   create  "), created.count("   insert  ")) == (9, 4)
+    assert created.endswith("The commands: groundwork visits --help\n")
     assert (again.count("identical  "), git(house, "status", "--porcelain")) == (13, before)
 
     code, said = run(house, "scaffold", "aggregate", "visit", "label:int")
