@@ -2,18 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import (
-    CheckConstraint,
-    Column,
-    Integer,
-    Named,
-    PrimaryKeyConstraint,
-    String,
-    Table,
-    TypedColumns,
-    UniqueConstraint,
-    select,
-)
+import sqlalchemy as sa
 
 from adapters.seedwork.mapping import map_once, metadata
 from adapters.seedwork.memory.repository import InMemoryRepository
@@ -32,23 +21,23 @@ from domain.user import (
 )
 
 
-class UserColumns(TypedColumns):
-    id: Named[UserId] = Column(IdType[UserId]())
-    name: Named[str] = Column(String(NAME_MAX_LENGTH))
-    age: Named[int] = Column(Integer)
-    email: Named[EmailAddress | None] = Column(EmailType())
-    version: Named[int] = Column(Integer)
+class UserColumns(sa.TypedColumns):
+    id: sa.Named[UserId] = sa.Column(IdType[UserId]())
+    name: sa.Named[str] = sa.Column(sa.String(NAME_MAX_LENGTH))
+    age: sa.Named[int] = sa.Column(sa.Integer)
+    email: sa.Named[EmailAddress | None] = sa.Column(EmailType())
+    version: sa.Named[int] = sa.Column(sa.Integer)
 
 
-users = Table(
+users = sa.Table(
     "users",
     metadata,
     UserColumns,
-    PrimaryKeyConstraint("id", info={"error": UserIdAlreadyUsed}),
-    UniqueConstraint("email", info={"error": EmailAlreadyTaken}),
-    CheckConstraint(f"name = trim(name) AND length(name) BETWEEN 1 AND {NAME_MAX_LENGTH}", name="name"),
-    CheckConstraint(f"age BETWEEN 0 AND {AGE_MAX}", name="age"),
-    CheckConstraint(f"email = lower(email) AND length(email) BETWEEN 3 AND {EmailAddress.MAX_LENGTH}", name="email"),
+    sa.PrimaryKeyConstraint("id", info={"error": UserIdAlreadyUsed}),
+    sa.UniqueConstraint("email", info={"error": EmailAlreadyTaken}),
+    sa.CheckConstraint(f"name = trim(name) AND length(name) BETWEEN 1 AND {NAME_MAX_LENGTH}", name="name"),
+    sa.CheckConstraint(f"age BETWEEN 0 AND {AGE_MAX}", name="age"),
+    sa.CheckConstraint(f"email = lower(email) AND length(email) BETWEEN 3 AND {EmailAddress.MAX_LENGTH}", name="email"),
 )
 
 
@@ -62,7 +51,7 @@ class SqlAlchemyUserRepository(SqlAlchemyRepository[User, UserId], UserRepositor
 
     def conflicting(self, candidates: Sequence[UserValues]) -> list[User]:
         ids, emails = [user.id for user in candidates], [user.email for user in candidates if user.email]
-        return list(self._session.scalars(select(User).where(users.c.id.in_(ids) | users.c.email.in_(emails))))
+        return list(self._session.scalars(sa.select(User).where(users.c.id.in_(ids) | users.c.email.in_(emails))))
 
 
 class InMemoryUserRepository(InMemoryRepository[User, UserId], UserRepository):

@@ -1,18 +1,18 @@
 """The use cases of users. Each is one transaction, or a step of the caller's own if its unit of work is open."""
 
 from dataclasses import dataclass
-from typing import Self
 from uuid import UUID
 
 from domain.seedwork.repository import Page
 from domain.seedwork.rules import EmailAddress
 from domain.user import EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed
+from service_layer.seedwork.details import Details
 from service_layer.seedwork.retry import retry_transient
 from service_layer.unit_of_work import UnitOfWork
 
 
 @dataclass(frozen=True, slots=True)
-class UserDetails:
+class UserDetails(Details):
     """A user as a use case returns it: plain values that nothing will change."""
 
     id: UserId
@@ -20,11 +20,6 @@ class UserDetails:
     age: int
     email: str | None
     version: int
-
-    @classmethod
-    def of(cls, user: User) -> Self:
-        """Copy the values that the user has now."""
-        return cls(user.id, user.name, user.age, user.email, user.version)
 
 
 @retry_transient
@@ -93,8 +88,7 @@ def list_users(uow: UnitOfWork, *, after: UUID | None = None, limit: int = 50) -
     Raises: InvalidValue (``after`` is not a UUID, or ``limit`` is out of range).
     """
     with uow.reading():
-        page = uow.users.page(after=after, limit=limit)
-        return Page(tuple(map(UserDetails.of, page.items)), page.next)
+        return UserDetails.page_of(uow.users.page(after=after, limit=limit))
 
 
 @retry_transient

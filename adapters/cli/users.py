@@ -1,138 +1,35 @@
-"""The use cases of users as commands. What a use case takes by name is an option here, the rest an argument."""
+"""The use cases of users as commands: most need no more than the use case says of itself."""
 
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
-from uuid import UUID
 
 import typer
 
 from adapters.cli.application import unit_of_work
+from adapters.seedwork.cli.commands import Commands
 from adapters.seedwork.cli.files import Columns, Format, Row, UnreadableRow, read_rows, row_writer
-from adapters.seedwork.cli.options import After, ExpectedVersion, Id, Limit, show_page
-from adapters.seedwork.cli.output import Json, show, show_saved
+from adapters.seedwork.cli.options import ExpectedVersion, Id
+from adapters.seedwork.cli.output import Json, show_saved
 from adapters.seedwork.cli.streams import STANDARD, open_input, open_output
-from adapters.seedwork.cli.values import id_of_cell, number_of_cell, parse_id
+from adapters.seedwork.cli.values import id_of_cell, number_of_cell
 from domain.seedwork.errors import DomainError
-from domain.user import UserId
+from domain.user import User, UserId
 from service_layer import user_import, users
 from service_layer.users import UserDetails
 
-app = typer.Typer(no_args_is_help=True, help="Register, look at, change and remove users.")
+app = Commands(unit_of_work, help="Register, look at, change and remove users.", rules=User.rules)
+app.writing("register", users.register_user)
+app.reading("show", users.get_user)
+app.reading("find", users.find_user_by_email)
+app.reading("list", users.list_users)
+app.writing("rename", users.rename_user)
+app.writing("change-age", users.change_user_age)
+app.writing("remove", users.remove_user)
 
 FormatOption = Annotated[
     Format | None, typer.Option(help="The file's format, if its name does not show it.", show_default=False)
 ]
-
-
-@app.command()
-def register(
-    *,
-    name: Annotated[str, typer.Option(help="1 to 100 characters.", show_default=False)],
-    age: Annotated[int, typer.Option(help="0 to 150 years.", show_default=False)],
-    email: Annotated[str | None, typer.Option(help="An address that no other user has.", show_default=False)] = None,
-    user_id: Annotated[
-        UUID | None,
-        typer.Option(
-            "--id",
-            parser=parse_id,
-            help="A UUID of your own: then the command may be repeated.",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: Json = False,
-) -> None:
-    """Register a user.
-
-    $ PROGRAM users register --name "John Doe" --age 30
-    $ PROGRAM users register --name "Jane Roe" --age 28 --email jane@example.com --json
-    """
-    with unit_of_work() as uow:
-        user = users.register_user(
-            uow, name=name, age=age, email=email, user_id=None if user_id is None else UserId(user_id)
-        )
-    show_saved(UserDetails, [user], as_json=as_json)
-
-
-@app.command("show")
-def show_user(user_id: Id, *, as_json: Json = False) -> None:
-    """Show the user with an id.
-
-    $ PROGRAM users show 019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d
-    """
-    with unit_of_work() as uow:
-        user = users.get_user(uow, UserId(user_id))
-    show(UserDetails, [user], as_json=as_json)
-
-
-@app.command()
-def find(
-    email: Annotated[str, typer.Argument(metavar="EMAIL", help="The e-mail address.", show_default=False)],
-    *,
-    as_json: Json = False,
-) -> None:
-    """Show the user with an e-mail address.
-
-    $ PROGRAM users find jane@example.com
-    """
-    with unit_of_work() as uow:
-        user = users.find_user_by_email(uow, email)
-    if user is None:
-        raise typer.TyperException(f"No user has the e-mail address {email}.")
-    show(UserDetails, [user], as_json=as_json)
-
-
-@app.command("list")
-def list_users(
-    context: typer.Context,
-    *,
-    after: After = None,
-    limit: Limit = 50,
-    as_json: Json = False,
-) -> None:
-    """Show users a page at a time, in the order of registration.
-
-    $ PROGRAM users list --limit 10
-    $ PROGRAM users list --limit 10 --after 019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d
-    $ PROGRAM users list --json | jq .name
-    """
-    with unit_of_work() as uow:
-        page = users.list_users(uow, after=after, limit=limit)
-    show_page(context, UserDetails, page, limit=limit, as_json=as_json)
-
-
-@app.command()
-def rename(
-    user_id: Id,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="1 to 100 characters.", show_default=False)],
-    *,
-    expected_version: ExpectedVersion = None,
-    as_json: Json = False,
-) -> None:
-    """Give a user another name.
-
-    $ PROGRAM users rename 019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d "John Roe"
-    """
-    with unit_of_work() as uow:
-        user = users.rename_user(uow, UserId(user_id), name, expected_version=expected_version)
-    show_saved(UserDetails, [user], as_json=as_json)
-
-
-@app.command()
-def change_age(
-    user_id: Id,
-    age: Annotated[int, typer.Argument(metavar="AGE", help="0 to 150 years.", show_default=False)],
-    *,
-    expected_version: ExpectedVersion = None,
-    as_json: Json = False,
-) -> None:
-    """Set a user's age.
-
-    $ PROGRAM users change-age 019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d 31 --expected-version 1
-    """
-    with unit_of_work() as uow:
-        user = users.change_user_age(uow, UserId(user_id), age, expected_version=expected_version)
-    show_saved(UserDetails, [user], as_json=as_json)
 
 
 @app.command()
@@ -155,17 +52,6 @@ def change_email(
         raise typer.BadParameter("give either an address or --none", param_hint="EMAIL")
     with unit_of_work() as uow:
         user = users.change_user_email(uow, UserId(user_id), email, expected_version=expected_version)
-    show_saved(UserDetails, [user], as_json=as_json)
-
-
-@app.command()
-def remove(user_id: Id, *, expected_version: ExpectedVersion = None, as_json: Json = False) -> None:
-    """Remove a user, and show who it was.
-
-    $ PROGRAM users remove 019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d
-    """
-    with unit_of_work() as uow:
-        user = users.remove_user(uow, UserId(user_id), expected_version=expected_version)
     show_saved(UserDetails, [user], as_json=as_json)
 
 

@@ -1,11 +1,11 @@
 """What use cases return, and how they change an entity: by the names of fields, for every aggregate."""
 
-from collections.abc import Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, fields
-from functools import cache
-from typing import Any, Self, get_args, get_type_hints
+from functools import cache, partial
+from typing import Any, Self, get_args, get_origin, get_type_hints
 
 from domain.seedwork.repository import Page
 from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict, ReferenceViolated, UnitOfWorkMisuse
@@ -22,7 +22,11 @@ class Details:
     def of(cls, thing: object) -> Self:
         """Take down what the entity, or the part, is now."""
         kind: Any = cls  # Any: to mypy a type is not hashable
-        return cls(**{name: _taken(getattr(thing, name), part) for name, part in _parts_by_field(kind).items()})
+        names, special = _taken(kind)
+        values = [getattr(thing, name) for name in names]
+        for position, take in special:
+            values[position] = take(values[position])
+        return cls(*values)
 
     @classmethod
     def page_of(cls, page: Page[Any]) -> Page[Self]:  # Any: of whatever entity
@@ -31,22 +35,23 @@ class Details:
 
 
 @cache
-def _parts_by_field(kind: type[Details]) -> dict[str, type[Details] | None]:
+def _taken(kind: type[Details]) -> tuple[list[str], list[tuple[int, Callable[[Any], object]]]]:  # Any: of a field
+    """Return the names of the fields, and how those are taken down, by their positions, that may change later."""
     hints = get_type_hints(kind)
-    return {
-        field.name: next((one for one in get_args(hints[field.name]) if _is_details(one)), None)
-        for field in fields(kind)
-    }
+    names = [field.name for field in fields(kind)]
+    special: list[tuple[int, Callable[[Any], object]]] = []
+    for position, name in enumerate(names):
+        kinds = {hints[name], get_origin(hints[name]), *map(get_origin, get_args(hints[name])), *get_args(hints[name])}
+        parts = [one for one in kinds if isinstance(one, type) and issubclass(one, Details)]
+        if parts:
+            special.append((position, partial(_all, parts[0])))
+        elif kinds & {dict, list, Any}:
+            special.append((position, deepcopy))
+    return names, special
 
 
-def _is_details(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, Details)
-
-
-def _taken(value: Any, part: type[Details] | None) -> object:  # Any: of a field
-    if part:
-        return tuple(map(part.of, value))
-    return deepcopy(value) if isinstance(value, dict | list) else value
+def _all(kind: type[Details], parts: Iterable[object]) -> tuple[Details, ...]:
+    return tuple(map(kind.of, parts))
 
 
 def assign(entity: object, changes: Mapping[str, Any]) -> None:  # Any: a rule judges them

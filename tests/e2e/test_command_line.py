@@ -55,7 +55,7 @@ def test_a_removed_user_is_shown_and_gone(run: Run, john: str) -> None:
 
 
 def test_a_registration_with_an_id_may_be_repeated(run: Run) -> None:
-    command = ("users", "register", *JOHN, "--id", new_id(), "--json")
+    command = ("users", "register", *JOHN, "--user-id", new_id(), "--json")
 
     assert printed(run(*command)) == printed(run(*command))
 
@@ -130,7 +130,7 @@ def test_a_refused_request_is_reported_in_one_line(run: Run, john: str) -> None:
     unknown = new_id()
 
     assert refusal(run("users", "show", unknown)) == (1, f"User {unknown} does not exist.")
-    assert refusal(run("users", "find", "x@y.org")) == (1, "No user has the e-mail address x@y.org.")
+    assert refusal(run("users", "find", "x@y.org")) == (1, "There is none with the email x@y.org.")
     assert refusal(run("users", "change-age", john, 151)) == (
         1,
         "age 151 is not allowed: it must be a whole number from 0 to 150.",
@@ -152,7 +152,10 @@ ID = "019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d"
         (("users", "change-email", ID, "x@y.org", "--none"), "give either an address or --none"),
         (("users", "show", "john"), "Invalid value for 'ID': write it like 019aa9b2"),
         (("users", "show", f"urn:uuid:{ID}"), "Invalid value for 'ID': write it like 019aa9b2"),
-        (("users", "register", *JOHN, "--id", f"0_{ID[2:]}"), "Invalid value for '--id': write it like 019aa9b2"),
+        (
+            ("users", "register", *JOHN, "--user-id", f"0_{ID[2:]}"),
+            "Invalid value for '--user-id': write it like 019aa9b2",
+        ),
         (("users", "list", "--after", f"{{{ID}}}"), "Invalid value for '--after': write it like 019aa9b2"),
     ],
     ids=str,

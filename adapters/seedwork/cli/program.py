@@ -14,6 +14,9 @@ from service_layer.seedwork.errors import TransactionError
 PLACEHOLDER = "PROGRAM"
 """Stands in help texts for the name by which the program was called."""
 
+THIS_COMMAND = "THIS_COMMAND"
+"""Stands in a command's help for all that is typed to call it."""
+
 
 class Program(TyperGroup):
     """Runs a command, and exits: with 0 after success, 1 after a refusal, 2 after wrong usage, 130 after Ctrl-C.
@@ -58,7 +61,8 @@ class Program(TyperGroup):
         sys.exit(status)
 
 
-def _name_program(command: Any, name: str) -> None:  # Any: a command or a group, of which typer has no public names
-    command.help = command.help and command.help.replace(PLACEHOLDER, name)
-    for part in getattr(command, "commands", {}).values():
-        _name_program(part, name)
+def _name_program(command: Any, name: str, path: str = "") -> None:  # Any: typer's types have no public names
+    path = path or name
+    command.help = command.help and command.help.replace(PLACEHOLDER, name).replace(THIS_COMMAND, path)
+    for word, part in getattr(command, "commands", {}).items():
+        _name_program(part, name, f"{path} {word}")

@@ -10,6 +10,7 @@ import pytest
 from typer.main import get_command
 
 from adapters.cli import app
+from adapters.seedwork.cli.program import PLACEHOLDER, THIS_COMMAND
 from tests.seedwork.bare import copy_project, remove_aggregates
 from tests.seedwork.command_line import PROGRAM
 from tests.seedwork.registration import missing_registrations
@@ -138,7 +139,11 @@ def commands(group: Any, path: str = PROGRAM) -> Iterator[tuple[str, str]]:  # A
 
 
 def test_the_help_of_each_command_of_yours_shows_an_example() -> None:
-    lacking = [path for path, help in commands(get_command(app)) if f"$ {path}" not in help.replace("PROGRAM", PROGRAM)]
+    lacking = [
+        path
+        for path, help in commands(get_command(app))
+        if f"$ {path}" not in help.replace(PLACEHOLDER, PROGRAM).replace(THIS_COMMAND, path)
+    ]
 
     assert lacking == []
 

@@ -1,0 +1,148 @@
+"""What a use case takes, as the arguments and options of a command."""
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import Enum
+from inspect import Parameter
+from types import NoneType
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+import typer
+
+from adapters.seedwork.cli.options import After, ExpectedVersion, Limit
+from adapters.seedwork.cli.values import parse_as, parse_day, parse_decimal, parse_id, parse_json, parse_moment
+from domain.seedwork.errors import InvalidValue
+
+Rules = Mapping[str, Callable[[Any], object]]  # Any: a rule judges whatever a caller hands in
+
+_ALIKE = {"expected_version": ExpectedVersion, "after": After, "limit": Limit}
+"""What means the same in every use case."""
+
+_Form = tuple[Callable[[str], object] | None, str | None, str]
+"""What reads a value from a text, what stands for it in a usage line, and an example of it."""
+
+_FORMS: dict[type, _Form] = {
+    UUID: (parse_id, "ID", "019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d"),
+    date: (parse_day, "DAY", "2026-02-03"),
+    datetime: (parse_moment, "MOMENT", "2026-02-03T12:00:00Z"),
+    Decimal: (parse_decimal, "NUMBER", "12.50"),
+    dict: (parse_json, "JSON", '{"key": "value"}'),
+}
+
+
+@dataclass(frozen=True)
+class Value:
+    """A parameter of a use case."""
+
+    name: str
+    hint: Any  # Any: a type's annotation
+    default: Any = Parameter.empty  # Any: of that type
+    is_argument: bool = False
+    is_change: bool = False
+    """Whether it is one of those of which any may be left out: ``**changes``."""
+
+    @property
+    def is_required(self) -> bool:
+        """Whether there is no default."""
+        return self.default is Parameter.empty
+
+    @property
+    def may_be_none(self) -> bool:
+        """Whether None is allowed."""
+        return NoneType in get_args(self.hint)
+
+    def parameter(self, rules: Rules) -> Parameter:
+        """Return it as typer reads it; a rule of the same name says what is allowed."""
+        if self.name in _ALIKE:
+            return keyword(self.name, _ALIKE[self.name], self.default)
+        read, metavar, example = self._form
+        make = typer.Argument if self.is_argument else typer.Option
+        info = make(
+            parser=read,
+            metavar=metavar,
+            help=f"As {example}." if example else _allowed(rules.get(self.name)),
+            show_default=not self.is_required and self.default is not None,
+        )
+        kind = str if read else self._kind  # typer would take a sequence for an option that may be repeated
+        if self.is_required:
+            return keyword(self.name, Annotated[kind, info])
+        return keyword(self.name, Annotated[kind | None, info], None if read else self.default)
+
+    @property
+    def example(self) -> list[str]:
+        """What is typed, at the least."""
+        if not self.is_required:
+            return []
+        kind = self._kind
+        if isinstance(kind, type) and (kind is bool or issubclass(kind, Enum)):
+            return self.words(True if kind is bool else next(iter(kind)))
+        return self.words(self._form[2] or self.name.upper())
+
+    def words(self, value: object) -> list[str]:
+        """Return what is typed for a value."""
+        option = self.name.replace("_", "-")
+        if value is None:
+            return []
+        if isinstance(value, bool):
+            return [f"--{option}" if value else f"--no-{option}"]
+        return [str(value)] if self.is_argument else [f"--{option}", str(value)]
+
+    @property
+    def _kind(self) -> Any:  # Any: a type's annotation
+        kinds = [one for one in get_args(self.hint) if one is not NoneType] if self.may_be_none else [self.hint]
+        return getattr(kinds[0], "__supertype__", kinds[0])
+
+    @property
+    def _form(self) -> _Form:
+        kind = self._kind
+        for part in filter(is_dataclass, get_args(kind)):
+            return parse_as(kind), "JSON", json.dumps([dict.fromkeys((field.name for field in fields(part)), "...")])
+        return _FORMS.get(get_origin(kind) or kind) or (None, self.name.upper() if self.is_argument else None, "")
+
+
+def keyword(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:
+    """Return a parameter that is given by its name."""
+    return Parameter(name, Parameter.KEYWORD_ONLY, annotation=annotation, default=default)
+
+
+def values_of(use_case: Callable[..., object]) -> Iterator[Value]:
+    """Yield what a use case takes after its unit of work."""
+    hints = get_type_hints(use_case)
+    _, *parameters = inspect.signature(use_case).parameters.values()
+    for one in parameters:
+        if one.kind is one.VAR_KEYWORD:
+            (changes,) = get_args(hints[one.name])  # of Unpack
+            yield from (Value(*change, default=None, is_change=True) for change in get_type_hints(changes).items())
+        else:
+            yield Value(one.name, hints[one.name], one.default, is_argument=one.kind is one.POSITIONAL_OR_KEYWORD)
+
+
+def shown_by(use_case: Callable[..., object]) -> Any:  # Any: a dataclass
+    """Return the class of the frozen values that a use case returns; None where it returns nothing."""
+    hint = get_type_hints(use_case)["return"]
+    return next((one for one in (hint, *get_args(hint)) if is_dataclass(one)), None)
+
+
+def summary_of(use_case: Callable[..., object]) -> str:
+    """Return the first sentence of a docstring; what a use case returns a command shows."""
+    sentence = re.match(r".*?[.](?=\s|$)", inspect.getdoc(use_case) or "", re.DOTALL)
+    return re.sub(r"^Return\b", "Show", sentence[0]).replace(", or None", "") if sentence else ""
+
+
+def _allowed(rule: Callable[[Any], object] | None) -> str:
+    """Return what a rule allows, in the words of its refusal."""
+    try:
+        if rule:
+            rule(object())
+    except InvalidValue as refusal:
+        allowed = refusal.rule.removeprefix("it must be ")
+        return f"{allowed[:1].upper()}{allowed[1:]}."
+    except Exception:  # noqa: S110  # a rule that does not expect such a value
+        pass
+    return ""
