@@ -13,15 +13,12 @@ from scaffold.fields import NAME, Fields, parse, snake_case
 from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, verb_of, write
 from scaffold.registering import registered
 from scaffold.rendering import Aggregate, render
-from scaffold.words import plural_of
+from scaffold.words import camel, plural_of
 from service_layer.unit_of_work import UnitOfWork
 
 LAYERS = {"domain", "service_layer", "adapter", "adapters", "migration", "migrations", "test", "tests", "scaffold"}
-TESTS = {
-    *("backend", "backends", "change", "changed", "command", "error", "field", "loop", "name", "other", "request"),
-    *("run", "start", "units", "uow", "value", "values", "given"),
-}
-"""Names that the generated code, its tests or their fixtures have."""
+TESTS = {"changed", "run", "uow"}
+"""Names that the generated functions have for something else."""
 LONGEST = 63
 """How long a name in PostgreSQL may be."""
 
@@ -80,10 +77,15 @@ def _objections_to_name(name: str, fields: str) -> Iterator[str]:
     plural = plural_of(name)
     if keyword.iskeyword(name) or keyword.issoftkeyword(name) or keyword.iskeyword(plural):
         yield f"{name} can't be an aggregate's name: Python uses it. Try: name={name}_record"
+    elif name.startswith("test_"):
+        yield (
+            f"{name} can't be an aggregate's name: pytest takes {camel(name)} for a test."
+            f" Try: name={name.removeprefix('test_')}_test"
+        )
     elif name in LAYERS:
         yield f"{name} can't be an aggregate's name: a folder of the house has it. Try: name={name}_record"
     elif name in TESTS:
-        yield f"{name} can't be an aggregate's name: the tests use it. Try: name={name}_record"
+        yield f"{name} can't be an aggregate's name: the program uses it. Try: name={name}_record"
     elif plural == name:
         yield f"{name} can't be an aggregate's name: many of them are called {plural} too. Try: name={name}_record"
     elif (before := recorded().get(name)) is not None:

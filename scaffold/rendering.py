@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from textwrap import wrap
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.fields import Fields
-from scaffold.words import Words, camel, plural_of, quoted, with_article
+from scaffold.words import Words, camel, docstring, plural_of, quoted, with_article
 
 FILES = {
     "domain/{name}.py": "domain.py.j2",
@@ -34,8 +33,9 @@ _templates = Environment(
     autoescape=False,  # noqa: S701  # it is Python, not HTML
 )
 _templates.filters["plural"] = plural_of
-_templates.filters["wrapped"] = lambda text: "\n        ".join(wrap(text, 108, break_long_words=False))
+_templates.filters["docstring"] = docstring
 _templates.filters["quoted"] = quoted
+_templates.filters["camel"] = camel
 _templates.filters["a"] = with_article
 
 

@@ -7,8 +7,8 @@ from textwrap import wrap
 
 import inflect
 
-from domain.seedwork.rules import EmailAddress
-from scaffold.fields import Field
+from domain.seedwork.rules import INTEGER_MAX, EmailAddress
+from scaffold.fields import BIGINT_MAX, Field
 
 
 @cache
@@ -38,7 +38,16 @@ def camel(name: str) -> str:
 
 def quoted(text: str) -> str:
     """Return a text as Python writes it: as several that follow each other, where one would be too long."""
-    return " ".join(f'"{line}"' for line in wrap(text, 85, drop_whitespace=False, break_long_words=False))
+    return " ".join(f'"{line}"' for line in wrap(text, 85, drop_whitespace=False, break_long_words=False) or [""])
+
+
+def docstring(text: str) -> str:
+    """Return the docstring of a function: on one line, or with what it raises in a paragraph of its own."""
+    if len(text) <= 110:
+        return f'"""{text}"""'
+    summary, _, raises = text.partition(" Raises: ")
+    lines = wrap(f"Raises: {raises}", 112, subsequent_indent="    ", break_long_words=False)
+    return "\n    ".join([f'"""{summary}', "", *lines, '"""']).replace("\n    \n", "\n\n")
 
 
 @dataclass(frozen=True)
@@ -163,32 +172,35 @@ class Words:
 
     @property
     def _int_limits(self) -> list[str]:
-        return [str(limit) for limit in self.field.limits] if self.field.type == "int" and self.field.arguments else []
+        low, high = (self.field.arguments or ("", "")) if self.field.type == "int" else ("", "")
+        if high:
+            return [low, high] if low else [f"maximum={high}"]
+        return [low, str(BIGINT_MAX)] if low and int(low) > INTEGER_MAX else [low] if low else []
 
     @property
     def column(self) -> str:
         """The column."""
         big = self.field.type == "int" and max(map(abs, self.field.limits)) > 2**31
         kind = {
-            "str": f"String({self.field.limits[1]})" if self.field.type == "str" else "",
-            "int": "BigInteger" if big else "Integer",
-            "decimal": f"Numeric({', '.join(self.field.arguments)})",
-            "bool": "Boolean",
-            "date": "Date",
+            "str": f"sa.String({self.field.limits[1]})" if self.field.type == "str" else "",
+            "int": "sa.BigInteger" if big else "sa.Integer",
+            "decimal": f"sa.Numeric({', '.join(self.field.arguments)})",
+            "bool": "sa.Boolean",
+            "date": "sa.Date",
             "datetime": "UtcDateTime()",
-            "uuid": "Uuid",
+            "uuid": "sa.Uuid",
             "email": "EmailType()",
-            "json": "JSON(none_as_null=True)",
+            "json": "sa.JSON(none_as_null=True)",
             "enum": f"EnumType({self.kind})",
             "ref": f"IdType[{self._core}]()",
         }[self.field.type]
-        more = [f'ForeignKey("{plural_of(self.field.arguments[0])}.id")'] if self.field.type == "ref" else []
+        more = [f'sa.ForeignKey("{plural_of(self.field.arguments[0])}.id")'] if self.field.type == "ref" else []
         if (self.field.index or self.field.type == "ref") and not self.field.unique:
             more.append("index=True")
         if self.field.default is not None:
-            default = f"{self.field.default}()" if self.field.type == "bool" else repr(self.field.default)
+            default = f"sa.{self.field.default}()" if self.field.type == "bool" else repr(self.field.default)
             more.append(f"server_default={default}")
-        return f"Column({', '.join([kind, *more])})"
+        return f"sa.Column({', '.join([kind, *more])})"
 
     @property
     def check(self) -> str:
@@ -200,58 +212,15 @@ class Words:
             return f"{name} = lower({name}) AND length({name}) BETWEEN 3 AND {EmailAddress.MAX_LENGTH}"
         if field.type == "enum":
             return f"{name} IN ({', '.join(map(repr, field.arguments))})"
-        return f"{name} BETWEEN {' AND '.join(self._int_limits)}" if self._int_limits else ""
-
-    @property
-    def help(self) -> str:
-        """What is allowed, as a sentence for people."""
-        field = self.field
-        sentence = {
-            "str": f"1 to {field.limits[1]} characters" if field.type == "str" else "",
-            "int": f"{' to '.join(self._int_limits)}" if self._int_limits else "A whole number",
-            "decimal": f"A number with {' digits, '.join(field.arguments)} of them behind the point",
-            "bool": "Whether it is so",
-            "date": "A day, as 2026-02-03",
-            "datetime": "A moment, as 2026-02-03T12:00:00Z",
-            "uuid": "A UUID",
-            "email": "An e-mail address",
-            "json": "A JSON object",
-            "enum": f"One of {', '.join(field.arguments)}",
-            "ref": f"The id of {with_article(field.arguments[0].replace('_', ' '))}" if field.type == "ref" else "",
-            "parts": f"One of the {self.title}, as JSON; to be given once for each",
-        }[field.type]
-        return sentence + (f"; no other {_title(self.owner)} has it" if field.unique and not self.prefix else "")
-
-    @property
-    def option(self) -> str:
-        """What typer makes the option from."""
-        parser = {
-            "decimal": 'parser=parse_decimal, metavar="NUMBER", ',
-            "date": 'parser=parse_day, metavar="DAY", ',
-            "datetime": 'parser=parse_moment, metavar="MOMENT", ',
-            "uuid": 'parser=parse_id, metavar="ID", ',
-            "ref": 'parser=parse_id, metavar="ID", ',
-            "json": 'parser=parse_json, metavar="JSON", ',
-            "parts": f'"--{self.flag}", parser=parse_as({self.kind}Details), metavar="JSON", ',
-        }.get(self.field.type, "")
-        return f"typer.Option({parser}help={quoted(self.help + '.')}, show_default=False)"
+        low, high = field.arguments if field.type == "int" and field.arguments else ("", "")
+        if low and high:
+            return f"{name} BETWEEN {low} AND {high}"
+        return f"{name} >= {low}" if low else f"{name} <= {high}" if high else ""
 
     @property
     def flag(self) -> str:
         """The name of the option."""
-        return (singular_of(self.name) if self.field.type == "parts" else self.name).replace("_", "-")
-
-    @property
-    def option_type(self) -> str:
-        """The type of a required option."""
-        if self.field.type == "parts":
-            return f"list[{self.kind}Details] | None"
-        return self.plain
-
-    @property
-    def option_default(self) -> str:
-        """The default of the option, with the sign before it."""
-        return " = None" if self.field.type == "parts" else self.parameter_default
+        return self.name.replace("_", "-")
 
     def _number(self, n: int) -> int:
         low, high = self.field.limits
@@ -272,14 +241,6 @@ class Words:
             "uuid": f"UUID({text!r})",
             "email": repr(text),
         }.get(field.type) or self._literal(text)
-
-    def example_in_domain(self, n: int) -> str:
-        """Return a value as an entity takes it."""
-        if self.field.type == "parts":
-            return f"[{self.kind}({', '.join(f'{one.name}={one.example(n)}' for one in self.inner)})]"
-        if self.field.type == "ref":
-            return f"{self.other}Id(UUID(int={n}))"
-        return f"EmailAddress({self.example(n)})" if self.field.type == "email" else self.example(n)
 
     def typed(self, n: int) -> str:
         """Return the same value as a person types it."""
@@ -303,10 +264,9 @@ class Words:
         """Return what a person types for the option."""
         if self.field.type == "bool":
             return f"--{'' if n == 1 else 'no-'}{self.flag}"
-        return f"--{self.flag} {shlex.quote(self.json_of_part(n) if self.field.type == 'parts' else self.typed(n))}"
+        return f"--{self.flag} {shlex.quote(f'[{self._json(n)}]' if self.field.type == 'parts' else self.typed(n))}"
 
-    def json_of_part(self, n: int) -> str:
-        """Return the JSON of a part."""
+    def _json(self, n: int) -> str:
         quoted = {"str", "decimal", "date", "datetime", "uuid", "enum"}
         values = [
             f'"{one.name}": ' + (f'"{one.typed(n)}"' if one.field.type in quoted else one.typed(n))
@@ -319,22 +279,25 @@ class Words:
         """Values that the rule refuses, as Python writes them."""
         field = self.field
         if field.type == "str":
-            return ["''", f"'x' * {field.limits[1] + 1}", "7"]
+            return ["''", f"'x' * {field.limits[1] + 1}"]
         if field.type == "int":
-            return [str(field.limits[0] - 1), str(field.limits[1] + 1), "True", "'1'"]
+            low, high = field.arguments or ("", "")
+            return [*([str(int(low) - 1)] if low else []), *([str(int(high) + 1)] if high else [])] or ["'1'"]
         if field.type == "decimal":
             precision, scale = map(int, field.arguments)
-            return [f"Decimal({10 ** (precision - scale)})", f"Decimal('0.{'0' * scale}1')", "0.5"]
-        return {
-            "bool": ["1", "'true'"],
-            "date": ["'2026-02-03'", "datetime(2026, 2, 3, tzinfo=UTC)"],
-            "datetime": ["date(2026, 2, 3)"],
-            "uuid": ["'1'"],
-            "ref": ["'1'"],
-            "email": ["'john'"],
-            "json": ["[]", "{1: 2}"],
-            "enum": ["'unknown'"],
-        }[field.type]
+            return [f"Decimal({10 ** (precision - scale)})", f"Decimal('0.{'0' * scale}1')"]
+        return [
+            {
+                "bool": "'true'",
+                "date": "'2026-02-03'",
+                "datetime": "date(2026, 2, 3)",
+                "uuid": "'1'",
+                "ref": "'1'",
+                "email": "'john'",
+                "json": "[]",
+                "enum": "'unknown'",
+            }[field.type]
+        ]
 
 
 def _snake(name: str) -> str:

@@ -81,7 +81,7 @@ class AlreadyExists(DomainError):
 
     def __str__(self) -> str:
         if self.message is AlreadyExists.message:
-            return f"This {' and '.join(self.fields) or 'value'} {self.message}"
+            return f"This {' and '.join(self.fields).replace('_', ' ') or 'value'} {self.message}"
         return self.message
 
 

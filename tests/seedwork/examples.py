@@ -43,7 +43,7 @@ class NoExample(AssertionError):
     """No example can be generated."""
 
 
-def example(kind: type, n: int, **given: Any) -> Any:  # Any: an instance of the kind
+def example(kind: type, n: int, /, **given: Any) -> Any:  # Any: an instance of the kind
     """Return an example.
 
     Args:
@@ -97,7 +97,7 @@ def references(kind: type) -> dict[str, type]:
     return found
 
 
-def with_references(kind: type, n: int, **given: Any) -> list[Any]:
+def with_references(kind: type, n: int, /, **given: Any) -> list[Any]:
     """Return an example and, before it, those of other aggregates that it must refer to."""
     needed: list[Any] = []
     table: Table = inspect(kind).local_table
@@ -138,7 +138,8 @@ def _of_type(kind: type[Any], n: int) -> Iterator[Any]:
     if kind in VALUES:
         yield from VALUES[kind](n)
     elif issubclass(kind, Enum):
-        yield from kind
+        members = list(kind)
+        yield from (members[(n + offset) % len(members)] for offset in range(len(members)))
     elif is_dataclass(kind):
         yield example(kind, n)
     else:

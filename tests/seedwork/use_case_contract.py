@@ -1,0 +1,105 @@
+"""What the use cases of an aggregate promise that add, get, list, change and remove it, on every implementation."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, get_args, get_type_hints
+
+import pytest
+
+from domain.seedwork.entity import new_id
+from domain.seedwork.errors import NotFound, VersionMismatch
+from service_layer.seedwork.details import Details
+from service_layer.seedwork.transaction import Transaction
+from tests.seedwork.aggregates import New, save
+from tests.seedwork.examples import references, with_references
+
+UseCase = Callable[..., Any]  # Any: of whatever aggregate
+
+
+@dataclass(frozen=True)
+class UseCases:
+    """The use cases of an aggregate: ``add`` takes by name what ``change`` may change."""
+
+    entity: type
+    add: UseCase
+    get: UseCase
+    list: UseCase
+    change: UseCase
+    remove: UseCase
+    find_by: Mapping[str, UseCase] = field(default_factory=dict)
+    """By the name of a unique value: finds the one that has it."""
+
+    def values(self, new_unit: New, n: int) -> dict[str, Any]:
+        """Return what ``add`` takes for an example, and save what that must refer to.
+
+        Args:
+            new_unit: of the back end.
+            n: examples of different numbers share no value that must be unique.
+        """
+        *needed, entity = with_references(self.entity, n)
+        save(new_unit, *needed)
+        hints = get_type_hints(self.add)
+        _, *taken = inspect.signature(self.add).parameters
+        return {name: _plain(getattr(entity, name), hints[name]) for name in taken}
+
+
+class UseCaseContract:
+    """Inherited by a test class that says which ``use_cases`` are tested."""
+
+    use_cases: ClassVar[UseCases]
+
+    @pytest.fixture
+    def details(self, new_unit: New) -> Any:
+        return self.use_cases.add(new_unit(), **self.use_cases.values(new_unit, 1))
+
+    def test_what_is_added_can_be_got_and_listed(self, uow: Transaction, new_unit: New) -> None:
+        given = self.use_cases.values(new_unit, 1)
+
+        added = self.use_cases.add(uow, **given)
+
+        assert added == replace(added, **given, version=1)
+        assert self.use_cases.get(uow, added.id) == added
+        assert self.use_cases.list(uow).items == (added,)
+
+    def test_what_is_unique_finds_the_one_that_has_it(self, uow: Transaction, new_unit: New, details: Any) -> None:
+        other = self.use_cases.values(new_unit, 2)
+        for name, find in self.use_cases.find_by.items():
+            assert find(uow, getattr(details, name)) == details
+            assert find(uow, other[name]) is None
+
+    def test_what_is_changed_is_saved_and_counted(self, uow: Transaction, new_unit: New, details: Any) -> None:
+        changes = self.use_cases.values(new_unit, 2)
+
+        changed = self.use_cases.change(uow, details.id, expected_version=1, **changes)
+
+        changes_something = replace(details, **changes) != details
+        assert changed == replace(details, **changes, version=1 + changes_something)
+        assert self.use_cases.get(new_unit(), details.id) == changed
+
+    def test_what_is_removed_is_gone(self, uow: Transaction, new_unit: New, details: Any) -> None:
+        assert self.use_cases.remove(uow, details.id, expected_version=1) == details
+
+        assert self.use_cases.list(new_unit()).items == ()
+
+    def test_what_is_unknown_or_was_saved_since_is_refused(self, uow: Transaction, details: Any) -> None:
+        for use_case in (self.use_cases.change, self.use_cases.remove):
+            with pytest.raises(NotFound, match=self.use_cases.entity.__name__):
+                use_case(uow, new_id())
+            with pytest.raises(VersionMismatch):
+                use_case(uow, details.id, expected_version=2)
+
+    def test_what_it_refers_to_exists(self, uow: Transaction, new_unit: New, details: Any) -> None:
+        for n, (name, other) in enumerate(references(self.use_cases.entity).items(), 2):
+            with pytest.raises(NotFound, match=other.__name__):
+                self.use_cases.add(uow, **self.use_cases.values(new_unit, n) | {name: new_id()})
+            with pytest.raises(NotFound, match=other.__name__):
+                self.use_cases.change(uow, details.id, **{name: new_id()})
+
+
+def _plain(value: Any, hint: Any) -> Any:
+    """Return a value as a use case takes it: a part as its details."""
+    for kind in get_args(hint):
+        if isinstance(kind, type) and issubclass(kind, Details):
+            return tuple(map(kind.of, value))
+    return value
