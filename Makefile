@@ -13,7 +13,7 @@ DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=s
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check aggregate remove fork drop-sample mutants bench rehearsal format constraints
+.PHONY: help demo setup test check aggregate field remove fork drop-sample mutants bench rehearsal format constraints
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -50,6 +50,9 @@ drop-sample: $(VENV)/.development ## Take users out of every layer; keep-history
 
 aggregate: $(VENV)/.development ## Write an aggregate: name=patient fields="chart_number:str(20):unique born:date"
 	@$(BIN)/python -m scaffold aggregate '$(name)' '$(fields)'
+
+field: $(VENV)/.development ## Add fields to an aggregate that was written so: name=patient fields="vip:bool:default=false"
+	@$(BIN)/python -m scaffold field '$(name)' '$(fields)'
 
 remove: $(VENV)/.development ## Remove an aggregate that was written so: name=patient, and force=1 if it was edited
 	@$(BIN)/python -m scaffold remove '$(name)' $(if $(force),--force)

@@ -20,6 +20,17 @@ def aggregate(_project: Path, arguments: list[str]) -> None:
     add_aggregate(given.name, given.fields)
 
 
+def field(_project: Path, arguments: list[str]) -> None:
+    """Add fields to an aggregate that was generated."""
+    from scaffold.field import add_fields
+
+    parser = argparse.ArgumentParser(prog="python -m scaffold field")
+    parser.add_argument("name")
+    parser.add_argument("fields", help="as in: 'vip:bool:default=false seen:datetime:optional'")
+    given = parser.parse_args(arguments)
+    add_fields(given.name, given.fields)
+
+
 def remove(_project: Path, arguments: list[str]) -> None:
     """Remove an aggregate from every layer."""
     from scaffold.remove import remove_aggregate
@@ -35,6 +46,7 @@ COMMANDS = {
     "fork": fork.main,
     "drop-sample": sample.main,
     "aggregate": aggregate,
+    "field": field,
     "remove": remove,
 }
 

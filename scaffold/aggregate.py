@@ -55,10 +55,14 @@ def add_aggregate(name: str, fields: str) -> None:
     print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {commands}")
 
 
-def planned(name: str, fields: str) -> tuple[Aggregate, dict[str, str]]:
-    """Return the aggregate and the texts of its files. Raises: Refused (a name or a field is not allowed)."""
+def planned(name: str, fields: str, *, is_there: bool = False) -> tuple[Aggregate, dict[str, str]]:
+    """Return an aggregate, which may be there already, and the texts of its files.
+
+    Raises: Refused (a name or a field is not allowed).
+    """
     given, to_fields = parse(fields, name)
-    objections = [*_objections_to_name(name, fields), *to_fields, *_objections_to_references(name, given)]
+    to_name = [] if is_there else _objections_to_name(name, fields)
+    objections = [*to_name, *to_fields, *_objections_to_references(name, given)]
     if objections:
         raise Refused(*objections)
     aggregate = Aggregate(name, given)

@@ -90,13 +90,18 @@ def snake_case(text: str) -> str:
 def parse(text: str, aggregate: str) -> tuple[Fields, list[str]]:
     """Return the fields of a text, and the objections to it."""
     objections: list[str] = []
-    tokens = _split(text, " ")
-    keys = [token for token in tokens if re.match(r"unique\(", token)]
-    fields = tuple(_parse(token, aggregate, objections) for token in tokens if token not in keys)
+    written = tokens(text)
+    keys = [token for token in written if re.match(r"unique\(", token)]
+    fields = tuple(_parse(token, aggregate, objections) for token in written if token not in keys)
     if not fields:
         objections.append('An aggregate needs a field. Try: fields="name:str(100)"')
     objections += _repeated(fields)
     return Fields(fields, tuple(_key(token, fields, objections) for token in keys)), objections
+
+
+def tokens(text: str) -> list[str]:
+    """Return each field, or key, as it is written."""
+    return _split(text, " ")
 
 
 def _repeated(fields: tuple[Field, ...]) -> Iterator[str]:

@@ -25,10 +25,19 @@ def recorded() -> dict[str, str]:
     return tomllib.loads(file.read_text()) if file.exists() else {}
 
 
+def generated(name: str) -> str:
+    """Return the fields with which an aggregate was generated. Raises: Refused (it was not generated here)."""
+    if name not in (aggregates := recorded()):
+        raise Refused(f"{name} is no aggregate that was generated here. Try one of: {', '.join(aggregates) or 'none'}")
+    return aggregates[name]
+
+
 def record(aggregates: Mapping[str, str]) -> str | None:
     """Return the text of the record; None where it is not needed."""
     lines = (f"{name} = {json.dumps(fields)}\n" for name, fields in sorted(aggregates.items()))
-    return "# Written by `make aggregate`, for `make remove`.\n" + "".join(lines) if aggregates else None
+    return (
+        "# Written by `make aggregate`, for `make field` and `make remove`.\n" + "".join(lines) if aggregates else None
+    )
 
 
 def text_of(path: str) -> str | None:
@@ -81,7 +90,7 @@ def draft(texts: Mapping[str, str | None]) -> Generator[Path]:
         yield tree
 
 
-def revision_in(tree: Path, message: str, *dropped: str) -> dict[str, str | None]:
+def revision_in(tree: Path, message: str, *dropped: str) -> dict[str, str]:
     """Have alembic write the revision that a draft needs, or one that drops tables, and return it by its path."""
     path = run(tree, "scaffold.revision", message, *dropped).strip().splitlines()[-1]
     return {path: (tree / path).read_text()}

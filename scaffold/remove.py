@@ -10,7 +10,7 @@ from alembic.script import ScriptDirectory
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import Refused, git
 from scaffold.fields import parse
-from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, write
+from scaffold.house import RECORD, draft, generated, record, recorded, revision_in, revisions_of, run, text_of, write
 from scaffold.registering import PAGES, unregistered
 from scaffold.rendering import Aggregate, render
 
@@ -26,17 +26,13 @@ def remove_aggregate(name: str, *, force: bool = False) -> None:
         force: remove what was edited too.
     Raises: Refused (nothing is removed).
     """
-    aggregates = recorded()
-    if name not in aggregates:
-        there = ", ".join(aggregates) or "none"
-        raise Refused(f"{name} is no aggregate that was generated here. Try one of: {there}")
-    aggregate = Aggregate(name, parse(aggregates[name], name)[0])
+    aggregate = Aggregate(name, parse(generated(name), name)[0])
     objections = list(_referring(aggregate))
     if not force:
         objections += _edited(aggregate)
     if objections:
         raise Refused(*objections)
-    left = {other: fields for other, fields in aggregates.items() if other != name}
+    left = {other: fields for other, fields in recorded().items() if other != name}
     gone: dict[str, str | None] = {path: None for path in aggregate.files if text_of(path) is not None}
     texts: dict[str, str | None] = {**unregistered(aggregate), **gone, RECORD: record(left)}
     if uncommitted := _undoable(aggregate):
@@ -46,7 +42,7 @@ def remove_aggregate(name: str, *, force: bool = False) -> None:
         tables = (aggregate.plural, *(part.part_table for part in aggregate.parts))
         with draft({}) as tree:
             for path, text in revision_in(tree, f"drop {aggregate.titles}", *tables).items():
-                texts[path] = _marked(text or "")
+                texts[path] = _marked(text)
     write(texts)
     print("\nNext:\n  " + ("make check" if uncommitted else "alembic upgrade head\n  make check"))
 

@@ -17,6 +17,10 @@ ORDER = (
     " unique(code,rate) items:parts(sku:str(20):unique quantity:int(1..) price:decimal(7,2) kind:enum(a,b)"
     " made:date:optional)"
 )
+MORE = (
+    "urgent:bool:default=false seen:datetime:optional tag:str(9):optional:unique score:int(0..9):default=3:index"
+    " boss:ref(group):optional stops:parts(day:date)"
+)
 TESTS = [
     *(f"tests/{folder}/test_{name}.py" for folder, name in (("unit", "group"), ("unit", "order"))),
     *(f"tests/{folder}/test_{name}.py" for folder in ("contract", "e2e") for name in ("groups", "orders")),
@@ -80,6 +84,19 @@ def test_what_is_generated_passes_every_gate_unedited_and_is_removed_by_a_revisi
     git(house, "add", "--all")
     git(house, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "--quiet", "--message", "orders")
     passed(house, "alembic", "upgrade", "head")
+    code, said = run(house, "scaffold", "field", "order", "late:date key:uuid:unique status:int vip:str(3):optional")
+    assert (code, "late would be missing in the rows that are there" in said) == (1, True)
+    assert ("status stands there 2 times" in said, "vip stands there 2 times" in said) == (True, True)
+    passed(house, "scaffold", "field", "order", MORE)
+    passed(house, "mypy", *new)
+    passed(house, "migrations.seedwork.lint")
+    passed(house, "alembic", "upgrade", "head")
+    passed(house, "alembic", "check")
+    passed(house, "pytest", "-q", "-p", "no:cacheprovider", "-k", "not postgresql and not house", *TESTS)
+    assert passed(house, "scaffold", "field", "order", MORE).count("identical  ") == 8
+
+    git(house, "add", "--all")
+    git(house, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "--quiet", "--message", "more")
     assert "order refers to group. Try first: make remove name=order" in run(house, "scaffold", "remove", "group")[1]
     passed(house, "scaffold", "remove", "order")
     passed(house, "migrations.seedwork.lint")

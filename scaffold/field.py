@@ -1,0 +1,88 @@
+"""``make field``: an aggregate that was generated gets more fields, with a revision that a filled table bears."""
+
+import re
+import sys
+from collections.abc import Iterator
+
+from scaffold.aggregate import planned
+from scaffold.changes import Refused
+from scaffold.fields import Fields, parse, tokens
+from scaffold.house import RECORD, draft, generated, record, recorded, revision_in, run, text_of, write
+from scaffold.merging import Hunk, merged
+from scaffold.rendering import Aggregate, formatted, render
+
+READS_THE_TABLE = {
+    "create_check_constraint": "constraint-missing-not-valid",
+    "create_foreign_key": "adding-foreign-key-constraint",
+    "create_index": "require-concurrent-index-creation",
+    "create_unique_constraint": "disallowed-unique-constraint",
+}
+"""By what a revision does with a new column: the rule of the lint that asks whether it may."""
+
+
+def add_fields(name: str, fields: str) -> None:
+    """Add fields to an aggregate that ``make aggregate`` has written; print what has to be done by hand.
+
+    Args:
+        name: what one is called.
+        fields: the new ones, in the language of ``fields.py``.
+    Raises: Refused (nothing is written).
+    """
+    before = generated(name)
+    added = [token for token in tokens(fields) if token not in tokens(before)]
+    objections = list(_objections(parse(" ".join(added), name)[0])) if added else []
+    try:
+        aggregate, new = planned(name, " ".join([before, *added]), is_there=True)
+    except Refused as error:
+        raise Refused(*objections, *error.args) from None
+    if objections:
+        raise Refused(*objections)
+    texts, by_hand = _merged(render(Aggregate(name, parse(before, name)[0])), new)
+    columns = [field.name for field in aggregate.fields[-len(added) :]] if added else []
+    what = " and ".join(columns).replace("_", " ") if len(columns) < 3 else f"{len(columns)} fields"
+    message = f"add {what} to {aggregate.titles}"
+    if columns and not by_hand:
+        with draft(texts) as tree:
+            run(tree, "ruff", "check", "--quiet", *texts)
+            texts |= {path: _marked(text) for path, text in revision_in(tree, message).items() if "op." in text}
+    write({**texts, RECORD: record(recorded() | {name: " ".join([before, *added])})})
+    if not by_hand:
+        print("\nNext:\n  alembic upgrade head\n  make check")
+        return
+    print("\nThese places were edited, so the rest is yours to write:")
+    for path, hunks in by_hand.items():
+        print(f"\n{path}", *hunks, sep="\n")
+    print(f'\nThen:\n  alembic upgrade head\n  alembic revision --autogenerate --message "{message}"')
+    print("  alembic upgrade head\n  make check")
+    sys.exit(1)
+
+
+def _merged(old: dict[str, str], new: dict[str, str]) -> tuple[dict[str, str], dict[str, list[Hunk]]]:
+    texts: dict[str, str] = {}
+    by_hand: dict[str, list[Hunk]] = {}
+    for path, text in new.items():
+        now = text_of(path)
+        if now is None:
+            raise Refused(f"{path} is not there any more. Bring it back by: git restore {path}")
+        texts[path], missing = merged(old[path], text, now)
+        if missing:
+            by_hand[path] = missing
+    return formatted(texts), by_hand
+
+
+def _objections(added: Fields) -> Iterator[str]:
+    for key in added.keys:
+        yield f"unique({','.join(key)}): rows that are there may break it. Write a revision of your own for it."
+    for field in added.fields:
+        if field.is_required:
+            yield f"{field.name} would be missing in the rows that are there. Try :optional, or :default=..."
+        elif field.unique and not field.optional:
+            yield f"{field.name} would be the same in all rows that are there. Try :unique:optional"
+
+
+def _marked(revision: str) -> str:
+    """Return a revision with the markers that the lint asks for."""
+    reason = "the column is new, and the table is read once, under the lock that adds it"
+    rules = [rule for call, rule in READS_THE_TABLE.items() if re.search(rf"\b(?:batch_op|op)\.{call}\(", revision)]
+    head, line, rest = revision.partition("\nrevision: str =")
+    return "".join([head, "\n", *(f"# squawk: allow {rule}: {reason}\n" for rule in rules), line, rest])

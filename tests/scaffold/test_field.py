@@ -1,0 +1,90 @@
+"""``make field`` finds the places of what it writes by the lines around them, in a file that was edited too."""
+
+import pytest
+
+from scaffold.changes import Refused
+from scaffold.field import add_fields
+from scaffold.merging import merged
+
+OLD = """import a
+
+class Visit:
+    rules = {
+        "born": day("born"),
+    }
+
+    born: date
+
+
+def add_visit(born):
+    return Visit(born=born)
+"""
+NEW = """import a
+from b import c
+
+class Visit:
+    rules = {
+        "born": day("born"),
+        "vip": boolean("vip"),
+    }
+
+    born: date
+    vip: bool = False
+
+
+def add_visit(born, vip=False):
+    return Visit(born=born, vip=vip)
+"""
+
+
+def test_a_file_that_was_not_edited_becomes_what_is_generated_now() -> None:
+    assert merged(OLD, NEW, OLD) == (NEW, [])
+
+
+def test_what_was_edited_elsewhere_stays() -> None:
+    def edited(text: str) -> str:
+        more = '    """A visit."""\n\n    rules = {\n        "place": name("place"),\n'
+        text = text.replace("    rules = {\n", more).replace("import a\n", "import a\nimport z\n")
+        return f"{text}\n\ndef cancel(visit):\n    visit.born = None\n"
+
+    now, missing = merged(OLD, NEW, edited(OLD))
+
+    assert missing == []
+    assert sorted(now.splitlines()) == sorted(edited(NEW).splitlines())
+    compile(now, "visit.py", "exec")
+
+
+def test_a_field_of_ones_own_beside_it_stays() -> None:
+    now, missing = merged(OLD, NEW, OLD.replace("    born: date\n", "    born: date\n    place: str\n"))
+
+    assert missing == []
+    assert "    born: date\n    vip: bool = False\n    place: str\n" in now
+
+
+def test_what_is_there_already_is_not_written_twice() -> None:
+    assert merged(OLD, NEW, NEW) == (NEW.replace("from b import c\n", "from b import c\nfrom b import c\n"), [])
+
+
+def test_a_place_that_was_edited_is_told_with_what_belongs_there() -> None:
+    now, missing = merged(OLD, NEW, OLD.replace("return Visit(born=born)", "return Visit(born=born.date())"))
+
+    assert "born=born.date()" in now
+    assert "vip: bool" in now
+    [hunk] = missing
+    assert str(hunk) == (
+        "  in the place of\n    def add_visit(born):\n        return Visit(born=born)\n"
+        "  write\n    def add_visit(born, vip=False):\n        return Visit(born=born, vip=vip)"
+    )
+
+
+def test_two_places_that_look_alike_are_told_apart_by_the_lines_above() -> None:
+    old = "class A:\n    x: int\n\nclass B:\n    x: int\n"
+
+    now, missing = merged(old, f"{old}    y: int\n", old)
+
+    assert (now, missing) == (f"{old}    y: int\n", [])
+
+
+def test_what_was_not_generated_gets_no_field() -> None:
+    with pytest.raises(Refused, match="visit is no aggregate that was generated here"):
+        add_fields("visit", "vip:bool:default=false")
