@@ -31,6 +31,13 @@ def field(_project: Path, arguments: list[str]) -> None:
     add_fields(given.name, given.fields)
 
 
+def demo(project: Path, arguments: list[str]) -> None:
+    """Show the life of an aggregate by its commands."""
+    from scaffold.demo import main
+
+    main(project, arguments)
+
+
 def remove(_project: Path, arguments: list[str]) -> None:
     """Remove an aggregate from every layer."""
     from scaffold.remove import remove_aggregate
@@ -48,6 +55,7 @@ COMMANDS = {
     "aggregate": aggregate,
     "field": field,
     "remove": remove,
+    "demo": demo,
 }
 
 

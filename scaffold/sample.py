@@ -28,6 +28,10 @@ REPORTS = {
 }
 """What the sample has in modules that may hold reports of yours, too, from the inside outwards."""
 PACKAGES = ("domain", "service_layer", "adapters", "adapters/cli")
+DEMO = """\
+demo: $(VENV)/.development ## Show the life of an aggregate by its commands, on a database of its own
+	@$(BIN)/python -m scaffold demo
+"""
 MARKED = "# squawk: allow ban-drop-table: no release reads or writes the sample's table\n"
 
 
@@ -47,7 +51,9 @@ def main(tree: Path, arguments: list[str]) -> None:
     if not keeps_history:
         drop_table(tree / "app.db")
     changes.apply()
-    print("\nWhat showed users alone went with them: the recipes and the demo. Groundwork still has them.")
+    print(
+        "\nWhat showed users alone went with them: the recipes and the demo. Groundwork still has them, and\nmake demo shows an aggregate of yours."
+    )
     print("Now: make setup check, and commit.")
 
 
@@ -138,7 +144,8 @@ def _without_what_is_gone(changes: Changes, package: str, text: str) -> str:
 
 def _leave_the_pages(changes: Changes) -> None:
     changes.cut("sample")
-    changes.write("Makefile", without_targets(changes.read("Makefile"), "demo", "drop-sample"))
+    makefile = without_targets(changes.read("Makefile"), "drop-sample")
+    changes.write("Makefile", makefile.replace("\nsetup: ", f"\n{DEMO}\nsetup: ", 1))
     text = changes.read("pyproject.toml")
     changes.write("constraints.txt", still_needed(changes.read("constraints.txt"), text))
 
