@@ -64,9 +64,10 @@ mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without y
 bench: $(VENV)/.benchmark ## Measure what the unit of work costs, and its alternatives, in 5 minutes
 	@$(BIN)/python -m benchmarks
 
-rehearsal: $(VENV)/.development ## Fork a copy, drop the sample, and run all of make check there; generate aggregates in others
-	@$(BIN)/pytest -m rehearsal tests/scaffold
+rehearsal: $(VENV)/.development ## Take the whole way of a fork in a copy, and replay the tutorial in another
 	@$(BIN)/python -m scaffold.rehearsal
+	@$(BIN)/python -m scaffold.tutorial
+	@$(BIN)/pytest -m rehearsal tests/scaffold
 # groundwork: end
 
 format: $(VENV)/.development ## Format the code and fix what ruff can fix

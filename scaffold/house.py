@@ -86,7 +86,7 @@ def draft(texts: Mapping[str, str | None]) -> Generator[Path]:
             if text is None:
                 (tree / path).unlink(missing_ok=True)
             else:
-                (tree / path).write_text(text)
+                put(tree / path, text)  # with its folder, which an aggregate may be the first to need
         yield tree
 
 

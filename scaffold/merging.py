@@ -23,12 +23,14 @@ class Hunk:
             return lines if lines[: len(self.new)] == self.new else [*self.new, *lines]
         for length in range(len(self.before) + 1):
             context = self.before[len(self.before) - length :]
-            if (context or self.old) and (found := _only_place(lines, context + self.old)) is not None:
-                start = found + len(context)
-                has_it = lines[start : start + len(self.new)] == self.new and len(self.new) > len(self.old)
-                return lines if has_it else [*lines[:start], *self.new, *lines[start + len(self.old) :]]
-            if length and _only_place(lines, context + self.new) is not None:
-                return lines
+            places = _places(lines, context + self.old)
+            if len(places) == 1 and (context or self.old):
+                start = places[0] + len(context)
+                if not self.old and lines[start : start + len(self.new)] == self.new:
+                    return lines
+                return [*lines[:start], *self.new, *lines[start + len(self.old) :]]
+            if not places:
+                return lines if self.old and _places(lines, self.before[-1:] + self.new) else None
         return None
 
     def __str__(self) -> str:
@@ -61,9 +63,8 @@ def _hunks(old: Lines, new: Lines) -> Iterator[Hunk]:
             yield Hunk(old[:i], old[i:j], new[k:m])
 
 
-def _only_place(lines: Lines, block: Lines) -> int | None:
-    places = [start for start in range(len(lines) - len(block) + 1) if lines[start : start + len(block)] == block]
-    return places[0] if len(places) == 1 else None
+def _places(lines: Lines, block: Lines) -> list[int]:
+    return [start for start in range(len(lines) - len(block) + 1) if lines[start : start + len(block)] == block]
 
 
 def _parted(text: str) -> tuple[Lines, Lines]:

@@ -120,7 +120,11 @@ class Aggregate:
     def keys(self) -> list[dict[str, object]]:
         """The unique keys of several fields."""
         return [
-            {"columns": key, "error": f"{''.join(map(camel, key))}AlreadyTaken", "title": " and ".join(key)}
+            {
+                "columns": key,
+                "error": f"{''.join(map(camel, key))}AlreadyTaken",
+                "title": " and ".join(key).replace("_", " "),
+            }
             for key in self.given.keys
         ]
 

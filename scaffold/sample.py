@@ -51,9 +51,7 @@ def main(tree: Path, arguments: list[str]) -> None:
     if not keeps_history:
         drop_table(tree / "app.db")
     changes.apply()
-    print(
-        "\nWhat showed users alone went with them: the recipes and the demo. Groundwork still has them, and\nmake demo shows an aggregate of yours."
-    )
+    print("\nWhat showed users alone went with them, as the recipes: Groundwork still has it.")
     print("Now: make setup check, and commit.")
 
 

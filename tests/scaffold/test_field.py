@@ -77,6 +77,13 @@ def test_a_place_that_was_edited_is_told_with_what_belongs_there() -> None:
     )
 
 
+def test_two_places_that_get_the_same_line_both_get_it() -> None:
+    old = "class A:\n    x: int\n\nclass B:\n    x: int\n"
+    new = old.replace("x: int\n", "x: int\n    y: int\n")
+
+    assert merged(old, new, old) == (new, [])
+
+
 def test_two_places_that_look_alike_are_told_apart_by_the_lines_above() -> None:
     old = "class A:\n    x: int\n\nclass B:\n    x: int\n"
 

@@ -28,7 +28,9 @@ def test_what_is_typed_is_saved_if_its_user_says_so(run: Run, end: str) -> None:
 
 
 def test_the_use_cases_are_names_at_the_prompt(run: Run) -> None:
-    assert "At hand: UUID, container, " in run("console", stdin="").stderr
+    named = run("console", stdin="").stderr.partition("At hand: ")[2]
+
+    assert {"UUID", "container", "unit_of_work", "uow"} <= {*named.strip().split(", ")}
 
 
 def test_a_block_at_the_prompt_may_be_idle_longer_than_one_of_a_program(run: Run) -> None:
