@@ -81,7 +81,7 @@ def alike(text: str) -> str:
 
 
 def test_its_make_targets_exist() -> None:
-    targets = set(re.findall(r"`make (\w+)`|^\$ make (\w+)", README, re.MULTILINE))
+    targets = set(re.findall(r"`make ([\w-]+)`|^\$ make ([\w-]+)", README, re.MULTILINE))
 
     assert targets
     for target in (first or second for first, second in targets):
