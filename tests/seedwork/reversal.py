@@ -111,8 +111,10 @@ def _row(connection: Connection, table: Table) -> dict[str, object]:
 def _value(column: Column[Any], checks: list[str]) -> object:  # Any: of whatever type
     value = VALUES[column.type.python_type]
     if type(value) is int:  # age BETWEEN 18 AND 99 on SQLite, and (age >= 18) on PostgreSQL
-        smallest = [re.search(rf"\b{column.name}\)? (?:BETWEEN|>=) '?\(?(-?\d+)", check) for check in checks]
-        return next((int(found[1]) for found in smallest if found), value)
+        limits = [re.search(rf"\b{column.name}\)? (?:BETWEEN|>=|<=) '?\(?(-?\d+)", check) for check in checks]
+        return next((int(found[1]) for found in limits if found), value)
+    if isinstance(value, Decimal) and (scale := getattr(column.type, "scale", None)):
+        return value.scaleb(-scale)  # whose digits may all stand behind the point
     if not isinstance(value, str):
         return value
     allowed = [*getattr(column.type, "enums", ())]
