@@ -5,8 +5,10 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import cast
 
@@ -51,6 +53,10 @@ class Changes:
         """Let a file go."""
         self._texts[name] = None
 
+    def names(self) -> list[str]:
+        """Return the files that git knows and that are there."""
+        return tracked(self.tree)
+
     def __contains__(self, name: str) -> bool:
         """Whether the file will be there."""
         return self._texts[name] is not None if name in self._texts else (self.tree / name).exists()
@@ -60,7 +66,7 @@ class Changes:
 
         A line goes that ends with ``# mark`` or ``<!-- mark -->``, and all from ``# mark: begin`` to ``# mark: end``.
         """
-        for name in tracked(self.tree):
+        for name in self.names():
             if name.startswith("scaffold/") or name not in self:
                 continue
             try:
@@ -90,15 +96,17 @@ class Changes:
                 if file.exists():
                     print(f"remove  {name}")
                     file.unlink()
-                    self._remove_empty_folders(file.parent)
+                    remove_empty_folders(self.tree, file.parent)
             elif not file.exists() or file.read_text() != text:
                 print(f"{'edit  ' if file.exists() else 'write '}  {name}")
                 put(file, text)
 
-    def _remove_empty_folders(self, folder: Path) -> None:
-        while folder != self.tree and all(child.name == "__pycache__" for child in folder.iterdir()):
-            shutil.rmtree(folder)
-            folder = folder.parent
+
+def remove_empty_folders(tree: Path, folder: Path) -> None:
+    """Remove a folder of a tree, and those around it, as long as nothing is in them."""
+    while folder != tree and folder.is_dir() and all(child.name == "__pycache__" for child in folder.iterdir()):
+        shutil.rmtree(folder)
+        folder = folder.parent
 
 
 def put(file: Path, text: str) -> None:
@@ -120,11 +128,13 @@ def without(text: str, mark: str) -> str:
     return text if left == text else re.sub(r"\n{3,}", "\n\n", f"{left.rstrip()}\n")
 
 
-def without_targets(makefile: str, *targets: str) -> str:
-    """Return a Makefile whose line of phony targets does not name some of them."""
+def without_lost_targets(makefile: str) -> str:
+    """Return a Makefile whose line of phony targets names only those that it has."""
     return re.sub(
         r"^\.PHONY: .*$",
-        lambda line: " ".join(word for word in line[0].split() if word not in targets),
+        lambda line: " ".join(
+            word for word in line[0].split() if word == ".PHONY:" or re.search(rf"^{word}:", makefile, re.MULTILINE)
+        ),
         makefile,
         flags=re.MULTILINE,
     )
@@ -146,25 +156,36 @@ def tidy(name: str, text: str) -> str:
 
 def _ruff(text: str, *arguments: str) -> str:
     command = [sys.executable, "-m", "ruff", *arguments]
-    return subprocess.run(command, input=text, capture_output=True, text=True, check=False).stdout
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if "No module named ruff" in done.stderr:
+        raise Refused("ruff is not installed here. Write: make setup")
+    return done.stdout
 
 
-def files_of(owner: str, names: list[str]) -> list[str]:
-    """Return those of the files that are whose: ``groundwork``, ``sample``, ``shared`` or ``yours``."""
-    return [name for name in names if owner_of(name) == owner]
+LISTS = Path(__file__).with_name("files.toml")
 
 
-def owner_of(name: str) -> str | None:
-    """Return whose a file is, and None if no pattern of ``files.toml`` fits."""
-    lists: dict[str, list[str]] = tomllib.loads(Path(__file__).with_name("files.toml").read_text())
-    return next((owner for owner, ps in lists.items() if any(fnmatchcase(name, pattern) for pattern in ps)), None)
+def files_of(owner: str, names: Iterable[str], lists: str | None = None) -> list[str]:
+    """Return those of the files that are whose: a list of ``files.toml``, or of its text as another commit has it."""
+    return [name for name in names if owner_of(name, lists) == owner]
 
 
-def git(tree: Path, *arguments: str) -> str:
-    """Return what git says. Raises: Refused (this is no checkout, or there is no git)."""
+def owner_of(name: str, lists: str | None = None) -> str | None:
+    """Return on which list a file is, and None if no pattern of ``files.toml`` fits."""
+    owners = _patterns(lists or LISTS.read_text())
+    return next((owner for owner, ps in owners.items() if any(fnmatchcase(name, pattern) for pattern in ps)), None)
+
+
+@cache
+def _patterns(lists: str) -> dict[str, list[str]]:
+    return tomllib.loads(lists)
+
+
+def git(tree: Path, *arguments: str, fed: str | None = None) -> str:
+    """Return what git says, fed with a text. Raises: Refused (this is no checkout, or there is no git)."""
     program = shutil.which("git") or "git"
     try:
-        done = subprocess.run([program, *arguments], cwd=tree, capture_output=True, text=True, check=True)
+        done = subprocess.run([program, *arguments], cwd=tree, input=fed, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         said = getattr(error, "stderr", None) or error
         raise Refused(f"git {arguments[0]} fails: {str(said).strip()}") from error

@@ -6,12 +6,13 @@ import sys
 from datetime import UTC, datetime
 from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
-from scaffold.changes import Changes, Refused, files_of, git, project, tracked, without_targets
+from scaffold.changes import Changes, Refused, git, project, tracked
 from scaffold.constraints import still_needed
+from scaffold.leaving import leave_groundwork
+from scaffold.snapshot import named
+from scaffold.source import OURS, Note, source_of
 
-OURS = "groundwork"
 NAME = re.compile(r"[a-z]([a-z0-9_]*[a-z0-9])?")
 DESCRIPTION = re.compile(r'^description = ".*"$', re.MULTILINE)
 
@@ -30,7 +31,7 @@ def main(tree: Path, arguments: list[str]) -> None:
     names = tracked(tree)
     if objection := objection_to(name, tree, names):
         raise Refused(f"{objection} Try another: make fork name=clinic")
-    changes = planned(tree, name, names)
+    changes = planned(tree, name)
     changes.refuse_to_lose()
     changes.apply()
     print("\nNow: make setup check, and commit. Then: make drop-sample, when you need users no longer as an example.")
@@ -58,45 +59,29 @@ def _plain(name: str) -> str:
     return name.lower().replace("-", "_")
 
 
-def planned(tree: Path, name: str, names: list[str]) -> Changes:
+def planned(tree: Path, name: str) -> Changes:
     """Plan all that a fork changes; the note in ``pyproject.toml`` comes last, so that a killed run can go on."""
     changes = Changes(tree)
-    for file in files_of("groundwork", names):
-        changes.remove(file)
-    changes.cut(OURS)
-    changes.write("Makefile", without_targets(changes.read("Makefile"), "mutants", "bench", "rehearsal"))
+    leave_groundwork(changes)
     commit, source = git(tree, "rev-parse", "HEAD").strip(), source_of(tree)
     readme = Path(__file__).with_name("fork_readme.md").read_text()
     page = readme.format(name=name, commit=commit, source=source and f" ({source})")
     changes.replace("README.md", page)
     changes.write("LICENSE", _with_own_line(changes.read("LICENSE"), name))
     text = _with_name(changes.read("pyproject.toml"), name)
-    noted = f'\n# Where this fork began.\n[tool.groundwork]\nsource = "{source}"\ncommit = "{commit}"\n'
     changes.write("constraints.txt", still_needed(changes.read("constraints.txt"), text))
-    changes.write_last("pyproject.toml", f"{text}{noted}")
+    changes.write_last("pyproject.toml", Note(source, commit).within(text))
     return changes
 
 
-def source_of(tree: Path) -> str:
-    """Return where the checkout was cloned from, without a password; nothing if git does not know."""
-    try:
-        url = git(tree, "remote", "get-url", "origin").strip()
-    except Refused:
-        return ""
-    parts = urlsplit(url)
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme and parts.netloc else url
-
-
 def _with_name(text: str, name: str) -> str:
-    text, found = re.subn(rf'^(name = "){OURS}"$', rf'\1{name}"', text, flags=re.MULTILINE)
-    text, scripts = re.subn(rf"^{OURS} = (\".*:app\")$", rf"{name} = \1", text, flags=re.MULTILINE)
     text, described = DESCRIPTION.subn(f'description = "{name}"', text)
-    text, extras = re.subn(rf'"{OURS}\[', f'"{name}[', text)
-    if not (found and scripts and described and extras):
+    own = named(text, name)
+    if not described or any(line not in own for line in (f'name = "{name}"', f'\n{name} = "', f'"{name}[')):
         raise Refused(
             "pyproject.toml was changed beyond recognition: its name, description, script or extras are not ours."
         )
-    return text
+    return own
 
 
 def _with_own_line(text: str, name: str) -> str:

@@ -1,6 +1,5 @@
 """Drops the sample: users leave every layer, the schema, the tests and the pages of a fork."""
 
-import ast
 import re
 import sqlite3
 from collections.abc import Iterator
@@ -13,25 +12,13 @@ from pydantic import ValidationError
 
 from adapters.seedwork.settings import PROJECT, explain
 from adapters.settings import Settings
-from scaffold.changes import Changes, Refused, files_of, git, project, tidy, tracked, without_targets
+from scaffold.changes import Changes, Refused, files_of, git, project, tracked
 from scaffold.constraints import still_needed
-from tests.seedwork.bare import REGISTRATIONS
-from tests.seedwork.forgetting import forget
+from scaffold.leaving import REPORTS, TABLE, leave_sample, module_of
+from tests.seedwork.forgetting import REGISTRATIONS, forget
 
-TABLE = "users"
 REVISION = "4e3b533329b4"
 KEEP_HISTORY = "--keep-history"
-REPORTS = {
-    "service_layer/reports.py": {"AgeBand", "UserStatistics", "users_by_age"},
-    "adapters/reports.py": {"SqlAlchemyUserStatistics", "InMemoryUserStatistics", "_age_band"},
-    "adapters/cli/reports.py": {"users_by_age"},
-}
-"""What the sample has in modules that may hold reports of yours, too, from the inside outwards."""
-PACKAGES = ("domain", "service_layer", "adapters", "adapters/cli")
-DEMO = """\
-demo: $(VENV)/.development ## Show the life of an aggregate by its commands, on a database of its own
-	@$(BIN)/python -m scaffold demo
-"""
 MARKED = "# squawk: allow ban-drop-table: no release reads or writes the sample's table\n"
 
 
@@ -69,11 +56,8 @@ def planned(tree: Path, names: list[str], *, keeps_history: bool) -> Changes:
     if objections:
         raise Refused(*objections)
     (_drop_by_a_revision if keeps_history else _drop_the_revision)(changes, revisions)
-    for name in sample:
-        if name not in revisions:
-            changes.remove(name)
-    _forget(changes, {_module(name) for name in sample if name.endswith(".py")})
-    _leave_the_pages(changes)
+    leave_sample(changes, [name for name in sample if name not in revisions])
+    changes.write("constraints.txt", still_needed(changes.read("constraints.txt"), changes.read("pyproject.toml")))
     return changes
 
 
@@ -85,7 +69,7 @@ def _is_on_app_db() -> bool:
 
 
 def _objections(changes: Changes, sample: list[str], names: list[str], revisions: list[str]) -> Iterator[str]:
-    gone = {_module(name) for name in sample if name.endswith(".py")}
+    gone = {module_of(name) for name in sample if name.endswith(".py")}
     edited = {*sample, *REGISTRATIONS, *REPORTS}
     new = git(changes.tree, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
     for name in (*names, *new):
@@ -96,56 +80,6 @@ def _objections(changes: Changes, sample: list[str], names: list[str], revisions
     for name in revisions:
         if name not in sample and re.search(rf"[\"'\s.]{TABLE}[\"'\s.(]", changes.read(name)):
             yield f"{name} names the table {TABLE}: take that out, or keep the sample."
-
-
-# ---- code -----------------------------------------------------------------------------------------------------------
-
-
-def _forget(changes: Changes, gone: set[str]) -> None:
-    for name, own in REPORTS.items():
-        if name in changes:
-            text = forget(changes.read(name), gone, own)
-            gone |= {f"{_module(name)}.{thing}" for thing in own}
-            if _is_empty(text):
-                changes.remove(name)
-                gone.add(_module(name))
-            else:
-                changes.write(name, tidy(name, text))
-    for name in REGISTRATIONS:
-        text = forget(changes.read(name), gone)
-        changes.write(name, tidy(name, text) if text != changes.read(name) else text)
-    for package in PACKAGES:
-        name = f"{package}/__init__.py"
-        changes.write(name, _without_what_is_gone(changes, package, changes.read(name)))
-
-
-def _module(name: str) -> str:
-    return name.removesuffix(".py").replace("/", ".")
-
-
-def _is_empty(text: str) -> bool:
-    """Whether a module has nothing but a docstring, imports and the commands' ``app``."""
-    nothing = (ast.Import, ast.ImportFrom, ast.Expr, ast.Assign)
-    return all(isinstance(statement, nothing) for statement in ast.parse(text).body)
-
-
-def _without_what_is_gone(changes: Changes, package: str, text: str) -> str:
-    """Return the text of a package without the lines of its docstrings that speak of a module that is gone."""
-    for name in re.findall(r"^Start with ``(\w+\.py)``\.$", text, re.MULTILINE):
-        if f"{package}/{name}" not in changes:
-            text = text.replace(f"Start with ``{name}``.\n", "")
-    return re.sub(rf"^ +\$ PROGRAM {TABLE} .*\n", "", text, flags=re.MULTILINE)
-
-
-# ---- pages ----------------------------------------------------------------------------------------------------------
-
-
-def _leave_the_pages(changes: Changes) -> None:
-    changes.cut("sample")
-    makefile = without_targets(changes.read("Makefile"), "drop-sample")
-    changes.write("Makefile", makefile.replace("\nsetup: ", f"\n{DEMO}\nsetup: ", 1))
-    text = changes.read("pyproject.toml")
-    changes.write("constraints.txt", still_needed(changes.read("constraints.txt"), text))
 
 
 # ---- schema ---------------------------------------------------------------------------------------------------------

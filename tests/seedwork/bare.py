@@ -11,19 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from adapters.seedwork.settings import PROJECT
-from tests.seedwork.forgetting import forget
+from tests.seedwork.forgetting import REGISTRATIONS, forget
 
 LAYERS = ("domain", "service_layer", "adapters")
-REGISTRATIONS = (
-    "service_layer/unit_of_work.py",
-    "adapters/unit_of_work.py",
-    "adapters/mappers.py",
-    "adapters/container.py",
-    "adapters/settings.py",
-    "adapters/cli/__init__.py",
-    "adapters/cli/application.py",
-)
-"""What is yours and stands in every fork."""
 
 
 def copy_project(tree: Path) -> None:

@@ -4,6 +4,17 @@ import ast
 from collections.abc import Collection, Iterator
 from itertools import zip_longest
 
+REGISTRATIONS = (
+    "service_layer/unit_of_work.py",
+    "adapters/unit_of_work.py",
+    "adapters/mappers.py",
+    "adapters/container.py",
+    "adapters/settings.py",
+    "adapters/cli/__init__.py",
+    "adapters/cli/application.py",
+)
+"""What is yours and stands in every fork."""
+
 
 def forget(source: str, gone: Collection[str], own: Collection[str] = ()) -> str:
     """Return a module without the imports of what is gone, and without the statements that use what was imported.

@@ -1,0 +1,184 @@
+"""Where Groundwork is: what a fork notes of it in ``pyproject.toml``, and its commits, once they are fetched.
+
+All its branches and releases are fetched into the fork's repository, below ``refs/groundwork/``: there no branch, no
+tag and no push of the fork meets them.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import tomllib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+from scaffold.changes import Refused, git
+
+OURS = "groundwork"
+REFS = f"refs/{OURS}"
+RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
+_NOTE = re.compile(r"\n*(?:^#.*\n)?^\[tool\.groundwork\]\n(?:^\w+ = .*(?:\n|\Z))*", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Note:
+    """What a fork notes of Groundwork; empty texts if it notes nothing."""
+
+    source: str = ""
+    """The URL or path that Groundwork is fetched from."""
+    commit: str = ""
+    """The commit that the fork stands on."""
+
+    @classmethod
+    def of(cls, pyproject: str) -> "Note":
+        """Read it."""
+        table = tomllib.loads(pyproject).get("tool", {}).get("groundwork", {})
+        return cls(table.get("source", ""), table.get("commit", ""))
+
+    def within(self, pyproject: str) -> str:
+        """Return the text with this note, in place of any other one."""
+        source, commit = json.dumps(self.source, ensure_ascii=False), json.dumps(self.commit)
+        table = f"[tool.groundwork]\nsource = {source}\ncommit = {commit}\n"
+        return f"{without_note(pyproject)}\n# The commit of Groundwork that this fork stands on: make update\n{table}"
+
+
+def without_note(pyproject: str) -> str:
+    """Return the text without its note."""
+    return f"{_NOTE.sub(lambda found: found[0][:1], pyproject).rstrip()}\n"
+
+
+def source_of(tree: Path) -> str:
+    """Return where a checkout was cloned from, without a secret; nothing if git does not know.
+
+    A remote called ``upstream`` is what a fork on a forge calls the repository that it was made from.
+    """
+    for remote in ("upstream", "origin"):
+        with suppress(Refused):
+            return without_secret(git(tree, "remote", "get-url", remote).strip())
+    return ""
+
+
+def without_secret(url: str) -> str:
+    """Return a URL without a password or token; a path as it is."""
+    parts = urlsplit(url)
+    if not (parts.scheme and parts.netloc):
+        return url
+    user, at, host = parts.netloc.rpartition("@")
+    login = user.partition(":")[0] + at if "ssh" in parts.scheme else ""
+    return urlunsplit((parts.scheme, f"{login}{host}", parts.path, "", ""))
+
+
+# ---- fetching -------------------------------------------------------------------------------------------------------
+
+
+def fetch(tree: Path, source: str, timeout_s: float | None = None) -> None:
+    """Fetch all of Groundwork.
+
+    Args:
+        tree: the fork.
+        source: a URL or a path.
+        timeout_s: how long it may take; None: as long as something comes, and git may ask for a password.
+    Raises: Refused (it can't be read).
+    """
+    refs = [f"+HEAD:{REFS}/HEAD", f"+refs/heads/*:{REFS}/heads/*", f"+refs/tags/*:{REFS}/tags/*"]
+    slow = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=30", "-c", "gc.auto=0")
+    command = [shutil.which("git") or "git", *slow, "fetch", "--quiet", "--no-tags", "--prune", "--", source, *refs]
+    quiet = {} if timeout_s is None else {"GIT_TERMINAL_PROMPT": "0", "SSH_ASKPASS_REQUIRE": "never"}
+    shown = without_secret(source)
+    # a session of its own has no terminal to ask at, and ends as a whole
+    running = subprocess.Popen(
+        command,
+        cwd=tree,
+        env=os.environ | quiet,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=timeout_s is not None,
+    )
+    try:
+        _, said = running.communicate(timeout=timeout_s)
+    except subprocess.TimeoutExpired:
+        os.killpg(running.pid, signal.SIGKILL)
+        running.communicate()
+        raise Refused(f"{shown} does not answer within {timeout_s:.0f} s.") from None
+    if running.returncode:
+        reason = next((line for line in said.splitlines() if line.startswith("fatal: ")), said.strip()[-200:])
+        reason = reason.removeprefix("fatal: ").replace(source, shown)
+        raise Refused(
+            f"{shown} can't be read: {reason.rstrip('.')}. Is the network there? If Groundwork has moved, write:"
+            " make update source=URL"
+        )
+
+
+def commit_of(tree: Path, word: str) -> str | None:
+    """Return the commit that a release, a branch or the beginning of a commit's name stands for; None for none."""
+    known = [tag for _, tag in releases(tree)]
+    tags = [tag for tag in known if tag.removeprefix("v").startswith(f"{word.removeprefix('v')}.")]  # v1.3 is v1.3.2
+    tries = [f"{REFS}/{name}" for name in (f"tags/{word}", f"tags/v{word}", *(f"tags/{tag}" for tag in tags[:1]))]
+    tries += [f"{REFS}/heads/{word}", *([f"{REFS}/HEAD"] if word == "HEAD" else [])]
+    if re.fullmatch(r"[0-9a-f]{4,64}", word):
+        tries.append(word)
+    for name in tries:
+        with suppress(Refused):
+            return git(tree, "rev-parse", "--verify", "--quiet", f"{name}^{{commit}}").strip()
+    return None
+
+
+def is_groundwork(tree: Path, commit: str) -> bool:
+    """Whether a commit is one of Groundwork, and not of a fork."""
+    try:
+        return f'name = "{OURS}"' in git(tree, "show", f"{commit}:pyproject.toml")
+    except Refused:
+        return False
+
+
+def releases(tree: Path) -> list[tuple[tuple[int, ...], str]]:
+    """Return the releases that were fetched, the newest first: each one's numbers, and its tag."""
+    names = git(tree, "for-each-ref", "--format=%(refname:lstrip=3)", f"{REFS}/tags").split()
+    found = [(tuple(map(int, match.groups())), name) for name in names if (match := RELEASE.fullmatch(name))]
+    return sorted(found, reverse=True)
+
+
+def is_within(tree: Path, commit: str, other: str) -> bool:
+    """Whether a commit is another one, or one before it."""
+    try:
+        git(tree, "merge-base", "--is-ancestor", commit, other)
+    except Refused:
+        return False
+    return True
+
+
+# ---- the commit that a fork stands on -------------------------------------------------------------------------------
+
+
+def original_of(tree: Path, commit: str) -> str | None:
+    """Return the commit of Groundwork that a commit of the fork is, or has all files of; None if there is none.
+
+    A fork that was made without the history, by a forge's template or by copying, begins with a commit of its own.
+    """
+    try:
+        whole, files = git(tree, "rev-parse", f"{commit}^{{commit}}", f"{commit}^{{tree}}").split()
+    except Refused:  # it is not here
+        return None
+    if is_groundwork(tree, whole):
+        return whole
+    same = [other for other, others in map(str.split, _history(tree, "%H %T")) if others == files]
+    return same[0] if same else None
+
+
+def nearest(tree: Path) -> tuple[str, int] | None:
+    """Return the commit of Groundwork that has the most files as the fork has them, and how many these are."""
+    mine = {*git(tree, "ls-tree", "-r", "HEAD").splitlines()}
+    best, most = "", 0
+    for commit in _history(tree, "%H"):
+        alike = len(mine & {*git(tree, "ls-tree", "-r", commit).splitlines()})
+        if alike > most and is_groundwork(tree, commit):
+            best, most = commit, alike
+    return (best, most) if most else None
+
+
+def _history(tree: Path, form: str) -> list[str]:
+    return git(tree, "log", "--no-show-signature", f"--format={form}", f"--glob={REFS}/*").splitlines()

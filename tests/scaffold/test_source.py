@@ -1,0 +1,54 @@
+"""What a fork notes of where it comes from."""
+
+from pathlib import Path
+
+import pytest
+
+from scaffold.changes import git
+from scaffold.source import Note, source_of, without_note, without_secret
+
+
+@pytest.mark.parametrize(
+    ("url", "noted"),
+    [
+        ("https://host/groundwork.git", "https://host/groundwork.git"),
+        ("https://ann:secret@host/groundwork.git", "https://host/groundwork.git"),
+        ("https://secret@host:8443/groundwork?token=secret", "https://host:8443/groundwork"),
+        ("ssh://git@host:22/groundwork.git", "ssh://git@host:22/groundwork.git"),
+        ("ssh://git:secret@host/groundwork.git", "ssh://git@host/groundwork.git"),
+        ("git@host:team/groundwork.git", "git@host:team/groundwork.git"),
+        ("/srv/a folder/groundwork", "/srv/a folder/groundwork"),
+        ("../groundwork", "../groundwork"),
+    ],
+)
+def test_no_secret_of_a_url_is_noted(url: str, noted: str) -> None:
+    assert without_secret(url) == noted
+
+
+def test_the_remote_that_a_forge_calls_upstream_is_the_one_that_is_noted(tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet")
+    assert source_of(tmp_path) == ""
+
+    git(tmp_path, "remote", "add", "origin", "https://host/clinic")
+    assert source_of(tmp_path) == "https://host/clinic"
+
+    git(tmp_path, "remote", "add", "upstream", "https://host/groundwork")
+    assert source_of(tmp_path) == "https://host/groundwork"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[project]\nname = "clinic"\n',
+        '[project]\nname = "clinic"\n\n# Where this fork began.\n[tool.groundwork]\nsource = "x"\ncommit = "y"\n',
+        '[project]\nname = "clinic"\n\n[tool.groundwork]\nsource = "x"\n\n[tool.mine]\nuse = true\n',
+    ],
+    ids=["none", "at the end", "before a table of yours"],
+)
+def test_a_note_takes_the_place_of_the_one_before(text: str) -> None:
+    noted = Note('C:\\a "b"', "abc").within(text)
+
+    assert Note.of(noted) == Note('C:\\a "b"', "abc")
+    assert without_note(noted) == without_note(text)
+    assert Note.of(without_note(noted)) == Note()
+    assert ("use = true" in noted) == ("use = true" in text)
