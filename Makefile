@@ -13,7 +13,7 @@ DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=s
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check aggregate field remove fork drop-sample mutants bench rehearsal format constraints
+.PHONY: help demo setup test check aggregate field remove fork drop-sample update doctor mutants bench rehearsal format constraints
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -47,6 +47,13 @@ fork: $(VENV)/.development ## Begin a service of your own: name=...
 drop-sample: $(VENV)/.development ## Take users out of every layer; keep-history=1 drops their table by a new revision
 	@$(BIN)/python -m scaffold drop-sample $(if $(keep-history),--keep-history)
 # sample: end
+
+update: $(VENV)/.development ## Take what is new in the template: to=v1.3, dry-run=1 shows it only
+	@$(BIN)/python -m scaffold update $(if $(to),--to '$(to)') $(if $(source),--source '$(source)') \
+		$(if $(from),--from '$(from)') $(if $(in),--in '$(in)') $(if $(dry-run),--dry-run)
+
+doctor: $(VENV)/.development ## Say what is not as it should be, and the command that mends it: json=1 for programs
+	@$(BIN)/python -m scaffold doctor $(if $(json),--json)
 
 aggregate: $(VENV)/.development ## Write an aggregate: name=patient fields="chart_number:str(20):unique born:date"
 	@$(BIN)/python -m scaffold aggregate '$(name)' '$(fields)'

@@ -2,11 +2,10 @@
 
 import argparse
 import sys
+from importlib import import_module
 from pathlib import Path
 
-from adapters.seedwork.settings import PROJECT
-from scaffold import fork, sample
-from scaffold.changes import Refused
+TREE = Path(__file__).resolve().parents[1]
 
 
 def aggregate(_project: Path, arguments: list[str]) -> None:
@@ -31,13 +30,6 @@ def field(_project: Path, arguments: list[str]) -> None:
     add_fields(given.name, given.fields)
 
 
-def demo(project: Path, arguments: list[str]) -> None:
-    """Show the life of an aggregate by its commands."""
-    from scaffold.demo import main
-
-    main(project, arguments)
-
-
 def remove(_project: Path, arguments: list[str]) -> None:
     """Remove an aggregate from every layer."""
     from scaffold.remove import remove_aggregate
@@ -49,25 +41,27 @@ def remove(_project: Path, arguments: list[str]) -> None:
     remove_aggregate(given.name, force=given.force)
 
 
-COMMANDS = {
-    "fork": fork.main,
-    "drop-sample": sample.main,
-    "aggregate": aggregate,
-    "field": field,
-    "remove": remove,
-    "demo": demo,
-}
+COMMANDS = {"aggregate": aggregate, "field": field, "remove": remove}
+MODULES = {"fork": "fork", "drop-sample": "sample", "update": "update", "doctor": "doctor", "demo": "demo"}
+"""Commands with a module of their own: it is imported by the command alone, so that one works where others can't."""
 
 
 def main() -> None:
     """Run what the arguments name; a refusal is printed, and exits with 1."""
+    if sys.version_info < (3, 11):  # noqa: UP036  # an older one can't even import the rest
+        sys.exit(f"This needs Python 3.11 or newer, and {sys.executable} is older. Run: make setup PYTHON=python3.11")
+    from scaffold.changes import Refused
+
     name, *arguments = sys.argv[1:] or [""]
-    if name not in COMMANDS:
-        sys.exit(f"Write: python -m scaffold {'|'.join(COMMANDS)}")
+    if name not in {*COMMANDS, *MODULES}:
+        sys.exit(f"Write: python -m scaffold {'|'.join([*MODULES, *COMMANDS])}")
     try:
-        COMMANDS[name](PROJECT, arguments)
+        command = COMMANDS.get(name) or import_module(f"scaffold.{MODULES[name]}").main
+        command(TREE, arguments)
     except Refused as refusal:
         sys.exit(str(refusal))
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

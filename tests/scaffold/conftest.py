@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from scaffold.rehearsal import clone, scaffold
+from scaffold.rehearsal import clone, run, scaffold
+from tests.scaffold.updating import change_a_file_of_each_kind
 
 
 @pytest.fixture(scope="session")
@@ -29,6 +30,22 @@ def without_sample(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
     tree = Path(shutil.copytree(begun, tmp_path_factory.mktemp("dropped") / "clinic"))
     scaffold(tree, "drop-sample")
     return tree
+
+
+@pytest.fixture
+def groundwork(begun: Path, tmp_path: Path) -> Path:
+    """Groundwork as the fork was begun from it, in a repository that can get newer commits."""
+    tree = tmp_path / "groundwork"
+    run(tmp_path, "git", "clone", "--quiet", str(begun), str(tree))
+    run(tree, "git", "checkout", "--quiet", "-B", "main", "HEAD~1")
+    return tree
+
+
+@pytest.fixture
+def newer(groundwork: Path) -> Path:
+    """Groundwork after a file of each kind has changed."""
+    change_a_file_of_each_kind(groundwork)
+    return groundwork
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,0 +1,81 @@
+"""Renews a fork: ``make update`` of whatever age runs this, in the files of the new Groundwork.
+
+``python -m scaffold.renew FORK BASE TARGET SOURCE CALLED [--dry-run]``: the fork's folder, in whose repository both
+commits are; the commit of Groundwork that it stands on, and the one that it shall stand on; where that is from, and
+what it is called. Older releases call it so: these arguments stay. It needs git, ruff and the standard library, since
+the fork has not yet installed what the new Groundwork needs. Its exit code is 1 if a place has to be merged by hand.
+"""
+
+import sys
+from pathlib import Path
+
+from scaffold.changelog import upgrade_notes
+from scaffold.changes import Refused, git
+from scaffold.renewal import Step, planned
+from scaffold.snapshot import snapshot
+from scaffold.source import Note
+from scaffold.writing import UNDO, write
+
+SHOWN = 40
+"""How many commits of the log are shown."""
+CHANGELOG = "CHANGELOG.md"
+
+
+def renew(fork: Path, base: str, target: str, source: str, called: str, *, dry_run: bool) -> bool:
+    """Plan, show and write the update. Return whether it has no conflicts. Raises: Refused (nothing is written)."""
+    ours, old, new = snapshot(fork, "HEAD"), snapshot(fork, base), snapshot(fork, target)
+    steps = planned(ours, old, new, Note(source, target), called)
+    _refuse_to_overwrite(fork, steps)
+    _show_log(fork, base, target, called)
+    if notes := [*upgrade_notes(old.texts.get(CHANGELOG, ""), new.texts.get(CHANGELOG, ""))]:
+        print("\nIn your fork:")
+        print("\n".join(f"  {line}" for note in notes for line in note.splitlines()))
+    print()
+    for step in steps:
+        print(f"{step.verb:>9}  {step.name}{step.said and f': {step.said}'}")
+    conflicts = [step.name for step in steps if step.verb == "conflict"]
+    kept = [step.name for step in steps if step.verb == "yours"]
+    if kept:
+        print("\nWhat is named 'yours' stays as you have it. What Groundwork did there:")
+        print(f"  git diff {base[:12]} {target[:12]} -- {' '.join(dict.fromkeys(kept))}")
+    if dry_run:
+        print("\nThis was a dry run: nothing is written.")
+        return not conflicts
+    write(fork, steps, ours, new)
+    if conflicts:
+        print(f"\n{len(conflicts)} to merge by hand, as after git merge: {' '.join(conflicts)}")
+        print("Edit what stands between <<<<<<< and >>>>>>>, and then: git add, or git rm")
+    print(f"\nLook at it: git diff --staged. Then: make setup check, and commit. To undo all of it: {UNDO}")
+    return not conflicts
+
+
+def _refuse_to_overwrite(fork: Path, steps: list[Step]) -> None:
+    new = [step.name for step in steps if step.verb == "create" and (fork / step.name).exists()]
+    if new:
+        raise Refused(f"{', '.join(new)} would be overwritten, and git does not have it: move it away first.")
+
+
+def _show_log(fork: Path, base: str, target: str, called: str) -> None:
+    log = git(fork, "log", "--no-color", "--no-show-signature", "--no-merges", "--format=%h %s", f"{base}..{target}")
+    lines = log.splitlines()
+    print(f"From {base[:7]} to {called}: {len(lines)} change{'s' if len(lines) != 1 else ''}")
+    for line in lines[:SHOWN]:
+        print(f"  {line}")
+    if len(lines) > SHOWN:
+        print(f"  and {len(lines) - SHOWN} others: git log {base[:12]}..{target[:12]}")
+
+
+def main() -> None:
+    """Run it."""
+    fork, base, target, source, called, *flags = sys.argv[1:]
+    try:
+        is_clean = renew(Path(fork), base, target, source, called, dry_run="--dry-run" in flags)
+    except Refused as refusal:
+        sys.exit(str(refusal))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    sys.exit(not is_clean)
+
+
+if __name__ == "__main__":
+    main()

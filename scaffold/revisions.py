@@ -1,0 +1,51 @@
+"""Puts Groundwork's new revisions behind those of a fork, whose databases have run these."""
+
+import re
+from collections.abc import Iterator, Mapping
+
+from scaffold.changes import Refused
+
+FOLDER = "migrations/versions/"
+
+
+def renumbered(
+    ours: Mapping[str, str], base: Mapping[str, str], theirs: Mapping[str, str]
+) -> Iterator[tuple[str, str, str]]:
+    """Yield each revision that Groundwork has got: its file, its text, and the revision that it was put behind, if any.
+
+    Args:
+        ours: the fork's files.
+        base: Groundwork's files before.
+        theirs: Groundwork's files now.
+    Raises: Refused (the fork's revisions have two heads).
+    """
+    mine = {_id_of(text): _before(text) for name, text in ours.items() if name.startswith(FOLDER)}
+    new = {
+        id: (name, text)
+        for name, text in theirs.items()
+        if name.startswith(FOLDER) and name not in base and (id := _id_of(text)) not in mine
+    }
+    heads = [id for id in mine if id and not any(f'"{id}"' in before for before in mine.values())]
+    if new and len(heads) > 1:
+        raise Refused(
+            f"Your revisions have {len(heads)} heads, and Groundwork has a new one to put behind them. Write: alembic"
+            " merge heads, and commit"
+        )
+    head = f'"{heads[0]}"' if heads else "None"
+    for name, text in new.values():
+        follows_a_new_one = any(f'"{id}"' in _before(text) for id in new)
+        if follows_a_new_one or _before(text).strip() == head:
+            yield name, text, ""
+        else:
+            line = r"^(down_revision\b.*? = ).*$"
+            yield name, re.sub(line, rf"\g<1>{head}", text, count=1, flags=re.MULTILINE), head.strip('"')
+
+
+def _id_of(text: str) -> str:
+    found = re.search(r'^revision: str = "(\w+)"', text, re.MULTILINE)
+    return found[1] if found else ""
+
+
+def _before(text: str) -> str:
+    found = re.search(r"^down_revision\b.*? = (.*(?:\n .*|\n\).*)*)", text, re.MULTILINE)
+    return found[1] if found else ""

@@ -1,0 +1,116 @@
+"""Settles what is a list: requirements, pins and phony targets, where each entry stands for itself.
+
+A merge of texts takes two changes in neighbouring lines for a conflict. So what Groundwork has changed in entries that
+the fork has not is carried out before, in the fork's text and in the old one alike: the merge sees no difference there.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+
+Key = tuple[str, str]
+Entries = Callable[[list[str]], Iterator[tuple[int, Key]]]
+"""Finds the entries of a list in lines: the number of each line, and the list and the name of the entry in it."""
+
+_ARRAY = re.compile(r"([\w-]+) = \[\s*$")
+_REQUIREMENT = re.compile(r"\s*\"([A-Za-z0-9][\w.-]*)[^\"]*\",?\s*(#.*)?$")
+_PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(\[.*\])?==")
+_PHONY = re.compile(r"^\.PHONY:.*$", re.MULTILINE)
+
+
+def settle_requirements(base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
+    """Settle the requirements in ``pyproject.toml``.
+
+    Returns: the three texts, and how many entries both have changed: the fork's stay.
+    """
+    return _settle(base, ours, theirs, _requirements)
+
+
+def settle_pins(base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
+    """Settle the lines of ``constraints.txt``."""
+    return _settle(base, ours, theirs, _pins)
+
+
+def settle_targets(base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
+    """Settle the phony targets of a ``Makefile``."""
+    found = [_PHONY.search(text) for text in (base, ours, theirs)]
+    before, mine, now = (line[0].split() if line else [] for line in found)
+    if not (before and mine and now):
+        return base, ours, theirs, 0
+    left = [word for word in mine if word in now or word not in before]
+    line = " ".join([*left, *(word for word in now if word not in before and word not in mine)])
+    base, ours, theirs = (_PHONY.sub(lambda _: line, text, count=1) for text in (base, ours, theirs))
+    return base, ours, theirs, 0
+
+
+SETTLED = {
+    "Makefile": settle_targets,
+    "constraints.txt": settle_pins,
+    "pyproject.toml": settle_requirements,
+}
+"""By file: what settles its list."""
+
+
+def _requirements(lines: list[str]) -> Iterator[tuple[int, Key]]:
+    array = ""
+    for number, line in enumerate(lines):
+        if opened := _ARRAY.match(line):
+            array = opened[1]
+        elif line.startswith(("]", "[")):
+            array = ""
+        elif array and (found := _REQUIREMENT.match(line)):
+            yield number, (array, _canonical(found[1]))
+
+
+def _pins(lines: list[str]) -> Iterator[tuple[int, Key]]:
+    for number, line in enumerate(lines):
+        if found := _PIN.match(line):
+            yield number, ("", _canonical(found[1]))
+
+
+def _canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+class _Lines:
+    """A text whose entries can be replaced, removed and added."""
+
+    def __init__(self, text: str, entries: Entries) -> None:
+        self.lines = text.splitlines(keepends=True)
+        self._entries = entries
+
+    @property
+    def text(self) -> str:
+        return "".join(self.lines)
+
+    @property
+    def places(self) -> dict[Key, int]:
+        return {key: number for number, key in self._entries(self.lines)}
+
+    def get(self, key: Key) -> str | None:
+        number = self.places.get(key)
+        return None if number is None else self.lines[number].strip().rstrip(",")
+
+    def put(self, key: Key, line: str | None, before: list[Key]) -> None:
+        """Let an entry be this line, or none. A new one comes after the last of those before it that is there."""
+        places = self.places
+        if key in places:
+            self.lines[places[key] : places[key] + 1] = [] if line is None else [line]
+        elif line is not None and (there := [places[other] for other in before if other in places]):
+            self.lines.insert(there[-1] + 1, line)
+
+
+def _settle(base: str, ours: str, theirs: str, entries: Entries) -> tuple[str, str, str, int]:
+    before, mine, now = (_Lines(text, entries) for text in (base, ours, theirs))
+    keys, kept = [*now.places], 0
+    for key in {**now.places, **before.places}:
+        was, is_, own = before.get(key), now.get(key), mine.get(key)
+        if was == is_:
+            continue
+        line = None if is_ is None else now.lines[now.places[key]]
+        above = [other for other in keys[: keys.index(key) if key in keys else 0] if other[0] == key[0]]
+        if own == was:
+            mine.put(key, line, above)
+        elif own not in {is_, None}:
+            kept += 1
+        before.put(key, line, above)
+    return before.text, mine.text, theirs, kept

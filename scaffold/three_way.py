@@ -1,0 +1,100 @@
+"""Merges three versions of a file: that of the old Groundwork, the fork's own, and that of the new Groundwork.
+
+In what every fork shares, a place that both changed becomes a conflict, as git writes it. In what is the fork's no such
+place is left: there the fork's own lines stay. Where both only added lines, the fork's come first.
+"""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from scaffold.settling import SETTLED
+
+SIZE = 60
+"""How long the markers are by which the merge is read here: no text has them."""
+_PLACE = re.compile(
+    rf"^<{{{SIZE}}} [^\n]*\n(.*?)^\|{{{SIZE}}} [^\n]*\n(.*?)^={{{SIZE}}}\n(.*?)^>{{{SIZE}}} [^\n]*\n",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What became of three versions."""
+
+    text: str
+    conflicts: int = 0
+    """How many places both have changed: marked in the text, or left as the fork has them."""
+
+
+def merge(base: str, ours: str, theirs: str, new: str) -> Merged:
+    """Merge, and mark the places that both have changed.
+
+    Args:
+        base: Groundwork's text before.
+        ours: the fork's.
+        theirs: Groundwork's text now.
+        new: what the new Groundwork is called in a marker.
+    """
+    return _merge_file(base, ours, theirs, new, size=7)
+
+
+def merge_into_yours(name: str, base: str, ours: str, theirs: str) -> Merged:
+    """Merge, and leave the places that both have changed as the fork has them.
+
+    Args:
+        name: that of the file: in some each line or word stands for itself, whatever is beside it.
+        base: Groundwork's text before.
+        ours: the fork's.
+        theirs: Groundwork's text now.
+    """
+    kept = 0
+    if settle := SETTLED.get(name):
+        base, ours, theirs, kept = settle(base, ours, theirs)
+    merged = _merge_file(base, ours, theirs, "new", size=SIZE)
+    if merged.conflicts < 0:
+        return Merged(ours, 1)
+    resolve = _Resolving()
+    text = _PLACE.sub(resolve, merged.text)
+    return Merged(text, kept + resolve.kept)
+
+
+class _Resolving:
+    """Resolves one place after the other, and counts those where a change of Groundwork's is left out."""
+
+    def __init__(self) -> None:
+        self.kept = 0
+
+    def __call__(self, place: re.Match[str]) -> str:
+        ours, base, theirs = place.groups()
+        if base:
+            self.kept += 1
+            return ours
+        there = {*ours.splitlines()}
+        return ours + "".join(line for line in theirs.splitlines(keepends=True) if line.rstrip("\n") not in there)
+
+
+def _merge_file(base: str, ours: str, theirs: str, new: str, *, size: int) -> Merged:
+    with TemporaryDirectory() as folder:
+        files = []
+        for name, text in (("ours", ours), ("base", base), ("theirs", theirs)):
+            file = Path(folder, name)
+            file.write_bytes(text.encode("utf-8", "surrogateescape"))
+            files.append(str(file))
+        labels = [part for label in ("yours", "Groundwork before", new) for part in ("-L", label)]
+        command = [
+            shutil.which("git") or "git",
+            "merge-file",
+            "-p",
+            "--diff3",
+            f"--marker-size={size}",
+            *labels,
+            *files,
+        ]
+        done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    if done.returncode > 127:  # not a text
+        return Merged(ours, -1)
+    return Merged(done.stdout.decode("utf-8", "surrogateescape"), done.returncode)

@@ -1,0 +1,53 @@
+"""Writes what was planned into a fork, so that one command undoes it, however far it came."""
+
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from scaffold.changes import git, remove_empty_folders
+from scaffold.renewal import Step
+from scaffold.snapshot import Snapshot
+
+UNDO = "git restore --staged --worktree ."
+NO_ID = "0" * 40
+
+
+def write(tree: Path, steps: list[Step], ours: Snapshot, theirs: Snapshot) -> None:
+    """Write.
+
+    Git's index is first, and changes at once; then come the files. So git knows of every file that is written, also
+    when the program is killed: what restores the index restores all of them.
+    """
+    changed = [step for step in steps if step.verb != "yours"]
+    texts = sorted({text for step in changed for text in (step.text, *(step.stages or ())) if text is not None})
+    ids = dict(zip(texts, _stored(tree, texts), strict=True))
+    entries = []
+    for step in changed:
+        mode = theirs.modes.get(step.name) or ours.modes.get(step.name, "100644")
+        entries.append(f"0 {NO_ID}\t{step.name}")
+        if step.stages:
+            entries += [
+                f"{mode} {ids[text]} {n}\t{step.name}" for n, text in enumerate(step.stages, 1) if text is not None
+            ]
+        elif step.text is not None:
+            entries.append(f"{mode} {ids[step.text]}\t{step.name}")
+    git(tree, "update-index", "-z", "--index-info", fed="\0".join([*entries, ""]))
+    clean = [step.name for step in changed if step.text is not None and not step.stages]
+    git(tree, "checkout-index", "--force", "--quiet", "-u", "-z", "--stdin", fed="\0".join([*clean, ""]))
+    for step in changed:
+        if step.text is None:
+            (tree / step.name).unlink(missing_ok=True)
+            remove_empty_folders(tree, (tree / step.name).parent)
+        elif step.stages:
+            (tree / step.name).write_bytes(step.text.encode("utf-8", "surrogateescape"))
+
+
+def _stored(tree: Path, texts: list[str]) -> list[str]:
+    """Store texts as git's objects, and return their ids."""
+    with TemporaryDirectory() as folder:
+        names = []
+        for number, text in enumerate(texts):
+            file = Path(folder, str(number))
+            file.write_bytes(text.encode("utf-8", "surrogateescape"))
+            names.append(str(file))
+        listed = "\n".join([*names, ""])
+        return git(tree, "hash-object", "-w", "--no-filters", "--stdin-paths", fed=listed).split()

@@ -1,0 +1,108 @@
+"""Lists in files that Groundwork and a fork both change: each entry stands for itself."""
+
+import pytest
+
+from scaffold.three_way import Merged, merge, merge_into_yours
+
+PYPROJECT = """
+dependencies = [
+    "alembic~=1.20",
+    "tenacity~=9.2",
+]
+dev = [
+    # tests
+    "pytest~=9.2",
+]
+"""
+
+
+def requirements(*changes: tuple[str, str]) -> str:
+    """The list above, with other texts in it."""
+    text = PYPROJECT
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return text
+
+
+TENACITY = '    "tenacity~=9.2",\n'
+OWN = (TENACITY, f'{TENACITY}    "httpx~=1.0",\n')
+
+
+@pytest.mark.parametrize(
+    ("now", "mine", "merged"),
+    [
+        ([("tenacity~=9.2", "tenacity~=9.3")], [OWN], [(TENACITY, '    "tenacity~=9.3",\n    "httpx~=1.0",\n')]),
+        (
+            [(TENACITY, f'{TENACITY}    "rich~=15.0",\n')],
+            [OWN],
+            [(TENACITY, TENACITY + '    "rich~=15.0",\n    "httpx~=1.0",\n')],
+        ),
+        ([(TENACITY, "")], [OWN], [(TENACITY, '    "httpx~=1.0",\n')]),
+        ([("tenacity~=9.2", "tenacity~=9.3")], [(TENACITY, "")], [(TENACITY, "")]),
+        ([(TENACITY, f'{TENACITY}    "httpx~=1.0",\n')], [OWN], [OWN]),
+    ],
+    ids=["changed", "added", "removed", "changed where you removed it", "added by both"],
+)
+def test_a_requirement_of_groundworks_is_taken_beside_one_of_yours(
+    now: list[tuple[str, str]], mine: list[tuple[str, str]], merged: list[tuple[str, str]]
+) -> None:
+    found = merge_into_yours("pyproject.toml", PYPROJECT, requirements(*mine), requirements(*now))
+
+    assert found == Merged(requirements(*merged))
+
+
+def test_a_requirement_that_both_have_changed_stays_as_you_have_it_and_is_counted() -> None:
+    mine, now = requirements(("alembic~=1.20", "alembic==1.20.1")), requirements(("alembic~=1.20", "alembic~=1.21"))
+
+    assert merge_into_yours("pyproject.toml", PYPROJECT, mine, now) == Merged(mine, conflicts=1)
+
+
+def test_pins_are_taken_line_by_line() -> None:
+    base = "alembic==1.20.1\nDjango==5.2\nmako==1.4\nSQLAlchemy==2.1.9\nzope==1\n"
+    mine = "alembic==1.20.1\nhttpx==1.0\nmako==1.4\nSQLAlchemy==2.1.8\nzope==1\n"
+    now = "alembic==1.20.2\nDjango==5.3\nmako==1.5\nnew_one==1\nSQLAlchemy==2.1.9\n"
+
+    merged = merge_into_yours("constraints.txt", base, mine, now)
+
+    assert merged == Merged("alembic==1.20.2\nhttpx==1.0\nmako==1.5\nnew_one==1\nSQLAlchemy==2.1.8\n")
+
+
+def test_targets_of_both_are_phony() -> None:
+    base, mine, now = (f".PHONY: help {words}\n\nhelp:\n" for words in ("test old", "test old deploy", "test update"))
+
+    assert merge_into_yours("Makefile", base, mine, now) == Merged(".PHONY: help test deploy update\n\nhelp:\n")
+
+
+def test_lines_that_both_have_added_at_one_place_all_stay() -> None:
+    merged = merge_into_yours("adapters/mappers.py", "a\nz\n", "a\nmine\nshared\nz\n", "a\nshared\ntheirs\nz\n")
+
+    assert merged == Merged("a\nmine\nshared\ntheirs\nz\n")
+
+
+def test_in_what_is_yours_a_line_that_both_have_changed_stays_yours_and_the_rest_is_taken() -> None:
+    base = "one\n2\n3\n4\n5\n6\nseven\n"
+    mine, now = base.replace("one", "mine"), base.replace("one", "theirs").replace("seven", "new")
+
+    merged = merge_into_yours("docs/mapping.md", base, mine, now)
+
+    assert merged == Merged(base.replace("one", "mine").replace("seven", "new"), conflicts=1)
+
+
+def test_in_what_is_shared_a_line_that_both_have_changed_is_a_conflict() -> None:
+    merged = merge("one\n", "mine\n", "theirs\n", "v1.3")
+
+    assert merged.text.splitlines() == [
+        "<<<<<<< yours",
+        "mine",
+        "||||||| Groundwork before",
+        "one",
+        "=======",
+        "theirs",
+        ">>>>>>> v1.3",
+    ]
+    assert merged.conflicts == 1
+
+
+def test_what_is_no_text_is_never_mixed() -> None:
+    assert merge_into_yours("logo.png", "a\0", "b\0", "c\0") == Merged("b\0", conflicts=1)

@@ -1,0 +1,154 @@
+"""A fork takes what is new in Groundwork by one command, and nothing of its own is lost."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scaffold import writing
+from scaffold.changes import git
+from scaffold.rehearsal import commit, run
+from scaffold.renewal import planned
+from scaffold.snapshot import LISTS, Fork, as_in, snapshot
+from scaffold.source import Note, without_note
+from tests.scaffold.updating import ERRORS, GONE, NEW, TYPES, append, changed, edit, noted, update
+
+
+def killed(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def killed_before_the_files(tree: Path, *arguments: str, fed: str | None = None) -> str:
+    if "checkout-index" in arguments:
+        killed()
+    return git(tree, *arguments, fed=fed)
+
+
+@pytest.mark.parametrize("kind", ["begun", "without_sample"])
+def test_a_fork_that_was_not_edited_is_what_an_update_takes_it_for(kind: str, request: pytest.FixtureRequest) -> None:
+    tree: Path = request.getfixturevalue(kind)
+    ours, base = snapshot(tree, "HEAD"), snapshot(tree, noted(tree)["commit"])
+    ours.write("pyproject.toml", without_note(ours.read("pyproject.toml")))
+
+    taken = as_in(Fork.of(ours, base, base.read(LISTS)), base, base.read(LISTS))
+
+    differing = {name for name in {*ours.names(), *taken.names()} if ours.texts.get(name) != taken.texts.get(name)}
+    assert differing == {"LICENSE", "README.md", "constraints.txt"}
+
+
+def test_what_is_groundworks_is_renewed_and_what_is_yours_is_not_looked_at(fork: Path, newer: Path) -> None:
+    append(fork, "README.md", "Mine.\n")
+    edit(fork, "pyproject.toml", '"tenacity', '"httpx~=1.0",\n    "tenacity')
+    (fork / "domain" / "patient.py").write_text('"""Patients."""\n')
+    commit(fork, "a patient")
+
+    update(fork, newer)
+
+    assert changed(fork) == {
+        ERRORS: "M ",
+        TYPES: "M ",
+        NEW: "A ",
+        GONE: "D ",
+        "Makefile": "M ",
+        "domain/user.py": "M ",
+        "pyproject.toml": "M ",
+    }
+    project = (fork / "pyproject.toml").read_text()
+    assert re.findall(r'^version = .*|.*"alembic~.*|.*"httpx~.*', project, re.MULTILINE) == [
+        f'version = "{re.findall(r"version = .(.*).$", git(fork, "show", "HEAD:pyproject.toml"), re.MULTILINE)[0]}"',
+        '    "alembic~=1.21",',
+        '    "httpx~=1.0",',
+    ]
+    assert noted(fork) == {"source": str(newer), "commit": git(newer, "rev-parse", "HEAD").strip()}
+
+
+def test_what_left_the_fork_does_not_come_back(without_sample: Path, newer: Path, tmp_path: Path) -> None:
+    fork = Path(shutil.copytree(without_sample, tmp_path / "ward"))
+
+    update(fork, newer)
+
+    assert set(changed(fork)) == {ERRORS, TYPES, NEW, GONE, "Makefile", "pyproject.toml"}
+    makefile = (fork / "Makefile").read_text()
+    assert re.findall(r"^(?:new|newest|bench|drop-sample):", makefile, re.MULTILINE) == ["new:"]
+    assert re.findall(r"\b(?:bench|mutants|drop-sample)\b", makefile) == []
+
+
+def test_a_place_that_both_have_changed_is_a_conflict_as_git_has_them_and_the_only_one(
+    fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    append(fork, ERRORS, "\n\nMINE = 2\n")
+    append(fork, TYPES, "\n\nMINE = 2\n")
+    commit(fork, "edit seedwork")
+
+    with pytest.raises(SystemExit) as exit:
+        update(fork, newer)
+
+    assert exit.value.code == 1
+    said, wrong = capfd.readouterr()
+    assert wrong == ""
+    assert f"2 to merge by hand, as after git merge: {TYPES} {ERRORS}" in said
+    assert {name for name, letters in changed(fork).items() if letters == "UU"} == {ERRORS, TYPES}
+    assert re.findall(r"^(?:<{7}|\|{7}|={7}|>{7}|MINE|NEW).*", (fork / ERRORS).read_text(), re.MULTILINE) == [
+        "<<<<<<< yours",
+        "MINE = 2",
+        "||||||| Groundwork before",
+        "=======",
+        "NEW = 1",
+        f">>>>>>> {git(newer, 'rev-parse', 'HEAD')[:7]}",
+    ]
+    assert noted(fork)["commit"] == git(newer, "rev-parse", "HEAD").strip()
+
+
+def test_in_a_file_of_yours_your_lines_stay_and_the_others_are_named(
+    fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    edit(fork, "pyproject.toml", '"alembic~=1.20"', '"alembic==1.20.0"')
+    (fork / "domain" / "user.py").unlink()
+    commit(fork, "pin alembic")
+
+    update(fork, newer)
+
+    said = capfd.readouterr().out
+    assert "    yours  pyproject.toml: 1 place that both have changed\n" in said
+    assert "    yours  domain/user.py: you removed it\n" in said
+    assert re.search(r"git diff [0-9a-f]+ [0-9a-f]+ -- domain/user\.py pyproject\.toml\n", said)
+    assert '"alembic==1.20.0"' in (fork / "pyproject.toml").read_text()
+    assert "domain/user.py" not in changed(fork)
+
+
+def test_a_dry_run_shows_all_of_it_and_writes_nothing(
+    fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    before = (git(fork, "rev-parse", "HEAD"), noted(fork))
+
+    update(fork, newer, "--dry-run")
+
+    said = capfd.readouterr().out
+    assert re.search(
+        r"^From [0-9a-f]{7} to [0-9a-f]{7}: 1 change\n  [0-9a-f]{7} change a file of each kind$", said, re.MULTILINE
+    )
+    assert f"  replace  {ERRORS}\n" in said
+    assert f"   create  {NEW}\n" in said
+    assert said.endswith("This was a dry run: nothing is written.\n")
+    assert (git(fork, "rev-parse", "HEAD"), noted(fork)) == before
+    assert changed(fork) == {}
+
+
+@pytest.mark.parametrize(
+    ("function", "instead"), [("git", killed_before_the_files), ("remove_empty_folders", killed)], ids=["early", "late"]
+)
+def test_an_update_that_is_killed_is_undone_by_the_same_command(
+    fork: Path, newer: Path, function: str, instead: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    update(fork, newer, "--dry-run")  # fetches
+    ours, theirs = (snapshot(fork, name) for name in ("HEAD", "refs/groundwork/heads/main"))
+    steps = planned(ours, snapshot(fork, "HEAD~1"), theirs, Note(str(newer), "abc"), "new")
+    monkeypatch.setattr(writing, function, instead)
+    with pytest.raises(KeyboardInterrupt):
+        writing.write(fork, steps, ours, theirs)
+    assert NEW in changed(fork)
+
+    run(fork, *writing.UNDO.split())
+
+    assert changed(fork) == {}

@@ -1,0 +1,91 @@
+"""What an update refuses, before it writes anything."""
+
+from pathlib import Path
+
+import pytest
+
+from adapters.seedwork.settings import PROJECT
+from scaffold.changes import Refused, git
+from scaffold.rehearsal import commit, run
+from scaffold.update import main
+from tests.scaffold.updating import NEW, append, changed, revision, update
+
+
+@pytest.mark.parametrize("file", ["README.md", "mine.txt"])
+def test_a_tree_with_changes_is_refused(fork: Path, newer: Path, file: str) -> None:
+    (fork / file).write_text("mine\n")
+
+    with pytest.raises(Refused, match=rf"^Not committed.*: {file}\. Write: git stash, or commit$"):
+        update(fork, newer)
+
+    assert set(changed(fork)) == {file}
+
+
+def test_a_source_that_is_not_there_is_refused_without_its_secret(fork: Path, tmp_path: Path) -> None:
+    with pytest.raises(Refused, match=r"nowhere can't be read: .*\. Is the network there\?.*make update source=URL"):
+        main(fork, ["--source", str(tmp_path / "nowhere")])
+    with pytest.raises(Refused) as refused:
+        main(fork, ["--source", "https://ann:secret@localhost:1/groundwork"])
+
+    assert "https://localhost:1/groundwork can't be read" in str(refused.value)
+    assert "secret" not in str(refused.value)
+    assert changed(fork) == {}
+
+
+def test_a_source_that_is_not_groundwork_is_refused(fork: Path, begun: Path) -> None:
+    with pytest.raises(Refused, match="is not Groundwork: its project has another name"):
+        update(fork, begun)
+
+
+def test_groundwork_itself_is_refused() -> None:
+    with pytest.raises(Refused, match="This is Groundwork itself"):
+        main(PROJECT, [])
+
+
+@pytest.mark.rehearsal
+def test_a_file_that_git_ignores_is_not_overwritten(fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    append(fork, ".gitignore", "clock.py\n")
+    commit(fork, "ignore it")
+    (fork / NEW).write_text("mine\n")
+
+    with pytest.raises(SystemExit):
+        update(fork, newer)
+
+    assert f"{NEW} would be overwritten, and git does not have it" in capfd.readouterr().err
+    assert (fork / NEW).read_text() == "mine\n"
+    assert changed(fork) == {}
+
+
+@pytest.mark.rehearsal
+def test_a_word_that_stands_for_no_commit_is_refused_with_those_that_do(fork: Path, newer: Path) -> None:
+    git(newer, "tag", "v1.3.0")
+
+    with pytest.raises(Refused, match=r"has no v7\. It has: v1\.3\.0, main"):
+        update(fork, newer, "--to", "v7")
+
+
+@pytest.mark.rehearsal
+def test_a_commit_that_the_source_does_not_have_is_refused(fork: Path, newer: Path) -> None:
+    with pytest.raises(Refused, match=f"has no commit {'0' * 40}. Write: make update from="):
+        update(fork, newer, "--from", "0" * 40)
+
+
+@pytest.mark.rehearsal
+def test_a_commit_from_before_there_were_updates_is_refused(fork: Path, newer: Path) -> None:
+    run(newer, "git", "rm", "--quiet", "scaffold/renew.py")
+    commit(newer, "as it was")
+
+    with pytest.raises(Refused, match="is older than this command. Write: make update to=HEAD"):
+        update(fork, newer)
+
+
+@pytest.mark.rehearsal
+def test_two_heads_are_to_be_merged_first(fork: Path, groundwork: Path) -> None:
+    revision(fork, "111111111111", '"4e3b533329b4"', "invoices")
+    revision(fork, "222222222222", '"4e3b533329b4"', "letters")
+    revision(groundwork, "aaaaaaaaaaaa", '"4e3b533329b4"', "parcels")
+
+    with pytest.raises(SystemExit):
+        update(fork, groundwork)
+
+    assert changed(fork) == {}

@@ -1,0 +1,176 @@
+"""The rarer ways of an update: which commit it takes, from where, and what else becomes of files and revisions."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from scaffold import writing
+from scaffold.changes import Refused, git
+from scaffold.rehearsal import commit, run
+from scaffold.update import main
+from tests.scaffold.updating import ERRORS, GONE, NEW, TYPES, append, changed, edit, noted, revision, update
+
+pytestmark = pytest.mark.rehearsal
+
+
+def test_a_second_update_has_nothing_to_do(fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    update(fork, newer)
+    commit(fork, "update")
+    capfd.readouterr()
+
+    main(fork, [])
+
+    assert capfd.readouterr().out.startswith("Nothing to do: this fork stands on ")
+    assert changed(fork) == {}
+
+
+def test_an_edit_of_yours_in_seedwork_is_merged(fork: Path, newer: Path) -> None:
+    edit(fork, ERRORS, '"""', '"""Mine. ')
+    commit(fork, "edit seedwork")
+
+    update(fork, newer)
+
+    text = (fork / ERRORS).read_text()
+    assert text.startswith('"""Mine. ')
+    assert text.endswith("NEW = 1\n")
+
+
+def test_a_file_that_moved_takes_your_edit_along(fork: Path, groundwork: Path) -> None:
+    edit(fork, ERRORS, '"""', '"""Mine. ')
+    commit(fork, "edit seedwork")
+    run(groundwork, "git", "mv", ERRORS, "domain/seedwork/refusals.py")
+    commit(groundwork, "move it")
+
+    update(fork, groundwork)
+
+    assert (fork / "domain" / "seedwork" / "refusals.py").read_text().startswith('"""Mine. ')
+    assert not (fork / ERRORS).exists()
+
+
+def test_it_says_what_a_fork_has_to_do(fork: Path, groundwork: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    changelog = groundwork / "CHANGELOG.md"
+    head, line, rest = changelog.read_text().partition("\n## ")
+    changelog.write_text(f"{head}\n## [9.9.9] - 2030-01-01\n\n### In your fork\n\n- Write a line.\n{line}{rest}")
+    commit(groundwork, "note it")
+
+    update(fork, groundwork, "--dry-run")
+
+    assert "\nIn your fork:\n  [9.9.9] - 2030-01-01\n  - Write a line.\n\n" in capfd.readouterr().out
+
+
+def test_one_command_undoes_it(fork: Path, newer: Path) -> None:
+    append(fork, ERRORS, "\n\nMINE = 2\n")
+    commit(fork, "edit seedwork")
+    with pytest.raises(SystemExit):
+        update(fork, newer)
+
+    run(fork, *writing.UNDO.split())
+
+    assert changed(fork) == {}
+
+
+def test_the_new_groundworks_own_code_does_it(fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    edit(newer, "scaffold/renew.py", '"""Run it."""', '"""Run it."""\n    print("The new code.")')
+    commit(newer, "say so")
+
+    update(fork, newer, "--dry-run")
+
+    assert capfd.readouterr().out.startswith("The new code.\n")
+
+
+def test_without_a_word_the_newest_release_is_taken(fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    for tag in ("v1.9.0", "v1.10.0", "nightly"):
+        git(newer, "tag", tag)
+    append(newer, ERRORS, "\n\nUNRELEASED = 1\n")
+    commit(newer, "go on")
+
+    update(fork, newer)
+
+    assert " to v1.10.0 (" in capfd.readouterr().out
+    assert "UNRELEASED" not in (fork / ERRORS).read_text()
+    commit(fork, "update")
+    for word in ("HEAD", "main", git(newer, "rev-parse", "HEAD")[:8]):
+        update(fork, newer, "--to", word)
+        assert "UNRELEASED" in (fork / ERRORS).read_text()
+        run(fork, *writing.UNDO.split())
+
+
+def test_a_release_may_be_named_in_short(fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    git(newer, "tag", "v1.3.1", "HEAD~1")
+    git(newer, "tag", "v1.3.2")
+
+    update(fork, newer, "--to", "1.3", "--dry-run")
+
+    assert " to v1.3.2 (" in capfd.readouterr().out
+
+
+def test_a_fork_after_the_newest_release_is_not_taken_back(
+    fork: Path, groundwork: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    git(groundwork, "tag", "v0.0.1", "HEAD~3")
+
+    update(fork, groundwork)
+
+    assert "stands on a commit after the newest release, v0.0.1" in capfd.readouterr().out
+    assert changed(fork) == {}
+
+
+def test_a_fork_without_the_history_is_updated_too(fork: Path, newer: Path) -> None:
+    shutil.rmtree(fork / ".git")
+    for name in git(newer, "ls-tree", "-r", "--name-only", "HEAD~1").splitlines():
+        (fork / name).parent.mkdir(parents=True, exist_ok=True)
+        (fork / name).write_text(git(newer, "show", f"HEAD~1:{name}"))
+    run(fork, "git", "init", "--quiet")
+    commit(fork, "from a template")
+    run(fork, "chmod", "+x", ".ci/run")
+    run(fork, "git", "commit", "--all", "--amend", "--no-edit", "--quiet")
+    run(fork, "python", "-m", "scaffold", "fork", "clinic")
+    commit(fork, "fork clinic")
+
+    update(fork, newer)
+
+    assert "NEW = 1" in (fork / ERRORS).read_text()
+    assert set(changed(fork)) == {ERRORS, TYPES, NEW, GONE, "Makefile", "domain/user.py", "pyproject.toml"}
+
+
+def test_a_fork_that_notes_nothing_is_shown_the_nearest_commit_and_updated_from_it(fork: Path, newer: Path) -> None:
+    begun = noted(fork)["commit"]
+    text = (fork / "pyproject.toml").read_text()
+    (fork / "pyproject.toml").write_text(text.partition("\n# The commit of Groundwork")[0] + "\n")
+    commit(fork, "note nothing")
+
+    with pytest.raises(Refused, match="does not note where Groundwork is. Write: make update source=URL"):
+        main(fork, [])
+    with pytest.raises(Refused, match=f"does not note on which commit.*Write: make update from={begun[:12]}"):
+        update(fork, newer)
+    update(fork, newer, "--from", begun[:12])
+
+    assert noted(fork)["commit"] == git(newer, "rev-parse", "HEAD").strip()
+
+
+def test_a_checkout_of_groundwork_updates_a_fork_that_has_no_such_command(fork: Path, newer: Path) -> None:
+    main(newer, ["--in", str(fork), "--source", str(newer)])
+
+    assert "NEW = 1" in (fork / ERRORS).read_text()
+
+
+def test_new_revisions_of_groundwork_come_behind_yours(
+    without_sample: Path, groundwork: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fork = Path(shutil.copytree(without_sample, tmp_path / "ward"))
+    mine = revision(fork, "111111111111", "None", "invoices")
+    first = revision(groundwork, "aaaaaaaaaaaa", '"4e3b533329b4"', "parcels")
+    second = revision(groundwork, "bbbbbbbbbbbb", '"aaaaaaaaaaaa"', "letters")
+
+    update(fork, groundwork)
+
+    versions = mine.parent
+    assert 'down_revision: str | None = "111111111111"' in (versions / first.name).read_text()
+    assert (versions / second.name).read_text() == second.read_text()
+    assert f"create  migrations/versions/{first.name}: behind 111111111111\n" in capfd.readouterr().out
+    assert "down_revision: str | None = None" in mine.read_text()
+    commit(fork, "update")
+    revision(groundwork, "cccccccccccc", '"bbbbbbbbbbbb"', "stamps")
+    update(fork, groundwork)
+    assert set(changed(fork)) == {"migrations/versions/20300101_0000_cccccccccccc_create_stamps.py", "pyproject.toml"}
