@@ -1,0 +1,14 @@
+"""What ``make doctor`` looks at. Each check imports what it needs itself, so that it works where others can't."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Literal
+
+Level = Literal["ok", "note", "mend"]
+"""``mend`` fails the command; a ``note`` is only to be known."""
+Said = tuple[Level, str, str]
+"""How it is; in which words; and the command that mends it, or, from ``In`` on, what to write in which file."""
+INSTALL = "touch pyproject.toml && make setup"
+"""Installs again: make itself sees only that a file is newer."""
+Check = Callable[[Path], Iterator[Said]]
+"""Looks at one thing in a fork's folder."""

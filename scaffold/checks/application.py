@@ -1,0 +1,74 @@
+"""Whether the settings, the database and the registrations are as the code needs them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from scaffold.checks import Said
+
+COMPARE = "diff .env .env.example"
+
+
+def settings(tree: Path) -> Iterator[Said]:
+    """Read the settings."""
+    from pydantic import ValidationError
+
+    from adapters.seedwork.settings import explain
+    from adapters.settings import Settings
+
+    dotenv = tree / ".env"
+    written = re.findall(r"^\s*(?:export\s+)?(\w+)\s*=", dotenv.read_text(), re.MULTILINE) if dotenv.exists() else []
+    known = {name.upper() for name in Settings.model_fields}
+    for name in (name.upper() for name in written):
+        if name not in known and name.startswith(("DATABASE_", "MIGRATION_")):
+            yield "mend", f".env has {name}, and no setting has that name", COMPARE
+    try:
+        url = Settings().url
+    except ValidationError as error:
+        yield "mend", explain(error), COMPARE
+    else:
+        yield "ok", f"the database is {url.render_as_string(hide_password=True)}", ""
+
+
+def database(_tree: Path) -> Iterator[Said]:
+    """Look where the schema of the database stands."""
+    from pydantic import ValidationError
+
+    from adapters.seedwork.sqlalchemy.schema import schema_status
+    from adapters.settings import Settings
+    from service_layer.seedwork.errors import TransactionError
+
+    try:
+        given = Settings()
+        file = Path(given.url.database or "")
+        if given.url.get_backend_name() == "sqlite" and not file.exists():  # to connect would make it
+            yield "mend", f"{file.name} is not there yet", "alembic upgrade head"
+            return
+        status = schema_status(given)
+    except ValidationError:
+        yield "note", "it is unknown until the settings are mended", ""
+        return
+    except TransactionError as error:
+        yield "mend", str(error).rstrip("."), COMPARE
+        return
+    at, head = " and ".join(status.current) or "no revision", " and ".join(status.head)
+    if len(status.head) > 1:
+        yield "mend", f"the revisions have {len(status.head)} heads: {head}", "alembic merge heads"
+    if not status.is_known:
+        yield "mend", f"it is at {at}, which this code does not know: a newer release has migrated it", "git pull"
+    elif status.pending:
+        yield "mend", f"it is at {at}, and the code needs {head}", "alembic upgrade head"
+    else:
+        yield "ok", f"it is at {at}, as the code needs it", ""
+
+
+def registration(_tree: Path) -> Iterator[Said]:
+    """Look for lines that are missing where an aggregate is registered."""
+    from tests.seedwork.registration import missing_registrations
+
+    missing = missing_registrations()
+    for sentence in missing:
+        said, _, line = sentence.partition(". In ")
+        yield "mend", said, f"In {line}"
+    if not missing:
+        yield "ok", "all that is yours is registered", ""

@@ -1,0 +1,84 @@
+"""Whether Python and the packages are those that the project needs."""
+
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from scaffold.checks import INSTALL, Said
+
+SHOWN = 3
+"""How many packages are named."""
+_REQUIREMENT = re.compile(r"([\w.-]+)(?:\[([\w, -]*)\])?[^;]*(?:;(.*))?")
+
+
+def python(tree: Path) -> Iterator[Said]:
+    """Compare Python with what the project needs."""
+    needed = _project(tree)["requires-python"]
+    lowest = tuple(map(int, re.findall(r"\d+", needed)[:2]))
+    said = f"{'.'.join(map(str, sys.version_info[:3]))}, and {needed} is needed"
+    if sys.version_info[:2] >= lowest:
+        yield "ok", said, ""
+    else:
+        yield "mend", said, f"rm -r .venv && make setup PYTHON=python{'.'.join(map(str, lowest))}"
+
+
+def packages(tree: Path) -> Iterator[Said]:
+    """Compare what is installed with what is required and pinned."""
+    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", (tree / "constraints.txt").read_text(), re.MULTILINE))
+    there = {name: _installed(name) for name in pinned}
+    project = _project(tree)
+    lines = [*project["dependencies"], *_extra(project, "dev")]
+    missing = sorted(name for name in {project["name"], *_required(project, lines)} if _installed(name) is None)
+    differing = [name for name, pin in pinned.items() if there[name] not in {None, pin}]
+    if missing:
+        yield "mend", f"not installed: {_some(missing)}", INSTALL
+    if differing:
+        yield "mend", _some([f"{name} is {there[name]}, {pinned[name]} is pinned" for name in differing]), INSTALL
+    if not missing and not differing:
+        yield "ok", f"{len([*filter(None, there.values())])} are installed, as constraints.txt pins them", ""
+
+
+def _project(tree: Path) -> dict[str, Any]:  # Any: as it is written
+    read: dict[str, Any] = tomllib.loads((tree / "pyproject.toml").read_text())["project"]
+    return read
+
+
+def _extra(project: dict[str, Any], name: str) -> list[str]:
+    lines: list[str] = project.get("optional-dependencies", {}).get(name, [])
+    return lines
+
+
+def _required(project: dict[str, Any], lines: list[str]) -> Iterator[str]:
+    """Yield the names of what is required here, with what the project's own extras require."""
+    for line in lines:
+        if found := _REQUIREMENT.match(line):
+            name, extras, marker = found.groups()
+            if name == project["name"]:
+                for extra in re.findall(r"[\w-]+", extras or ""):
+                    yield from _required(project, _extra(project, extra))
+            elif marker is None or _holds(marker):
+                yield name
+
+
+def _holds(marker: str) -> bool:
+    try:
+        from packaging.markers import Marker
+    except ModuleNotFoundError:  # it is missing itself, and others that are will be named
+        return False
+    return Marker(marker.strip()).evaluate()
+
+
+def _installed(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _some(found: list[str]) -> str:
+    more = len(found) - SHOWN
+    return "; ".join(found[:SHOWN]) + (f"; and {more} more" if more > 0 else "")

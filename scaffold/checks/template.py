@@ -1,0 +1,108 @@
+"""Whether the files that every fork shares are Groundwork's, and the newest."""
+
+from collections.abc import Iterator
+from difflib import SequenceMatcher
+from functools import cache
+from pathlib import Path
+
+from scaffold.changes import Refused, files_of, git, project, tracked
+from scaffold.checks import Said
+from scaffold.snapshot import Fork, as_in, snapshot
+from scaffold.source import OURS, REFS, Note, commit_of, fetch, is_within, original_of, releases
+
+TIMEOUT_S = 5.0
+"""How long the network may take."""
+ITSELF = "this is Groundwork itself"
+
+
+def updates(tree: Path) -> Iterator[Said]:
+    """Look how far Groundwork is ahead, if it can be asked."""
+    note = _note(tree)
+    if note is None:
+        yield "ok", ITSELF, ""
+        return
+    if not note.source or not note.commit:
+        yield "mend", "it is not noted where this fork comes from", "make update source=URL from=COMMIT"
+        return
+    if refusal := _fetched(tree, note.source):
+        yield "note", f"it is unknown if there are any: {refusal}", ""
+        return
+    tags = [tag for _, tag in releases(tree)]
+    called = tags[0] if tags else "its head"
+    newest = commit_of(tree, tags[0] if tags else "HEAD") or ""
+    base = original_of(tree, note.commit)
+    if base is None:
+        yield "mend", f"{note.source} does not have commit {note.commit[:12]}", "make update"
+    elif is_within(tree, newest, base):
+        yield "ok", f"there is nothing newer than {base[:7]}", ""
+    else:
+        count = git(tree, "rev-list", "--count", "--no-merges", f"{base}..{newest}").strip()
+        changes = "1 change" if count == "1" else f"{count} changes"
+        yield "note", f"Groundwork is {changes} ahead, at {called}", "make update dry-run=1"
+
+
+def unfinished(tree: Path) -> Iterator[Said]:
+    """Look for conflicts of an update, or of any merge, that are still there."""
+    names = sorted({*filter(None, git(tree, "diff", "--name-only", "-z", "--diff-filter=U").split("\0"))})
+    for name in names:
+        yield "mend", f"{name} is not merged yet: edit it", f"git add {name}"
+    if not names:
+        yield "ok", "there are none", ""
+
+
+def edits(tree: Path) -> Iterator[Said]:
+    """Compare the shared files with those of the commit that the fork stands on."""
+    note = _note(tree)
+    if note is None:
+        yield "ok", ITSELF, ""
+        return
+    commit = original_of(tree, note.commit) or note.commit
+    try:
+        base = snapshot(tree, commit)
+    except Refused:
+        cure = f"git fetch {note.source} '+refs/heads/*:{REFS}/heads/*'"
+        yield "note", f"edits can't be seen: this clone has no commit {note.commit[:12]}", cure
+        return
+    lists = (tree / "scaffold" / "files.toml").read_text()
+    mine = snapshot(tree, "HEAD")
+    theirs = as_in(Fork.of(mine, base, lists), base, lists)
+    are_edited = False
+    new = git(tree, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
+    for name in sorted({*files_of("shared", [*theirs.names(), *tracked(tree), *new])}):
+        text = (tree / name).read_text(errors="surrogateescape") if (tree / name).exists() else None
+        if text != theirs.texts.get(name):
+            are_edited = True
+            yield _edit(name, theirs.texts.get(name), text, f"git restore --source={commit[:12]} -- {name}")
+    if not are_edited:
+        yield "ok", "its files are as Groundwork has them", ""
+
+
+def _edit(name: str, before: str | None, now: str | None, restore: str) -> Said:
+    if before is None:
+        return "mend", f"{name} is not Groundwork's: move it to a folder that is yours", f"git mv {name} ..."
+    if now is None:
+        return "mend", f"{name} is gone", restore
+    added, removed = _difference(before, now)
+    return "mend", f"{name} is edited, +{added} -{removed}", restore
+
+
+def _difference(before: str, now: str) -> tuple[int, int]:
+    codes = SequenceMatcher(None, before.splitlines(), now.splitlines(), autojunk=False).get_opcodes()
+    changes = [(j2 - j1, i2 - i1) for tag, i1, i2, j1, j2 in codes if tag != "equal"]
+    return sum(added for added, _ in changes), sum(removed for _, removed in changes)
+
+
+def _note(tree: Path) -> Note | None:
+    """Return what the fork notes; None in Groundwork itself."""
+    note = Note.of((tree / "pyproject.toml").read_text())
+    return None if project(tree)["name"] == OURS and not note.commit else note
+
+
+@cache
+def _fetched(tree: Path, source: str) -> str:
+    """Fetch Groundwork once; return why that can't be."""
+    try:
+        fetch(tree, source, TIMEOUT_S)
+    except Refused as refusal:
+        return str(refusal).partition(". ")[0].rstrip(".")
+    return ""

@@ -1,0 +1,70 @@
+"""``make doctor``: says what is not as it should be in this fork, one line each, with the command that mends it."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from scaffold.checks import INSTALL, Check, Level
+from scaffold.checks.application import database, registration, settings
+from scaffold.checks.environment import packages, python
+from scaffold.checks.template import edits, unfinished, updates
+
+CHECKS: dict[str, Check] = {
+    "Python": python,
+    "packages": packages,
+    "settings": settings,
+    "database": database,
+    "registration": registration,
+    "updates": updates,
+    "conflicts": unfinished,
+    "seedwork": edits,
+}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check has found."""
+
+    level: Level
+    subject: str
+    said: str
+    command: str
+
+
+def main(tree: Path, arguments: list[str]) -> None:
+    """Look at everything, and print it. The exit code is 1 if something has to be mended."""
+    parser = argparse.ArgumentParser(prog="python -m scaffold doctor", allow_abbrev=False)
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line, for programs")
+    as_json = parser.parse_args(arguments).json
+    to_mend = 0
+    for subject, check in CHECKS.items():
+        for finding in _findings(subject, check, tree):
+            to_mend += finding.level == "mend"
+            print(json.dumps(asdict(finding)) if as_json else _line(finding), flush=True)
+    if to_mend:
+        sys.exit(1)
+
+
+def _findings(subject: str, check: Check, tree: Path) -> Iterator[Finding]:
+    try:
+        for level, said, command in check(tree):
+            yield Finding(level, subject, said, command)
+    except Exception as error:  # whatever is broken in the fork, the other checks go on
+        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        yield Finding("mend", subject, f"it can't be looked at: {words.rstrip('.')}", _cure(error, tree))
+
+
+def _cure(error: Exception, tree: Path) -> str:
+    if not isinstance(error, ModuleNotFoundError):
+        return "make test"
+    is_ours = error.name is not None and (tree / error.name.partition(".")[0]).is_dir()
+    return "git status" if is_ours else INSTALL
+
+
+def _line(finding: Finding) -> str:
+    is_command = finding.command and not finding.command.startswith("In ")
+    advice = f"Run: {finding.command}" if is_command else finding.command
+    return f"{finding.level:<4}  {finding.subject:<12}  {'. '.join(filter(None, (finding.said, advice)))}"

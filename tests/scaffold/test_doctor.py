@@ -1,0 +1,221 @@
+"""What is not as it should be in a fork is said in one line each, with the command that mends it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from adapters.seedwork.settings import PROJECT
+from scaffold.changes import git
+from scaffold.doctor import CHECKS
+from scaffold.rehearsal import commit
+
+TYPES = "adapters/seedwork/types.py"
+REQUIRED = """"nowhere",
+    "elsewhere; python_version < '3'",
+    "tenacity"""
+
+
+def doctor(tree: Path, *arguments: str, **environment: str) -> tuple[int, list[dict[str, str]]]:
+    """Run the command in a tree; return its exit code, and what it found."""
+    unset = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "MIGRATION_"))}
+    command = [sys.executable, "-m", "scaffold", "doctor", "--json", *arguments]
+    done = subprocess.run(
+        command, cwd=tree, env=unset | environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.stderr == ""
+    return done.returncode, [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def on(subject: str, found: list[dict[str, str]]) -> list[tuple[str, str, str]]:
+    """What was found on one subject: how it is, in which words, and the command."""
+    return [(one["level"], one["said"], one["command"]) for one in found if one["subject"] == subject]
+
+
+def edit(file: Path, old: str, new: str) -> None:
+    """Replace what stands in a file."""
+    text = file.read_text()
+    assert old in text, (file, old)
+    file.write_text(text.replace(old, new))
+
+
+@pytest.fixture
+def healthy(fork: Path) -> Path:
+    """A fork whose database is migrated, and whose name the environment knows."""
+    edit(fork / "pyproject.toml", "clinic", "groundwork")
+    subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=fork, check=True, capture_output=True)
+    commit(fork, "set up")
+    return fork
+
+
+def test_where_all_is_as_it_should_be_it_says_so(healthy: Path) -> None:
+    code, found = doctor(healthy)
+
+    assert [(one["subject"], one["level"], one["command"]) for one in found] == [
+        (subject, "ok", "") for subject in CHECKS
+    ]
+    assert code == 0
+
+
+@pytest.mark.rehearsal
+def test_for_people_it_is_one_line_each(healthy: Path) -> None:
+    with (healthy / TYPES).open("a") as module:
+        module.write("# mine\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "scaffold", "doctor"], cwd=healthy, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    lines = done.stdout.splitlines()
+    assert len(lines) == 8
+    assert lines[4] == "ok    registration  all that is yours is registered"
+    assert lines[7].startswith(f"mend  seedwork      {TYPES} is edited, +1 -0. Run: git restore --source=")
+
+
+def test_what_is_edited_gone_or_added_in_seedwork_is_named_with_the_command_that_mends_it(healthy: Path) -> None:
+    with (healthy / TYPES).open("a") as module:
+        module.write("# mine\n")
+    (healthy / "tests" / "seedwork" / "watch.py").unlink()
+    (healthy / "domain" / "seedwork" / "mine.py").write_text('"""Mine."""\n')
+    (healthy / "scaffold" / "aggregates.toml").write_text("")
+
+    code, found = doctor(healthy)
+
+    said = on("seedwork", found)
+    assert [(level, words) for level, words, _ in said] == [
+        ("mend", f"{TYPES} is edited, +1 -0"),
+        ("mend", "domain/seedwork/mine.py is not Groundwork's: move it to a folder that is yours"),
+        ("mend", "tests/seedwork/watch.py is gone"),
+    ]
+    assert code == 1
+    for _, _, command in (said[0], said[2]):
+        subprocess.run(command, shell=True, cwd=healthy, check=True)
+    assert git(healthy, "status", "--porcelain") == "?? domain/seedwork/mine.py\n?? scaffold/aggregates.toml\n"
+
+
+def test_a_line_of_registration_that_is_missing_is_named(healthy: Path) -> None:
+    edit(healthy / "service_layer" / "unit_of_work.py", "    users: UserRepository\n", "    size: int\n")
+
+    code, found = doctor(healthy)
+
+    assert on("registration", found) == [
+        ("mend", "UnitOfWork has no UserRepository", "In service_layer/unit_of_work.py write: users: UserRepository")
+    ]
+    assert code == 1
+
+
+@pytest.mark.rehearsal
+def test_a_mapping_that_is_broken_is_said_and_the_other_checks_go_on(healthy: Path) -> None:
+    edit(healthy / "adapters" / "users.py", "from adapters.seedwork.types import", "from adapters.nowhere import")
+
+    code, found = doctor(healthy)
+
+    [(level, said, command)] = on("registration", found)
+    assert (level, command) == ("mend", "git status")
+    assert said == "it can't be looked at: ModuleNotFoundError: No module named 'adapters.nowhere'"
+    assert [one["level"] for one in found if one["subject"] in {"settings", "database", "seedwork"}] == ["ok"] * 3
+    assert code == 1
+
+
+@pytest.mark.rehearsal
+def test_a_package_that_is_missing_or_another_is_named(healthy: Path) -> None:
+    (healthy / "constraints.txt").write_text("alembic==1.0\n")
+    edit(healthy / "pyproject.toml", '"tenacity', REQUIRED)
+
+    code, found = doctor(healthy)
+
+    packages = on("packages", found)
+    assert packages[0] == ("mend", "not installed: nowhere", "touch pyproject.toml && make setup")
+    assert packages[1][1].startswith("alembic is 1.")
+    assert packages[1][1].endswith(", 1.0 is pinned")
+    assert code == 1
+
+
+@pytest.mark.rehearsal
+def test_an_older_python_is_named(healthy: Path) -> None:
+    edit(healthy / "pyproject.toml", 'requires-python = ">=3.11"', 'requires-python = ">=3.99"')
+
+    [(level, said, command)] = on("Python", doctor(healthy)[1])
+
+    assert level == "mend"
+    assert said.endswith("and >=3.99 is needed")
+    assert command == "rm -r .venv && make setup PYTHON=python3.99"
+
+
+@pytest.mark.parametrize(
+    ("url", "subject", "said", "command"),
+    [
+        ("sqlite:///new.db", "database", "new.db is not there yet", "alembic upgrade head"),
+        (
+            "mysql://ann:secret@host/x",
+            "settings",
+            "DATABASE_URL: write it like sqlite:///app.db",
+            "diff .env .env.example",
+        ),
+        ("postgresql://ann:secret@localhost:1/x", "database", "", "diff .env .env.example"),
+    ],
+    ids=["not there", "not allowed", "not reachable"],
+)
+@pytest.mark.rehearsal
+def test_a_database_that_can_not_be_used_is_named_without_its_secret(
+    healthy: Path, url: str, subject: str, said: str, command: str
+) -> None:
+    code, found = doctor(healthy, DATABASE_URL=url)
+
+    [(level, words, advice)] = on(subject, found)
+    assert (level, advice, code) == ("mend", command, 1)
+    assert words.startswith(said)
+    assert "secret" not in str(found)
+    assert not (healthy / "new.db").exists()
+
+
+@pytest.mark.rehearsal
+def test_a_database_behind_the_code_is_named(healthy: Path) -> None:
+    subprocess.run([sys.executable, "-m", "alembic", "downgrade", "base"], cwd=healthy, check=True, capture_output=True)
+
+    assert on("database", doctor(healthy)[1]) == [
+        ("mend", "it is at no revision, and the code needs 4e3b533329b4", "alembic upgrade head")
+    ]
+
+
+@pytest.mark.rehearsal
+def test_a_setting_that_nothing_reads_is_named(healthy: Path) -> None:
+    (healthy / ".env").write_text("DATABASE_ULR=sqlite:///x.db\nOTHER=1\n")
+
+    assert on("settings", doctor(healthy)[1])[0] == (
+        "mend",
+        ".env has DATABASE_ULR, and no setting has that name",
+        "diff .env .env.example",
+    )
+
+
+@pytest.mark.rehearsal
+def test_how_far_groundwork_is_ahead_is_only_to_be_known(healthy: Path, begun: Path, tmp_path: Path) -> None:
+    source = tmp_path / "groundwork"
+    git(tmp_path, "clone", "--quiet", str(begun), str(source))
+    git(source, "checkout", "--quiet", "-B", "main", "HEAD~1")
+    (source / "NEW.md").write_text("New.\n")
+    commit(source, "go on")
+    edit(healthy / "pyproject.toml", f'source = "{PROJECT}"', f'source = "{source}"')
+
+    code, found = doctor(healthy)
+
+    assert on("updates", found) == [("note", "Groundwork is 1 change ahead, at its head", "make update dry-run=1")]
+    assert code == 0
+
+
+@pytest.mark.rehearsal
+def test_without_a_network_the_rest_is_looked_at(healthy: Path) -> None:
+    edit(healthy / "pyproject.toml", f'source = "{PROJECT}"', 'source = "https://localhost:1/groundwork"')
+
+    code, found = doctor(healthy)
+
+    [(level, said, _)] = on("updates", found)
+    assert level == "note"
+    assert said.startswith("it is unknown if there are any: https://localhost:1/groundwork can't be read")
+    assert on("seedwork", found) == [("ok", "its files are as Groundwork has them", "")]
+    assert code == 0
