@@ -1,12 +1,18 @@
 """What commands of every aggregate take, and how they hand it on."""
 
+import warnings
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 import typer
 
+from adapters.seedwork.cli.output import show
 from adapters.seedwork.cli.values import parse_id
+from domain.seedwork.repository import Page
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 Id = Annotated[UUID, typer.Argument(metavar="ID", parser=parse_id, help="Its id.", show_default=False)]
 ExpectedVersion = Annotated[
@@ -32,3 +38,19 @@ def given(unset: Sequence[str] | None = None, **values: object) -> dict[str, Any
         if name not in values or values[name] is not None:
             raise typer.BadParameter(f"{name} has no value to take away, or is given one", param_hint="--unset")
     return {name: value for name, value in values.items() if value is not None} | dict.fromkeys(names)
+
+
+def show_page(
+    context: typer.Context,
+    kind: "type[DataclassInstance]",
+    page: Page[Any],  # Any: of that kind
+    *,
+    limit: int,
+    as_json: bool,
+) -> None:
+    """Print a page, and for people the command that shows the next one. Deprecated: ``Commands.reading`` does it."""
+    advice = "add the command by reading() of adapters.seedwork.cli.commands.Commands"
+    warnings.warn(f"show_page goes with the next major release: {advice}", DeprecationWarning, stacklevel=2)
+    show(kind, page.items, as_json=as_json)
+    if page.next and not as_json:
+        typer.echo(f"More: {context.command_path} --limit {limit} --after {page.next}", err=True)
