@@ -3,7 +3,8 @@
 import time
 from abc import ABC, abstractmethod
 from asyncio import _get_running_loop, current_task  # asked first: current_task() raises where no loop runs
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from enum import Enum
 from threading import get_ident
 from typing import Self
@@ -37,6 +38,8 @@ class Block:
     """What went wrong first; from then on nothing but a rollback is possible."""
     readers: int = 0
     """How many ``reading()`` blocks have joined."""
+    calls: list[Callable[[], object]] = field(default_factory=list)
+    """What to call after the outermost commit."""
 
     @property
     def only_reads(self) -> bool:
@@ -47,6 +50,13 @@ class Block:
     def can_lose_changes(self) -> bool:
         """Whether changes would be lost if the block were left now; a committed inner one passes them on."""
         return self.state is State.OPEN or (self.state is State.COMMITTED and not self.outer)
+
+    def hand_over(self) -> None:
+        """Give what the block has done to the block around it, whose commit will save it."""
+        if self.outer:
+            self.outer.changed |= self.changed
+            self.outer.calls += self.calls
+        self.changed = False
 
     def check(self, action: str, *, failed: bool) -> None:
         """Check that work is possible. Raises: UnitOfWorkMisuse (it has ended), FailedTransaction unless ``failed``."""

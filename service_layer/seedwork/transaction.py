@@ -3,15 +3,19 @@
 Source: Unit of Work, in Fowler, Patterns of Enterprise Application Architecture (2002).
 """
 
+import logging
 import warnings
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from inspect import iscoroutinefunction
 from threading import Lock
 from types import TracebackType
 from typing import Self
 
 from service_layer.seedwork.block import Block, State, Steps, running_caller
 from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, UncommittedChanges, UnitOfWorkMisuse
+
+log = logging.getLogger(__name__)
 
 
 class Transaction(Steps):
@@ -96,9 +100,7 @@ class Transaction(Steps):
 
         Raises: FailedTransaction (a failure was swallowed before), and whatever the changes break.
         """
-        block = self.working_block("uow.commit()")
-        if block.only_reads:
-            raise UnitOfWorkMisuse("uow.commit() in a reading block. To write, open it by: with uow:")
+        block = self._writing_block("uow.commit()")
         self._flush()
         block.state = State.COMMITTING
         try:
@@ -107,15 +109,31 @@ class Transaction(Steps):
             block.fail(error, lost=True)  # nobody knows what it has saved, so the blocks around can't be saved either
             raise
         block.state = State.COMMITTED
-        if block.outer:
-            block.outer.changed |= block.changed
-        block.changed = False
+        block.hand_over()
 
     def rollback(self) -> None:
         """Undo the block's changes, and end its work."""
         block = self.working_block("uow.rollback()", failed=True)
         block.state = State.ROLLED_BACK
         self._undo(block)
+
+    def after_commit(self, call: Callable[[], object]) -> None:
+        """Call a function when the block is saved, for what may be lost: to clear a cache, to count in a metric.
+
+        It is called once the outermost block has been left, so that the transaction is over, its connection is free,
+        and ``with uow:`` in it opens a block of its own. Calls run in order; one that fails is logged, and nobody else
+        learns of it. A block that is rolled back drops its calls, and so does the end of the process: what must not be
+        lost is published as an event.
+
+        Raises: UnitOfWorkMisuse (no block is open, or it only reads; ``call`` is no plain function).
+        """
+        block = self._writing_block("uow.after_commit()")
+        if not callable(call) or iscoroutinefunction(call):
+            raise UnitOfWorkMisuse(
+                "uow.after_commit() takes a plain function without arguments, and calls it later. Write:"
+                " uow.after_commit(lambda: send(order_id))"
+            )
+        block.calls.append(call)
 
     def working_block(self, action: str, *, failed: bool = False) -> Block:
         """Return the innermost block if the caller may work in it.
@@ -132,6 +150,12 @@ class Transaction(Steps):
         if self._owner != running_caller():
             raise UnitOfWorkMisuse(f"{action} in a block that is open in another thread or task. Make a unit for each.")
         block.check(action, failed=failed)
+        return block
+
+    def _writing_block(self, action: str) -> Block:
+        block = self.working_block(action)
+        if block.only_reads:
+            raise UnitOfWorkMisuse(f"{action} in a reading block. To write, open it by: with uow:")
         return block
 
     def _enter(self, *, read_only: bool) -> Block:
@@ -164,7 +188,7 @@ class Transaction(Steps):
         try:
             try:
                 if error is block.failure is None and block.can_lose_changes:
-                    lost_changes = block.changed or self._is_dirty()
+                    lost_changes = block.changed or self._is_dirty() or (unfinished and bool(block.calls))
             finally:
                 if unfinished or not block.outer:
                     self._undo(block)
@@ -179,6 +203,8 @@ class Transaction(Steps):
             self.block = block.outer
             if not block.outer:
                 self._release()
+        if block.state is State.COMMITTED and not block.outer:
+            _run(block.calls)
         if lost_changes:
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK) if block.read_only else UncommittedChanges(block.state.value)
 
@@ -195,3 +221,11 @@ class Transaction(Steps):
     def _release(self) -> None:
         self._owner = self.block = None
         self._entered.release()
+
+
+def _run(calls: Iterable[Callable[[], object]]) -> None:
+    for call in calls:
+        try:
+            call()
+        except Exception:  # whatever it raises: the work is saved, and no caller may take it for a failed commit
+            log.exception("A function that was to run after the commit failed; what was committed is saved.")

@@ -94,6 +94,20 @@ def test_cut_after_the_commit_the_outcome_is_unknown_and_the_work_is_saved_once(
     assert numbers() == ["A-1"]
 
 
+def test_after_a_commit_of_unknown_outcome_nothing_is_called(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
+) -> None:
+    called: list[str] = []
+    proxy.cut_after(b"COMMIT")
+
+    with pytest.raises(CommitOutcomeUnknown), uow:
+        uow.orders.add(Order(number="A-1"))
+        uow.after_commit(lambda: called.append("sent"))
+        uow.commit()
+
+    assert called == []
+
+
 @pytest.mark.parametrize("cut", [TcpProxy.cut_before, TcpProxy.cut_after], ids=["before", "after"])
 def test_a_request_of_unknown_outcome_can_be_repeated_by_its_id(
     uow: SqlAlchemyOrderingUnitOfWork,
