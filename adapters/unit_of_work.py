@@ -6,14 +6,17 @@ from adapters.seedwork.memory.transaction import InMemoryTransaction
 from adapters.seedwork.registration import RepositoryOf
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from adapters.users import InMemoryUserRepository, SqlAlchemyUserRepository
+from service_layer.handlers import HANDLERS
 from service_layer.unit_of_work import UnitOfWork
 
 
 class SqlAlchemyUnitOfWork(SqlAlchemyTransaction, UnitOfWork):
+    handlers = HANDLERS
     users = RepositoryOf(SqlAlchemyUserRepository)
 
 
 class InMemoryUnitOfWork(InMemoryTransaction, UnitOfWork):
+    handlers = HANDLERS
     users = RepositoryOf(InMemoryUserRepository)
 
     def __init__(self, store: InMemoryStore | None = None, isolation_level: str | None = None) -> None:

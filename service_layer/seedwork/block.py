@@ -38,6 +38,8 @@ class Block:
     """What went wrong first; from then on nothing but a rollback is possible."""
     readers: int = 0
     """How many ``reading()`` blocks have joined."""
+    last: list[Callable[[], None]] = field(default_factory=list)
+    """What the outermost commit writes last, when the rows of all aggregates are locked: events."""
     calls: list[Callable[[], object]] = field(default_factory=list)
     """What to call after the outermost commit."""
 
@@ -45,6 +47,11 @@ class Block:
     def only_reads(self) -> bool:
         """Whether this is a reading block, or one has joined it and is still open."""
         return self.read_only or self.readers > 0
+
+    @property
+    def has_promised(self) -> bool:
+        """Whether something was to be done at the commit, or after it, and there was none."""
+        return self.state is State.OPEN and bool(self.last or self.calls)
 
     @property
     def can_lose_changes(self) -> bool:
@@ -55,6 +62,7 @@ class Block:
         """Give what the block has done to the block around it, whose commit will save it."""
         if self.outer:
             self.outer.changed |= self.changed
+            self.outer.last += self.last
             self.outer.calls += self.calls
         self.changed = False
 

@@ -7,13 +7,17 @@ import logging
 import warnings
 from collections.abc import Callable, Generator, Iterable
 from contextlib import contextmanager
+from functools import partial
 from inspect import iscoroutinefunction
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Any, ClassVar, Self
 
+from domain.seedwork.entity import Entity
+from domain.seedwork.events import Event
 from service_layer.seedwork.block import Block, State, Steps, running_caller
 from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, UncommittedChanges, UnitOfWorkMisuse
+from service_layer.seedwork.outbox import Handlers, Outbox
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +47,11 @@ class Transaction(Steps):
         levels: those that it has.
     Raises: UnitOfWorkMisuse (it has no such level).
     """
+
+    outbox: Outbox
+    """The stored events, for workers."""
+    handlers: ClassVar[Handlers] = Handlers()
+    """Who gets the events that are published; a unit of work names its own."""
 
     def __init__(self, isolation_level: str | None = None, *levels: str) -> None:
         if isolation_level not in {None, *levels}:
@@ -102,6 +111,8 @@ class Transaction(Steps):
         """
         block = self._writing_block("uow.commit()")
         self._flush()
+        if not block.outer:
+            self._write_last(block)
         block.state = State.COMMITTING
         try:
             self._commit()
@@ -116,6 +127,27 @@ class Transaction(Steps):
         block = self.working_block("uow.rollback()", failed=True)
         block.state = State.ROLLED_BACK
         self._undo(block)
+
+    def publish(self, event: Event) -> None:
+        """Store an event with what the block saves, or not at all, and a delivery for each of its ``handlers``.
+
+        The outermost commit stores it, after all changes: the events of an aggregate that their blocks change have the
+        order of the commits. Of a block that is rolled back nothing is stored.
+
+        Raises: UnitOfWorkMisuse (no block is open, or it only reads; JSON can't keep the event).
+        Source: ``docs/events.md``.
+        """
+        self._writing_block("uow.publish()")
+        if not isinstance(event, Event):
+            raise UnitOfWorkMisuse(
+                f"uow.publish() of a {type(event).__name__}. Publish an Event, as docs/events.md shows."
+            )
+        row, aggregate = self.outbox.row_of(event), self.outbox.known(event.of, event.aggregate_id)
+        self.before_commit(partial(self._store, event, row, aggregate))
+
+    def before_commit(self, write: Callable[[], None]) -> None:
+        """Let the outermost commit write something last; a block that is rolled back drops it."""
+        self._writing_block("uow.before_commit()").last.append(write)
 
     def after_commit(self, call: Callable[[], object]) -> None:
         """Call a function when the block is saved, for what may be lost: to clear a cache, to count in a metric.
@@ -180,6 +212,19 @@ class Transaction(Steps):
         self.block = Block(outer, read_only)
         return self.block
 
+    def _store(self, event: Event, row: dict[str, Any], aggregate: Entity | None) -> None:
+        aggregate = aggregate or self.outbox.known(event.of, event.aggregate_id)
+        row["aggregate_version"] = aggregate.version if aggregate else None
+        self.outbox.store(row, self.handlers.of(event))
+
+    def _write_last(self, block: Block) -> None:
+        try:
+            while block.last:
+                block.last.pop(0)()
+        except BaseException as error:
+            block.fail(error)
+            raise
+
     def _leave(self, error: BaseException | None) -> None:
         block = self.block
         if block is None:
@@ -188,7 +233,7 @@ class Transaction(Steps):
         try:
             try:
                 if error is block.failure is None and block.can_lose_changes:
-                    lost_changes = block.changed or self._is_dirty() or (unfinished and bool(block.calls))
+                    lost_changes = block.changed or self._is_dirty() or block.has_promised
             finally:
                 if unfinished or not block.outer:
                     self._undo(block)

@@ -6,6 +6,7 @@ from itertools import zip_longest
 
 REGISTRATIONS = (
     "service_layer/unit_of_work.py",
+    "service_layer/handlers.py",
     "adapters/unit_of_work.py",
     "adapters/mappers.py",
     "adapters/container.py",

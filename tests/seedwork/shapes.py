@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy import Enum as EnumType
 from sqlalchemy.orm import Relationship, composite, relationship
 
+from adapters.seedwork import tables
 from adapters.seedwork.mapping import map_once, mapping
 from adapters.seedwork.memory.repository import InMemoryRepository
 from adapters.seedwork.memory.transaction import InMemoryTransaction
@@ -48,6 +49,7 @@ def create_tables(url: str) -> None:
     """Make the tests' own tables in a database: no revision makes them."""
     engine = create_engine(url)
     metadata.create_all(engine)
+    tables.metadata.create_all(engine)  # where a fork has left their revision out
     engine.dispose()
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Table, inspect
 
 from adapters.seedwork.mapping import error_of
 from adapters.seedwork.memory.rows import Written, build, key_of, written
-from adapters.seedwork.memory.store import Aggregate, Constraints, InMemoryStore, Key, Rows, replaced
+from adapters.seedwork.memory.store import Aggregate, Constraints, Id, InMemoryStore, Key, Rows, replaced
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork import errors
@@ -76,6 +76,20 @@ class InMemorySession:
         self.flush()
         found = sorted(self._begin().get(table, {}).items(), key=itemgetter(0))
         return [((table, id), aggregate[table, id]) for id, aggregate in found]
+
+    def known(self, key: Key) -> Entity | None:
+        """Return the entity with this key if it was loaded, even if it will be removed."""
+        return self._held.get(key) or self._removed.get(key)
+
+    def put(self, table: Table, id: Id, row: Row) -> None:
+        """Write a row that is no entity's."""
+        self._begin_to_write()
+        self._rows = replaced(self._begin(), [{(table, id): row}], ())
+
+    def drop(self, table: Table, id: Id) -> None:
+        """Delete a row that is no entity's."""
+        self._begin_to_write()
+        self._rows = replaced(self._begin(), (), [(table, id)])
 
     def is_dirty(self) -> bool:
         return bool(self._new or self._removed) or any(map(self._is_changed, self._held))
@@ -171,9 +185,7 @@ class InMemorySession:
 
     def _write(self, groups: list[list[Written]], stored: Aggregate) -> None:
         """Replace the stored rows of whole aggregates."""
-        if self.is_read_only:
-            raise errors.UnitOfWorkMisuse(errors.WRITE_IN_READING_BLOCK)
-        self._unit.working_block("flush()").changed = True
+        self._begin_to_write()
         self._constraints = constraints = self._constraints or Constraints(self._begin())
         rows: dict[Key, Written] = {}
         for row in chain(*groups):
@@ -185,6 +197,11 @@ class InMemorySession:
             rows[row.key] = row
         deleted = constraints.write({key: row.row for key, row in rows.items()}, stored)
         self._rows = replaced(self._begin(), [{row.key: row.row for row in group} for group in groups], deleted)
+
+    def _begin_to_write(self) -> None:
+        if self.is_read_only:
+            raise errors.UnitOfWorkMisuse(errors.WRITE_IN_READING_BLOCK)
+        self._unit.working_block("flush()").changed = True
 
     def _unsave(self, start: int) -> None:
         for entity in self._inserted[start:]:

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from graphlib import CycleError, TopologicalSorter
+from itertools import count
 from threading import Lock
 from typing import Any
 
@@ -31,7 +32,9 @@ class InMemoryStore:
 
     def __init__(self, lock_timeout_s: float = 5.0) -> None:
         self.lock_timeout_s = lock_timeout_s
-        self.writer = Lock()
+        self.writer, self.worker = Lock(), Lock()
+        self.positions = count(1)
+        """Those of events."""
         self.rows: Rows = {}
         """What is committed. Replaced as a whole and never changed, so that whoever holds it has a snapshot."""
 

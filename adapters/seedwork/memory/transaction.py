@@ -1,7 +1,9 @@
 """A transaction on a store in memory: how a block begins, flushes, commits and closes. The port has the rules."""
 
+from adapters.seedwork.memory.outbox import InMemoryOutbox
 from adapters.seedwork.memory.session import InMemorySession
 from adapters.seedwork.memory.store import InMemoryStore
+from adapters.seedwork.registration import RepositoryOf
 from service_layer.seedwork.transaction import Transaction
 
 
@@ -14,10 +16,13 @@ class InMemoryTransaction(Transaction):
     Raises: UnitOfWorkMisuse (another level).
     """
 
+    outbox = RepositoryOf(InMemoryOutbox)
+
     def __init__(self, store: InMemoryStore | None = None, isolation_level: str | None = None) -> None:
         super().__init__(isolation_level, "SERIALIZABLE")
-        self._store = store or InMemoryStore()
-        self._session = InMemorySession(self._store, self)
+        self.store = store or InMemoryStore()
+        """What it shares with others."""
+        self._session = InMemorySession(self.store, self)
 
     @property
     def working_session(self) -> InMemorySession:
@@ -26,7 +31,7 @@ class InMemoryTransaction(Transaction):
         return self._session
 
     def _begin(self) -> None:
-        self._session = InMemorySession(self._store, self)
+        self._session = InMemorySession(self.store, self)
 
     def _nest(self) -> None:
         self._session.savepoint()

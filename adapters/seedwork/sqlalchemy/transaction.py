@@ -9,7 +9,9 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.util import await_
 from sqlalchemy.util.concurrency import in_greenlet
 
+from adapters.seedwork.registration import RepositoryOf
 from adapters.seedwork.sqlalchemy.dialects import CONNECTING, SESSION
+from adapters.seedwork.sqlalchemy.outbox import SqlAlchemyOutbox
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable, UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction
@@ -23,6 +25,8 @@ class SqlAlchemyTransaction(Transaction):
         isolation_level: on PostgreSQL one of its levels; on SQLite nothing but "SERIALIZABLE".
     Raises: UnitOfWorkMisuse (the database has no such level).
     """
+
+    outbox = RepositoryOf(SqlAlchemyOutbox)
 
     def __init__(self, session_factory: sessionmaker[UnitSession], isolation_level: str | None = None) -> None:
         serial = session_factory.kw["bind"].dialect.name == "sqlite"

@@ -1,0 +1,51 @@
+"""Events, requests and answers as JSON, and back."""
+
+from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
+from typing import Any
+
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
+from pydantic_core import PydanticSerializationError, to_json
+
+from service_layer.seedwork.errors import UnitOfWorkMisuse
+
+_UNFIT = (
+    "{} can't be kept as JSON: {}. Use frozen dataclasses of text, numbers, UUIDs, dates, enumerations and tuples, each"
+    " with its type."
+)
+
+
+def encoded(kind: Any, value: object) -> Any:  # Any: a type's annotation; JSON
+    """Return a value of a type as JSON. Raises: UnitOfWorkMisuse (it is not of that type, or no JSON can keep it)."""
+    try:
+        return _adapter(kind).dump_python(value, mode="json", warnings="error")
+    except (AttributeError, PydanticSchemaGenerationError, PydanticSerializationError) as error:
+        raise UnitOfWorkMisuse(_UNFIT.format(type(value).__name__, str(error).splitlines()[0])) from error
+
+
+def decoded(kind: Any, value: Any) -> Any:  # Any: a type's annotation; JSON; a value of that type
+    """Return the value that was kept; fields that its class does not have are left out.
+
+    Raises: ValueError (it is no value of that type; the text does not show it).
+    """
+    try:
+        return _adapter(kind).validate_python(value)
+    except ValidationError as error:
+        problem = error.errors(include_input=False)[0]
+        raise ValueError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+
+
+def fingerprint(*values: object) -> str:
+    """Return a hash of values. Raises: UnitOfWorkMisuse (one is no plain value, or can be read once only)."""
+    if any(isinstance(value, Iterator) for value in values):
+        raise UnitOfWorkMisuse("An iterator can be read once only, so it can't be a part of a request. Pass a list.")
+    try:
+        return sha256(to_json(values)).hexdigest()
+    except PydanticSerializationError as error:
+        raise UnitOfWorkMisuse(_UNFIT.format("A request", str(error).splitlines()[0])) from error
+
+
+@cache
+def _adapter(kind: Any) -> TypeAdapter[Any]:
+    return TypeAdapter(kind)

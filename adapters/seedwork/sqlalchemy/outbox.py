@@ -1,0 +1,164 @@
+"""The outbox in the database."""
+
+import sqlite3
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing, contextmanager, nullcontext
+from dataclasses import asdict
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import (
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    insert,
+    inspect,
+    literal,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.orm import Mapper
+
+from adapters.seedwork.outbox import EncodingOutbox, Row, deliveries_of
+from adapters.seedwork.tables import deliveries, events
+from domain.seedwork.entity import Entity
+from service_layer.seedwork.outbox import Delivery, Published, State
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
+
+_d, _e = deliveries.c, events.c
+_store, _deliver = insert(events), insert(deliveries)
+_next_due = (
+    select(deliveries)
+    .where(_d.handler == bindparam("handler"), _d.state == State.DUE, _d.not_before <= bindparam("now"))
+    .order_by(_d.not_before, _d.position)
+    .limit(1)
+    .with_for_update(skip_locked=True)
+)
+_of_aggregate = select(deliveries).where(
+    _d.handler == bindparam("handler"), _d.aggregate_id == bindparam("aggregate_id")
+)
+_earlier = _of_aggregate.where(_d.position < bindparam("position")).order_by(_d.position.desc()).limit(1)
+_later = _of_aggregate.where(_d.position > bindparam("position")).order_by(_d.position).limit(1)
+# as it was: whoever has begun it since has counted
+_same = and_(
+    *(_d[name] == bindparam(f"the_{name}") for name in ("position", "handler", "attempts")),
+)
+_lock = select(_d.position).where(_same).with_for_update(skip_locked=True)
+_remove, _change = delete(deliveries).where(_same), update(deliveries).where(_same)
+
+
+class SqlAlchemyOutbox(EncodingOutbox):
+    """Rows, locked where the database can lock them."""
+
+    def __init__(self, transaction: "SqlAlchemyTransaction") -> None:
+        self._session = transaction.working_session
+
+    @property
+    def _connection(self) -> Connection:
+        return self._session.connection()
+
+    @property
+    def _locks_rows(self) -> bool:
+        return self._session.get_bind().dialect.name != "sqlite"
+
+    def known(self, kind: type[Entity], id: UUID) -> Entity | None:
+        mapper: Mapper[Any] = inspect(kind)  # Any: of whatever entity
+        return self._session.identity_map.get(mapper.identity_key_from_primary_key((id,)))
+
+    def store(self, row: Row, handlers: Sequence[str]) -> None:
+        connection = self._connection
+        stored = connection.execute(_store, row).inserted_primary_key
+        assert stored
+        if handlers:
+            connection.execute(_deliver, deliveries_of(row, stored[0], handlers))
+
+    def deliver_again(self, published: Published, handler: str, now: datetime) -> None:
+        there = exists().where(_d.position == published.position, _d.handler == handler)
+        [row] = deliveries_of({**asdict(published), "published_at": now}, published.position, [handler])
+        values = [literal(value, _d[name].type) for name, value in row.items()]
+        self._connection.execute(_deliver.from_select(list(row), select(*values).where(~there)))
+
+    def due(self, handlers: Iterable[str], now: datetime) -> list[str]:
+        there = [
+            select(literal(name)).where(exists().where(_d.handler == name, _d.state == State.DUE, _d.not_before <= now))
+            for name in handlers
+        ]
+        return list(self._connection.scalars(union_all(*there))) if there else []
+
+    def next_due(self, handler: str, now: datetime) -> Delivery | None:
+        return self._one(_next_due, {"handler": handler, "now": now})
+
+    def earlier(self, delivery: Delivery) -> Delivery | None:
+        return self._one(_earlier, asdict(delivery))
+
+    def later(self, delivery: Delivery) -> Delivery | None:
+        return self._one(_later, asdict(delivery))
+
+    def lock(self, delivery: Delivery) -> bool:
+        return self._connection.execute(_lock, _key(delivery)).first() is not None
+
+    def hold(self, delivery: Delivery) -> bool:
+        return not self._locks_rows or self.lock(delivery)
+
+    def change(self, delivery: Delivery, **values: object) -> bool:
+        return self._connection.execute(_change.values(values), _key(delivery)).rowcount == 1
+
+    def remove(self, delivery: Delivery) -> bool:
+        return self._connection.execute(_remove, _key(delivery)).rowcount == 1
+
+    def alone(self) -> "AbstractContextManager[bool]":
+        file = self._session.get_bind().engine.url.database
+        return nullcontext(enter_result=True) if self._locks_rows else _lock_file(Path(f"{file}-worker"))
+
+    def deliveries(
+        self, limit: int, *, after: int = 0, state: State | None = None, handler: str | None = None
+    ) -> list[Delivery]:
+        wanted = select(deliveries).where(_d.position > after).order_by(_d.position, _d.handler).limit(limit)
+        if state:
+            wanted = wanted.where(_d.state == state)
+        if handler:
+            wanted = wanted.where(_d.handler == handler)
+        return [Delivery(**row) for row in self._connection.execute(wanted).mappings()]
+
+    def events(self, limit: int, *, after: int = 0) -> list[Published]:
+        wanted = select(events).where(_e.position > after).order_by(_e.position).limit(limit)
+        return [Published(**row) for row in self._connection.execute(wanted).mappings()]
+
+    def forget(self, positions: Sequence[int]) -> int:
+        left = exists().where(_d.position == _e.position)
+        return self._connection.execute(delete(events).where(_e.position.in_(positions), ~left)).rowcount
+
+    def _one(self, statement: Select[Any], values: Row) -> Delivery | None:
+        row = self._connection.execute(statement, values).mappings().first()
+        return Delivery(**row) if row else None
+
+
+def _key(delivery: Delivery) -> Row:
+    return {
+        "the_position": delivery.position,
+        "the_handler": delivery.handler,
+        "the_attempts": delivery.attempts,
+    }
+
+
+@contextmanager
+def _lock_file(file: Path) -> Generator[bool]:
+    """Lock a file beside an SQLite database, if nobody else has. SQLite itself does it, on every operating system."""
+    file.touch(0o600)
+    with closing(sqlite3.connect(file, timeout=0, isolation_level=None)) as connection:
+        try:
+            connection.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:  # another worker works
+            yield False
+            return
+        yield True

@@ -1,0 +1,83 @@
+"""What operators do with events and receipts, in transactions of a bounded size each."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from domain.seedwork.errors import InvalidValue
+from domain.seedwork.events import kind_of
+from service_layer.seedwork.outbox import Delivery, State
+from service_layer.seedwork.transaction import Transaction
+
+BATCH = 1_000
+
+
+def list_deliveries(uow: Transaction, *, after: int = 0, limit: int = 50, state: State | None = None) -> list[Delivery]:
+    """Return what handlers have yet to get, in order, behind the event at the position ``after``."""
+    with uow.reading():
+        return uow.outbox.deliveries(limit, after=after, state=state)
+
+
+def retry_deliveries(uow: Transaction, handler: str | None = None) -> int:
+    """Let what is parked be tried again, of one handler or of all; return how many deliveries that were."""
+    found = 0
+    while True:
+        with uow:
+            batch = uow.outbox.deliveries(BATCH, state=State.PARKED, handler=handler)
+            for delivery in batch:
+                uow.outbox.change(delivery, state=State.DUE, attempts=0, not_before=datetime.now(UTC))
+            uow.commit()
+        found += len(batch)
+        if len(batch) < BATCH:
+            return found
+
+
+def replay(uow: Transaction, handler: str) -> int:
+    """Deliver all stored events of its kinds to a handler again; return how many there are.
+
+    Those that it has yet to get are not doubled. What is published meanwhile comes after them.
+
+    Raises: InvalidValue (there is no such handler).
+    """
+    if handler not in uow.handlers:
+        raise InvalidValue("handler", handler, f"it must be one of {', '.join(map(repr, uow.handlers))}")
+    kinds, made, after = uow.handlers[handler].kinds, 0, 0
+    while True:
+        with uow:
+            batch = uow.outbox.events(BATCH, after=after)
+            wanted = [event for event in batch if issubclass(kind_of(event.name), kinds)]
+            for event in wanted:
+                uow.outbox.deliver_again(event, handler, datetime.now(UTC))
+            uow.commit()
+        made += len(wanted)
+        if len(batch) < BATCH:
+            return made
+        after = batch[-1].position
+
+
+def prune(uow: Transaction, older_than: timedelta) -> int:
+    """Delete the events that all their handlers have got, and receipts, if they are old; return how many of both."""
+    before = datetime.now(UTC) - older_than
+    return _in_batches(uow, _old_events(uow, before))
+
+
+def _old_events(uow: Transaction, before: datetime) -> Callable[[], tuple[int, bool]]:
+    after = 0
+
+    def prune_batch() -> tuple[int, bool]:
+        nonlocal after
+        batch = uow.outbox.events(BATCH, after=after)
+        old = [event.position for event in batch if event.published_at < before]
+        after = batch[-1].position if batch else after
+        return uow.outbox.forget(old), len(old) == BATCH
+
+    return prune_batch
+
+
+def _in_batches(uow: Transaction, prune_batch: Callable[[], tuple[int, bool]]) -> int:
+    gone, goes_on = 0, True
+    while goes_on:
+        with uow:
+            count, goes_on = prune_batch()
+            uow.commit()
+        gone += count
+    return gone

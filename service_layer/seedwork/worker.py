@@ -1,0 +1,142 @@
+"""The worker: gives each delivery to its handler, in the order of each aggregate, until it has succeeded once.
+
+What a handler does in the database is saved in the transaction that removes the delivery: exactly once. What it does
+outside happens at least once.
+"""
+
+import logging
+from collections.abc import Callable, Generator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+from traceback import extract_tb
+
+from domain.seedwork.errors import DomainError
+from service_layer.seedwork import block
+from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict, TransactionError
+from service_layer.seedwork.outbox import Delivery, Published, State
+from service_layer.seedwork.transaction import Transaction
+
+TRIES = 10
+LONGEST_PAUSE_S = 3_600
+MOMENT_S = 1.0
+"""How long a delivery is left alone whose predecessor is being made."""
+BATCH = 20
+"""How many deliveries of a handler are made before the next handler's turn."""
+
+log = logging.getLogger(__name__)
+
+
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Worker:
+    """Makes what is due. Any number of workers may run; each has a unit of work of its own.
+
+    Args:
+        uow: closed, and this worker's alone.
+        is_stopped: asked between two deliveries.
+        now: the clock.
+    """
+
+    def __init__(
+        self, uow: Transaction, is_stopped: Callable[[], bool] = lambda: False, now: Callable[[], datetime] = _now
+    ) -> None:
+        self._uow, self._is_stopped, self._now = uow, is_stopped, now
+
+    def work(self) -> int:
+        """Make deliveries until nothing is due; return how many handlers were called."""
+        calls = 0
+        with self._uow.reading():
+            alone = self._uow.outbox.alone()
+        with alone as is_mine:
+            # what another worker has locked is due, and can't be begun: then this one is done
+            while is_mine and (begun := [called for handler in self._busy() for called in self._batch(handler)]):
+                calls += sum(begun)
+        return calls
+
+    def _busy(self) -> list[str]:
+        with self._uow.reading():
+            return self._uow.outbox.due(self._uow.handlers, self._now())
+
+    def _batch(self, handler: str) -> Generator[bool]:
+        """Make some deliveries of a handler; yield for each that was begun whether the handler was called."""
+        for _ in range(BATCH):
+            if self._is_stopped() or (begun := self._begin(handler)) is None:
+                return
+            if isinstance(begun, tuple):
+                self._call(*begun)
+            yield isinstance(begun, tuple)
+
+    def _begin(self, handler: str) -> tuple[Delivery, Published] | bool | None:
+        """Count a try of the next delivery, in a transaction of its own, and return what is to be done.
+
+        Returns: the delivery and its event; True where the next one must wait or is parked; None where nothing is due.
+        """
+        now, uow = self._now(), self._uow
+        begun: tuple[Delivery, Published] | bool = True
+        with uow:
+            outbox = uow.outbox
+            delivery = outbox.next_due(handler, now)
+            if delivery is None:
+                uow.rollback()
+                return None
+            if earlier := outbox.earlier(delivery):
+                # under the lock of the earlier one, which lets this one be due at its end: it can't miss it
+                if outbox.lock(earlier):
+                    outbox.change(delivery, state=State.WAITING)
+                else:
+                    outbox.change(delivery, not_before=now + timedelta(seconds=MOMENT_S))
+            elif delivery.attempts >= TRIES:
+                error = delivery.error or "The last try ended with its process."
+                outbox.change(delivery, state=State.PARKED, error=error)
+            else:
+                pause = timedelta(seconds=min(2**delivery.attempts, LONGEST_PAUSE_S))
+                outbox.change(delivery, attempts=delivery.attempts + 1, not_before=now + pause)
+                (published,) = outbox.events(1, after=delivery.position - 1)
+                begun = replace(delivery, attempts=delivery.attempts + 1), published
+            uow.commit()
+        return begun
+
+    def _call(self, delivery: Delivery, published: Published) -> None:
+        uow = self._uow
+        try:
+            with uow:
+                if not uow.outbox.hold(delivery):
+                    uow.rollback()
+                    return
+                event = uow.outbox.decoded(published)
+                uow.before_commit(partial(self._finish, delivery))
+                uow.handlers[delivery.handler].function(uow, event)
+                if uow.block and uow.block.state is not block.State.COMMITTED:
+                    uow.commit()
+        except Exception as error:  # whatever a handler raises: it is tried again
+            is_last = delivery.attempts >= TRIES
+            reason, state = _reason(error), State.PARKED if is_last else State.DUE
+            log.warning(
+                "%s of event %s failed, try %d of %d: %s",
+                *(delivery.handler, published.id, delivery.attempts, TRIES, reason),
+                exc_info=is_last,
+            )
+            with uow:
+                uow.outbox.change(delivery, error=reason, state=state)
+                uow.commit()
+
+    def _finish(self, delivery: Delivery) -> None:
+        """Remove a delivery, and let the next one of its aggregate be due."""
+        outbox, now = self._uow.outbox, self._now()
+        if not outbox.remove(delivery):
+            raise ConcurrencyConflict(OVERTAKEN)
+        later = outbox.later(delivery)
+        if later and later.attempts == 0 and (later.state is State.WAITING or later.not_before > now):
+            outbox.change(later, state=State.DUE, not_before=now)
+
+
+def _reason(error: Exception) -> str:
+    """Return what went wrong; of an error that is not ours, whose text may hold a secret, its type and its place."""
+    if isinstance(error, DomainError | TransactionError):
+        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+    place = extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"

@@ -1,0 +1,294 @@
+"""Events are stored with the work of their block, or not at all, and come back as they were."""
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from domain.seedwork.events import Event, kind_of
+from service_layer.seedwork.errors import FailedTransaction, UncommittedChanges, UnitOfWorkMisuse
+from service_layer.seedwork.outbox import Handlers
+from tests.seedwork.backends import Loop, NewUnit, Units
+from tests.seedwork.fixtures import ASYNCHRONOUS, BACKENDS, OpenBackend, opener
+from tests.seedwork.order_events import OrderPlaced, OrderRemoved
+from tests.seedwork.ordering import Money, Order, OrderId, OrderingUnitOfWork, Status
+from tests.seedwork.use_cases import add_order, list_orders
+
+
+@pytest.fixture(params=[*BACKENDS, *ASYNCHRONOUS])
+def open_backend(
+    request: pytest.FixtureRequest, units: Units[OrderingUnitOfWork], loop: Loop
+) -> OpenBackend[OrderingUnitOfWork]:
+    """How to open each back end in turn, the asynchronous drivers included."""
+    return opener(request, units, loop)
+
+
+def numbers(uow: OrderingUnitOfWork) -> list[str]:
+    """The numbers that the stored events name, in order."""
+    with uow.reading():
+        found = [uow.outbox.decoded(published) for published in uow.outbox.events(100)]
+    return [event.number if isinstance(event, OrderPlaced) else "removed" for event in found]
+
+
+def versions(uow: OrderingUnitOfWork) -> list[int | None]:
+    with uow.reading():
+        return [published.aggregate_version for published in uow.outbox.events(100)]
+
+
+def placed(order: Order, **values: Any) -> OrderPlaced:  # Any: of the fields' types
+    return OrderPlaced(order_id=order.id, number=order.number, **values)
+
+
+def test_an_event_is_stored_with_what_its_block_saves(uow: OrderingUnitOfWork) -> None:
+    order = Order(number="A-1")
+    event = placed(
+        order,
+        placed_at=datetime(2026, 2, 3, tzinfo=UTC),
+        deposit=Money(5, "EUR"),
+        discount=Decimal("0.10"),
+        status=Status.DRAFT,
+        products=("chair", "table"),
+    )
+
+    with uow:
+        uow.publish(event)
+        uow.orders.add(order)
+        uow.commit()
+
+    with uow.reading():
+        [published] = uow.outbox.events(100)
+        assert uow.outbox.decoded(published) == event
+    assert (published.id, published.name, published.schema) == (event.id, "order placed", 1)
+    assert (published.aggregate_id, published.aggregate_version) == (order.id, 1)
+    assert "id" not in published.body
+
+
+def test_the_events_of_a_block_have_the_order_in_which_they_were_published(uow: OrderingUnitOfWork) -> None:
+    order = Order(number="A-1")
+    with uow:
+        uow.publish(OrderPlaced(order_id=order.id, number="1"))
+        uow.orders.add(order)
+        with uow:
+            uow.publish(OrderPlaced(order_id=order.id, number="2"))
+            uow.commit()
+        uow.publish(OrderPlaced(order_id=order.id, number="3"))
+        uow.commit()
+
+    assert numbers(uow) == ["1", "2", "3"]
+
+
+def test_an_event_has_the_version_that_the_block_gives_the_aggregate(uow: OrderingUnitOfWork) -> None:
+    order_id = add_order(uow, "A-1").id
+
+    with uow:
+        order = uow.orders.get(order_id)
+        order.number = "B-2"
+        uow.publish(placed(order))
+        uow.commit()
+    with uow:
+        uow.publish(OrderRemoved(order_id=order_id))
+        uow.commit()
+
+    assert versions(uow) == [2, None]
+
+
+def test_an_aggregate_that_was_removed_and_made_again_goes_on_in_order(uow: OrderingUnitOfWork) -> None:
+    order = Order(number="A-1")
+    with uow:
+        uow.orders.add(order)
+        uow.publish(placed(order))
+        uow.commit()
+    with uow:
+        uow.orders.remove(uow.orders.get(order.id))
+        uow.publish(OrderRemoved(order_id=order.id))
+        uow.commit()
+    with uow:
+        uow.orders.add(again := Order(id=order.id, number="B-2"))
+        uow.publish(placed(again))
+        uow.commit()
+
+    assert numbers(uow) == ["A-1", "removed", "B-2"]
+    assert versions(uow) == [1, 1, 1]
+
+
+def test_of_a_block_that_is_rolled_back_nothing_is_stored(uow: OrderingUnitOfWork) -> None:
+    order = Order(number="A-1")
+    with uow:
+        uow.publish(placed(order))
+        uow.rollback()
+    with pytest.raises(ZeroDivisionError), uow:
+        uow.publish(placed(order))
+        raise ZeroDivisionError
+
+    assert numbers(uow) == []
+
+
+def test_of_an_inner_block_that_is_rolled_back_nothing_is_stored(uow: OrderingUnitOfWork) -> None:
+    with uow:
+        uow.orders.add(order := Order(number="A-1"))
+        uow.publish(placed(order))
+        with uow:
+            uow.publish(OrderRemoved(order_id=order.id))
+            uow.rollback()
+        uow.commit()
+
+    assert numbers(uow) == ["A-1"]
+
+
+def test_what_an_inner_block_has_published_goes_with_the_outer_one(uow: OrderingUnitOfWork) -> None:
+    with uow:
+        with uow:
+            uow.orders.add(order := Order(number="A-1"))
+            uow.publish(placed(order))
+            uow.commit()
+        uow.rollback()
+
+    assert numbers(uow) == []
+
+
+def test_if_the_work_is_refused_nothing_is_stored(uow: OrderingUnitOfWork) -> None:
+    add_order(uow, "A-1")
+
+    with pytest.raises(Exception, match="belongs to another order"), uow:
+        uow.orders.add(order := Order(number="A-1"))
+        uow.publish(placed(order))
+        uow.commit()
+
+    assert numbers(uow) == []
+
+
+def test_a_block_that_publishes_and_forgets_the_commit_says_so(uow: OrderingUnitOfWork) -> None:
+    with pytest.raises(UncommittedChanges), uow:
+        uow.publish(placed(Order(number="A-1")))
+
+    assert numbers(uow) == []
+
+
+def test_publishing_is_refused_outside_a_block_and_where_nothing_is_written(uow: OrderingUnitOfWork) -> None:
+    event = placed(Order(number="A-1"))
+
+    with pytest.raises(UnitOfWorkMisuse, match=r"uow\.publish\(\) outside a block"):
+        uow.publish(event)
+    with uow.reading(), pytest.raises(UnitOfWorkMisuse, match="in a reading block"):
+        uow.publish(event)
+    with uow, uow.reading(), pytest.raises(UnitOfWorkMisuse, match="in a reading block"):
+        uow.publish(event)
+
+
+def test_what_is_no_event_is_refused(uow: OrderingUnitOfWork) -> None:
+    with uow, pytest.raises(UnitOfWorkMisuse, match=r"publish\(\) of a str\. Publish an Event"):
+        uow.publish("order placed")  # type: ignore[arg-type]  # as a caller without types
+
+
+def test_an_event_with_a_value_of_another_type_is_refused_when_it_is_published(uow: OrderingUnitOfWork) -> None:
+    order = Order(number="A-1")
+    with uow, pytest.raises(UnitOfWorkMisuse, match="OrderPlaced can't be kept as JSON"):
+        uow.publish(placed(order, deposit=order))
+
+
+def test_a_failure_while_events_are_stored_lets_nothing_of_the_block_be_saved(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with uow:
+        uow.orders.add(Order(number="A-1"))
+        uow.before_commit(fail)
+        with pytest.raises(ZeroDivisionError):
+            uow.commit()
+        with pytest.raises(FailedTransaction):
+            uow.commit()
+
+    assert list_orders(new_unit()).items == ()
+
+
+def test_a_field_that_is_not_known_any_more_is_left_out_and_a_new_one_gets_its_default(
+    uow: OrderingUnitOfWork,
+) -> None:
+    with uow:
+        uow.publish(placed(Order(number="A-1")))
+        uow.commit()
+    with uow.reading():
+        [published] = uow.outbox.events(100)
+        stored = type(published)(**asdict(published) | {"body": {"order_id": str(published.aggregate_id), "colour": 7}})
+        event = uow.outbox.decoded(stored)
+
+    assert event == OrderPlaced(id=published.id, order_id=OrderId(published.aggregate_id))
+
+
+def test_an_event_of_an_older_schema_is_upgraded(uow: OrderingUnitOfWork) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class OrderPaid(Event, name="order paid", of=Order, schema=2):
+        order_id: OrderId
+        cents: int
+
+        @classmethod
+        def upgrade(cls, body: dict[str, Any], schema: int) -> dict[str, Any]:
+            return body | {"cents": body.pop("euros") * 100}
+
+    with uow:
+        uow.publish(OrderPaid(order_id=Order(number="A-1").id, cents=0))
+        uow.commit()
+    with uow.reading():
+        [new] = uow.outbox.events(100)
+        body = {"order_id": str(new.aggregate_id), "euros": 3}
+        old = type(new)(**asdict(new) | {"schema": 1, "body": body})
+
+        assert uow.outbox.decoded(new) == OrderPaid(id=new.id, order_id=OrderId(new.aggregate_id), cents=0)
+        assert uow.outbox.decoded(old) == OrderPaid(id=new.id, order_id=OrderId(new.aggregate_id), cents=300)
+
+
+def test_a_stored_event_that_can_not_be_read_says_why_and_shows_no_value(uow: OrderingUnitOfWork) -> None:
+    with uow:
+        uow.publish(placed(Order(number="A-1")))
+        uow.commit()
+    with uow.reading():
+        [published] = uow.outbox.events(100)
+        stored = type(published)(**asdict(published) | {"body": {"order_id": "secret"}})
+        with pytest.raises(ValueError, match="order_id: Input should be a valid UUID") as caught:
+            uow.outbox.decoded(stored)
+
+    assert "secret" not in str(caught.value)
+
+
+def test_two_events_can_not_have_one_name() -> None:
+    with pytest.raises(TypeError, match="OrderPlaced is stored as .order placed. already"):
+
+        class Another(Event, name="order placed", of=Order):
+            pass
+
+    assert kind_of("order placed") is OrderPlaced
+
+
+def test_a_name_that_no_event_has_is_named() -> None:
+    with pytest.raises(LookupError, match="No event is called 'order lost'"):
+        kind_of("order lost")
+
+
+def handle(uow: OrderingUnitOfWork, event: OrderPlaced | OrderRemoved) -> None:
+    """What a handler looks like."""
+
+
+def handle_anything(uow: OrderingUnitOfWork, event: object) -> None:
+    """What does not say which events it takes."""
+
+
+def test_a_handler_takes_the_events_that_its_annotation_names() -> None:
+    handlers = Handlers()
+    handlers.add("both", handle)
+
+    assert handlers["both"].kinds == (OrderPlaced, OrderRemoved)
+    assert handlers.of(placed(Order(number="A-1"))) == ["both"]
+
+
+def test_a_handler_without_a_name_of_its_own_or_an_event_is_refused() -> None:
+    handlers = Handlers()
+    handlers.add("both", handle)
+
+    with pytest.raises(ValueError, match="can't be called 'both': use another name"):
+        handlers.add("both", handle)
+    with pytest.raises(TypeError, match="'any' does not say which events it takes"):
+        handlers.add("any", handle_anything)
