@@ -9,6 +9,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from service_layer.seedwork.errors import UnitOfWorkMisuse
+from service_layer.seedwork.receipts import Receipts
 
 _UNFIT = (
     "{} can't be kept as JSON: {}. Use frozen dataclasses of text, numbers, UUIDs, dates, enumerations and tuples, each"
@@ -36,16 +37,21 @@ def decoded(kind: Any, value: Any) -> Any:  # Any: a type's annotation; JSON; a 
         raise ValueError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
 
 
-def fingerprint(*values: object) -> str:
-    """Return a hash of values. Raises: UnitOfWorkMisuse (one is no plain value, or can be read once only)."""
-    if any(isinstance(value, Iterator) for value in values):
-        raise UnitOfWorkMisuse("An iterator can be read once only, so it can't be a part of a request. Pass a list.")
-    try:
-        return sha256(to_json(values)).hexdigest()
-    except PydanticSerializationError as error:
-        raise UnitOfWorkMisuse(_UNFIT.format("A request", str(error).splitlines()[0])) from error
-
-
 @cache
 def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
+
+
+class EncodingReceipts(Receipts):
+    """Keeps answers as JSON."""
+
+    def fingerprint(self, *values: object, **named: object) -> str:
+        if any(isinstance(value, Iterator) for value in (*values, *named.values())):
+            raise UnitOfWorkMisuse("An iterator can be read once, so it can't be a part of a request. Pass a list.")
+        try:
+            return sha256(to_json((values, sorted(named.items())))).hexdigest()
+        except PydanticSerializationError as error:
+            raise UnitOfWorkMisuse(_UNFIT.format("A request", str(error).splitlines()[0])) from error
+
+    def decoded(self, kind: Any, answer: Any) -> Any:  # Any: as the port has it
+        return decoded(kind, answer)

@@ -21,8 +21,7 @@ from sqlalchemy import (
 from adapters.seedwork.mapping import metadata as application
 from adapters.seedwork.types import EnumType, UtcDateTime
 from service_layer.seedwork.outbox import NAME_MAX_LENGTH, State
-
-KEY_MAX_LENGTH = 200
+from service_layer.seedwork.receipts import KEY_MAX_LENGTH
 
 metadata = MetaData(naming_convention=application.naming_convention)
 

@@ -18,6 +18,7 @@ from domain.seedwork.events import Event
 from service_layer.seedwork.block import Block, State, Steps, running_caller
 from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, UncommittedChanges, UnitOfWorkMisuse
 from service_layer.seedwork.outbox import Handlers, Outbox
+from service_layer.seedwork.receipts import Receipts
 
 log = logging.getLogger(__name__)
 
@@ -50,6 +51,8 @@ class Transaction(Steps):
 
     outbox: Outbox
     """The stored events, for workers."""
+    receipts: Receipts
+    """The receipts of requests, for ``once``."""
     handlers: ClassVar[Handlers] = Handlers()
     """Who gets the events that are published; a unit of work names its own."""
 

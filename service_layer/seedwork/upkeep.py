@@ -1,6 +1,5 @@
 """What operators do with events and receipts, in transactions of a bounded size each."""
 
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from domain.seedwork.errors import InvalidValue
@@ -55,29 +54,15 @@ def replay(uow: Transaction, handler: str) -> int:
 
 
 def prune(uow: Transaction, older_than: timedelta) -> int:
-    """Delete the events that all their handlers have got, and receipts, if they are old; return how many of both."""
-    before = datetime.now(UTC) - older_than
-    return _in_batches(uow, _old_events(uow, before))
-
-
-def _old_events(uow: Transaction, before: datetime) -> Callable[[], tuple[int, bool]]:
-    after = 0
-
-    def prune_batch() -> tuple[int, bool]:
-        nonlocal after
-        batch = uow.outbox.events(BATCH, after=after)
-        old = [event.position for event in batch if event.published_at < before]
-        after = batch[-1].position if batch else after
-        return uow.outbox.forget(old), len(old) == BATCH
-
-    return prune_batch
-
-
-def _in_batches(uow: Transaction, prune_batch: Callable[[], tuple[int, bool]]) -> int:
-    gone, goes_on = 0, True
-    while goes_on:
+    """Delete old events that all their handlers have got, and old receipts; return how many of both."""
+    before, after, gone = datetime.now(UTC) - older_than, 0, 0
+    while True:
         with uow:
-            count, goes_on = prune_batch()
+            batch = [event for event in uow.outbox.events(BATCH, after=after) if event.published_at < before]
+            gone += uow.outbox.forget([event.position for event in batch])
+            receipts = uow.receipts.forget(before, BATCH)
             uow.commit()
-        gone += count
-    return gone
+        gone += receipts
+        if max(len(batch), receipts) < BATCH:
+            return gone
+        after = batch[-1].position if batch else after

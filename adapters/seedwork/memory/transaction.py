@@ -1,6 +1,7 @@
 """A transaction on a store in memory: how a block begins, flushes, commits and closes. The port has the rules."""
 
 from adapters.seedwork.memory.outbox import InMemoryOutbox
+from adapters.seedwork.memory.receipts import InMemoryReceipts
 from adapters.seedwork.memory.session import InMemorySession
 from adapters.seedwork.memory.store import InMemoryStore
 from adapters.seedwork.registration import RepositoryOf
@@ -17,6 +18,7 @@ class InMemoryTransaction(Transaction):
     """
 
     outbox = RepositoryOf(InMemoryOutbox)
+    receipts = RepositoryOf(InMemoryReceipts)
 
     def __init__(self, store: InMemoryStore | None = None, isolation_level: str | None = None) -> None:
         super().__init__(isolation_level, "SERIALIZABLE")

@@ -26,6 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapper
 
 from adapters.seedwork.outbox import EncodingOutbox, Row, deliveries_of
+from adapters.seedwork.sqlalchemy.receipts import insert_if_absent
 from adapters.seedwork.tables import deliveries, events
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.outbox import Delivery, Published, State
@@ -83,10 +84,8 @@ class SqlAlchemyOutbox(EncodingOutbox):
             connection.execute(_deliver, deliveries_of(row, stored[0], handlers))
 
     def deliver_again(self, published: Published, handler: str, now: datetime) -> None:
-        there = exists().where(_d.position == published.position, _d.handler == handler)
-        [row] = deliveries_of({**asdict(published), "published_at": now}, published.position, [handler])
-        values = [literal(value, _d[name].type) for name, value in row.items()]
-        self._connection.execute(_deliver.from_select(list(row), select(*values).where(~there)))
+        rows = deliveries_of({**asdict(published), "published_at": now}, published.position, [handler])
+        insert_if_absent(self._connection, deliveries, rows[0])
 
     def due(self, handlers: Iterable[str], now: datetime) -> list[str]:
         there = [

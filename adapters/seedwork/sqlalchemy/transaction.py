@@ -12,6 +12,7 @@ from sqlalchemy.util.concurrency import in_greenlet
 from adapters.seedwork.registration import RepositoryOf
 from adapters.seedwork.sqlalchemy.dialects import CONNECTING, SESSION
 from adapters.seedwork.sqlalchemy.outbox import SqlAlchemyOutbox
+from adapters.seedwork.sqlalchemy.receipts import SqlAlchemyReceipts
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable, UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction
@@ -27,6 +28,7 @@ class SqlAlchemyTransaction(Transaction):
     """
 
     outbox = RepositoryOf(SqlAlchemyOutbox)
+    receipts = RepositoryOf(SqlAlchemyReceipts)
 
     def __init__(self, session_factory: sessionmaker[UnitSession], isolation_level: str | None = None) -> None:
         serial = session_factory.kw["bind"].dialect.name == "sqlite"

@@ -346,6 +346,27 @@ def test_two_workers_never_make_one_delivery_at_a_time(
     assert got == ["A", "B"]
 
 
+@pytest.mark.parametrize("open_backend", ["memory", "sqlite"], indirect=True)
+def test_where_rows_are_not_locked_a_delivery_that_was_begun_again_is_not_made_twice(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork], handlers: Handlers, worker: Worker
+) -> None:
+    def handle(uow: OrderingUnitOfWork, event: OrderPlaced) -> None:
+        with new_unit() as other:
+            [delivery] = other.outbox.deliveries(10)
+            other.outbox.change(delivery, attempts=2)
+            other.commit()
+        with uow:
+            uow.orders.add(Order(number="A-1"))
+            uow.commit()
+
+    handlers.add("begun again", handle)
+    publish(uow, ONE, "A")
+    worker.work()
+
+    assert saved(uow) == []
+    assert [(one.attempts, one.error) for one in pending(uow)] == [(2, None)]
+
+
 def test_a_worker_that_is_stopped_ends_after_the_delivery_that_it_makes(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork], handler: Failing, clock: Clock
 ) -> None:

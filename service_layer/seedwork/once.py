@@ -1,0 +1,78 @@
+"""The idempotent request: under a key of the caller's, a use case does its work once, and gives one answer.
+
+Source: idempotency key, as in Helland, "Life beyond Distributed Transactions" (2007), and the IETF's draft of the HTTP
+header ``Idempotency-Key``.
+"""
+
+from collections.abc import Callable
+from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
+
+from domain.seedwork.errors import AlreadyExists
+from domain.seedwork.rules import text
+from service_layer.seedwork.errors import UnitOfWorkMisuse
+from service_layer.seedwork.receipts import KEY_MAX_LENGTH
+from service_layer.seedwork.retry import retry_transient
+from service_layer.seedwork.transaction import Transaction
+
+P = ParamSpec("P")
+U = TypeVar("U", bound=Transaction)
+T = TypeVar("T")
+
+_key = text("key", 1, KEY_MAX_LENGTH)
+
+
+class KeyAlreadyUsed(AlreadyExists):
+    """Another request came under this key."""
+
+    message = "Another request came under this key already: make a new key for each request."
+
+
+def once(uow: U, key: str, function: Callable[Concatenate[U, P], T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call a use case, unless it was called under this key before: then return the answer that it gave.
+
+    ::
+
+        order = once(uow, key, add_order, number="A-1")
+
+    A receipt is saved with the work, so a request may be repeated after CommitOutcomeUnknown, or by a client that has
+    lost the answer. Of two at the same time one does the work, and the other waits for its answer. What is refused, or
+    fails, leaves no receipt. Like ``retry_transient`` it runs the whole again after a lost race.
+
+    Args:
+        uow: closed, or open in the caller: then this is a step of that block.
+        key: 1 to 200 characters that the caller has made for this request, and keeps for its repetitions. Where several
+            callers don't know of each other, put the caller's name before it.
+        function: its return type is annotated: a frozen dataclass of plain values, or one such value.
+        args, kwargs: what it takes. They are compared by their values.
+    Raises: KeyAlreadyUsed (another function or other arguments came under this key), InvalidValue (the key),
+        UnitOfWorkMisuse (an argument or the answer can't be kept as JSON), and what the function raises.
+    """
+    answer: T = _once(uow, key, function, args, kwargs)
+    return answer
+
+
+@retry_transient
+def _once(
+    uow: Transaction, key: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:  # Any: of whatever function
+    key, kind = _key(key), _answer_of(function)
+    with uow:
+        request = uow.receipts.fingerprint(function.__name__, *args, **kwargs)
+        if found := uow.receipts.take(key, request):
+            if found.request != request:
+                raise KeyAlreadyUsed("key")
+            answer = uow.receipts.decoded(kind, found.answer)
+        else:
+            answer = function(uow, *args, **kwargs)
+            uow.receipts.keep(key, kind, answer)
+        uow.commit()
+    return answer
+
+
+def _answer_of(function: Callable[..., object]) -> Any:  # Any: a type's annotation
+    try:
+        return get_type_hints(function)["return"]
+    except (KeyError, NameError, TypeError) as error:
+        raise UnitOfWorkMisuse(
+            f"once() can't see what {getattr(function, '__name__', function)} returns. Annotate it: -> OrderDetails"
+        ) from error

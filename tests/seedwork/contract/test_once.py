@@ -1,0 +1,192 @@
+"""The idempotent request: under one key the work is done once, and has one answer."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Barrier, Thread
+
+import pytest
+
+from domain.seedwork.entity import new_id
+from domain.seedwork.errors import InvalidValue
+from domain.seedwork.repository import Page
+from service_layer.seedwork.errors import UncommittedChanges, UnitOfWorkMisuse
+from service_layer.seedwork.once import KeyAlreadyUsed, once
+from service_layer.seedwork.upkeep import prune
+from tests.seedwork.backends import Loop, NewUnit, Units
+from tests.seedwork.fixtures import ASYNCHRONOUS, BACKENDS, OpenBackend, opener, synchronous
+from tests.seedwork.ordering import OrderId, OrderingUnitOfWork, OrderNumberTaken
+from tests.seedwork.use_cases import (
+    OrderDetails,
+    add_order,
+    find_order_by_number,
+    import_orders,
+    list_orders,
+    raise_deposit,
+)
+
+
+@pytest.fixture(params=[*BACKENDS, *ASYNCHRONOUS])
+def open_backend(
+    request: pytest.FixtureRequest, units: Units[OrderingUnitOfWork], loop: Loop
+) -> OpenBackend[OrderingUnitOfWork]:
+    """How to open each back end in turn, the asynchronous drivers included."""
+    return opener(request, units, loop)
+
+
+def numbers(uow: OrderingUnitOfWork) -> list[str]:
+    return [order.number for order in list_orders(uow).items]
+
+
+def test_a_repeated_request_gets_the_same_answer_and_does_nothing(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    first = once(uow, "K-1", add_order, "A-1", voucher="V-1")
+    again = once(new_unit(), "K-1", add_order, "A-1", voucher="V-1")
+
+    assert first == again
+    assert type(again) is OrderDetails
+    assert numbers(uow) == ["A-1"]
+
+
+def test_the_answer_is_that_of_the_request_not_of_today(uow: OrderingUnitOfWork) -> None:
+    order = once(uow, "K-1", add_order, "A-1")
+    raise_deposit(uow, order.id, 7)
+
+    assert once(uow, "K-1", add_order, "A-1").cents == 0
+
+
+def test_another_key_is_another_request(uow: OrderingUnitOfWork) -> None:
+    order = add_order(uow, "A-1")
+    once(uow, "K-1", raise_deposit, order.id, 1)
+
+    assert once(uow, "K-2", raise_deposit, order.id, 1).cents == 2
+
+
+def test_another_request_under_the_same_key_is_refused(uow: OrderingUnitOfWork) -> None:
+    order = once(uow, "K-1", add_order, "A-1")
+
+    with pytest.raises(KeyAlreadyUsed, match="make a new key for each request"):
+        once(uow, "K-1", add_order, "B-2")
+    with pytest.raises(KeyAlreadyUsed):
+        once(uow, "K-1", raise_deposit, order.id)
+    assert numbers(uow) == ["A-1"]
+
+
+def test_what_is_refused_leaves_no_receipt(uow: OrderingUnitOfWork) -> None:
+    taken = add_order(uow, "A-1")
+    with pytest.raises(OrderNumberTaken):
+        once(uow, "K-1", add_order, "A-1")
+    with uow:
+        uow.orders.remove(uow.orders.get(taken.id))
+        uow.commit()
+
+    assert once(uow, "K-1", add_order, "A-1").number == "A-1"
+
+
+def test_a_receipt_is_saved_with_its_work_or_not_at_all(uow: OrderingUnitOfWork) -> None:
+    with uow:
+        once(uow, "K-1", add_order, "A-1")
+        uow.rollback()
+    assert numbers(uow) == []
+
+    once(uow, "K-1", add_order, "A-1")
+    assert numbers(uow) == ["A-1"]
+
+
+def list_numbers(uow: OrderingUnitOfWork) -> Page[OrderDetails]:
+    return list_orders(uow)
+
+
+def test_any_plain_answer_comes_back(uow: OrderingUnitOfWork) -> None:
+    add_order(uow, "A-1")
+
+    for function, arguments in ((find_order_by_number, ["A-1"]), (find_order_by_number, ["B-2"]), (list_numbers, [])):
+        key = new_id().hex
+        assert once(uow, key, function, *arguments) == once(uow, key, function, *arguments)
+
+
+@pytest.mark.parametrize("key", ["", " ", "K" * 201, "a\nb", "a\0b", None])
+def test_a_key_is_a_visible_text(uow: OrderingUnitOfWork, key: str) -> None:
+    with pytest.raises(InvalidValue, match="1 to 200 visible characters"):
+        once(uow, key, add_order, "A-1")
+
+
+def test_an_iterator_can_not_be_part_of_a_request(uow: OrderingUnitOfWork) -> None:
+    rest: Iterator[str] = iter(["A-1"])
+    with pytest.raises(UnitOfWorkMisuse, match="Pass a list"):
+        once(uow, "K-1", import_orders, rest)
+
+    assert list(rest) == ["A-1"]
+    once(uow, "K-1", import_orders, ["A-1"])
+    once(uow, "K-1", import_orders, ["A-1"])
+    assert numbers(uow) == ["A-1"]
+
+
+@dataclass(frozen=True)
+class Strange:
+    """What JSON can't keep."""
+
+    value: complex | object
+
+
+def answer_strangely(uow: OrderingUnitOfWork, order_id: OrderId) -> Strange:
+    raise_deposit(uow, order_id, 5)
+    return Strange(object())
+
+
+def answer_anything(uow: OrderingUnitOfWork):  # type: ignore[no-untyped-def]  # that is the case
+    return None
+
+
+def test_an_answer_that_can_not_be_kept_undoes_the_work(uow: OrderingUnitOfWork) -> None:
+    order = add_order(uow, "A-1")
+
+    with pytest.raises(UnitOfWorkMisuse, match="Strange can't be kept as JSON"):
+        once(uow, "K-1", answer_strangely, order.id)
+    with pytest.raises(UnitOfWorkMisuse, match="can't see what answer_anything returns. Annotate it"):
+        once(uow, "K-1", answer_anything)
+
+    assert list_orders(uow).items == (order,)
+
+
+def test_a_function_that_forgets_its_commit_leaves_no_receipt(uow: OrderingUnitOfWork) -> None:
+    def forget(uow: OrderingUnitOfWork) -> None:
+        with uow:
+            import_orders(uow, ["A-1"])
+
+    with pytest.raises(UncommittedChanges):
+        once(uow, "K-1", forget)
+
+    once(uow, "K-1", import_orders, ["A-1"])
+    assert numbers(uow) == ["A-1"]
+
+
+def test_old_receipts_are_pruned(uow: OrderingUnitOfWork) -> None:
+    order = add_order(uow, "A-1")
+    once(uow, "K-1", raise_deposit, order.id)
+
+    assert prune(uow, timedelta(days=1)) == 0
+    assert prune(uow, timedelta(days=-1)) == 1
+    assert once(uow, "K-1", raise_deposit, order.id).cents == 2
+
+
+@synchronous
+def test_of_two_at_the_same_time_one_does_the_work_and_both_get_its_answer(
+    new_unit: NewUnit[OrderingUnitOfWork],
+) -> None:
+    order = add_order(new_unit(), "A-1")
+    start, answers = Barrier(8), list[OrderDetails]()
+
+    def ask() -> None:
+        uow = new_unit()
+        start.wait(10)
+        answers.append(once(uow, "K-1", raise_deposit, order.id))
+
+    threads = [Thread(target=ask) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+
+    assert [answer.cents for answer in answers] == [1] * 8
