@@ -13,12 +13,14 @@ from adapters.cli import reports, users
 from adapters.cli.application import application, settings
 from adapters.seedwork.cli.console import console
 from adapters.seedwork.cli.db import db
+from adapters.seedwork.cli.events import events
 from adapters.seedwork.cli.program import Program
 
 app = typer.Typer(cls=Program, no_args_is_help=True, pretty_exceptions_enable=False)
 app.add_typer(users.app, name="users")
 app.add_typer(reports.app, name="reports")
 app.add_typer(db(settings), name="db")
+app.add_typer(events(application), name="events")
 app.command("console")(console(application, service_layer))
 
 

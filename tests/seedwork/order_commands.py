@@ -14,6 +14,7 @@ from adapters.container import bootstrap
 from adapters.seedwork.cli.application import started
 from adapters.seedwork.cli.console import console
 from adapters.seedwork.cli.db import db
+from adapters.seedwork.cli.events import events
 from adapters.seedwork.cli.files import Columns, Format, read_rows, row_writer
 from adapters.seedwork.cli.output import Json, show, show_saved
 from adapters.seedwork.cli.program import Program
@@ -58,6 +59,7 @@ app = typer.Typer(cls=Program, no_args_is_help=True, pretty_exceptions_enable=Fa
 orders = typer.Typer(no_args_is_help=True)
 app.add_typer(orders, name="orders")
 app.add_typer(db(Settings), name="db")
+app.add_typer(events(application), name="events")
 app.command("console")(console(application, service_layer))
 
 
