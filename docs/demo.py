@@ -1,5 +1,6 @@
 """The life of users as a Python session. ``make demo`` types it, on a database of its own, and shows what it prints."""
 
+import logging
 import sys
 from code import InteractiveInterpreter
 
@@ -11,6 +12,7 @@ from domain.seedwork.errors import DomainError
 from domain.seedwork.repository import Page
 from service_layer import users
 from service_layer.seedwork.errors import UncommittedChanges
+from service_layer.seedwork.worker import Worker
 
 SESSION = (
     (
@@ -33,6 +35,7 @@ SESSION = (
         "users.change_user_age(uow, john.id, 200)",
         "users.change_user_age(uow, john.id, 32, expected_version=1)",
     ),
+    ("Deliver what was published: a handler greets each new user, once", "worker.work()", "worker.work()"),
     ("Remove one, and list what is left", "users.remove_user(uow, jane.id)", "users.list_users(uow)"),
 )
 
@@ -67,6 +70,8 @@ class Session(InteractiveInterpreter):
 def show(value: object) -> None:
     """Print the value of an expression."""
     for item in value.items if isinstance(value, Page) else (value,):
+        if isinstance(item, int):
+            console.print(f"    → {item}", style="green")
         if isinstance(item, users.UserDetails):
             email = item.email or "no e-mail"
             console.print(
@@ -77,8 +82,11 @@ def show(value: object) -> None:
 def main() -> None:
     """Type the session."""
     sys.displayhook = show
+    logging.basicConfig(format="    ✉ %(message)s", level=logging.INFO, stream=sys.stdout)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
     with bootstrap() as container:
-        session = Session({"users": users, "uow": container.unit_of_work()})
+        uow = container.unit_of_work()
+        session = Session({"users": users, "uow": uow, "worker": Worker(uow)})
         for title, *statements in SESSION:
             console.print(f"\n[bold]{title}[/bold]")
             for statement in statements:

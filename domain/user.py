@@ -8,6 +8,7 @@ from uuid import UUID
 
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import AlreadyExists, NotFound
+from domain.seedwork.events import Event
 from domain.seedwork.repository import Repository
 from domain.seedwork.rules import EmailAddress, email_address, optional, text, whole_number
 
@@ -46,6 +47,13 @@ class User(Entity):
     def change_email(self, email: EmailAddress | None) -> None:
         """Set the e-mail address; None takes it away."""
         self.email = email
+
+
+@dataclass(frozen=True, kw_only=True)
+class UserRegistered(Event, name="user registered", of=User):
+    """A user was registered."""
+
+    user_id: UserId
 
 
 class UserValues(Protocol):

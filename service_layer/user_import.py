@@ -37,7 +37,7 @@ class RowRefused(DomainError):
 def import_users(
     uow: UnitOfWork, rows: Iterable[Row], *, refused: Callable[[Row, DomainError], None] | None = None
 ) -> int:
-    """Register many users: all of them, or none.
+    """Register many users: all of them, or none. It publishes nothing.
 
     Args:
         uow: closed, or open in the caller: then this is a step of that block.

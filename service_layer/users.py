@@ -5,7 +5,7 @@ from uuid import UUID
 
 from domain.seedwork.repository import Page
 from domain.seedwork.rules import EmailAddress
-from domain.user import EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed
+from domain.user import EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed, UserRegistered
 from service_layer.seedwork.details import Details
 from service_layer.seedwork.retry import retry_transient
 from service_layer.unit_of_work import UnitOfWork
@@ -26,7 +26,7 @@ class UserDetails(Details):
 def register_user(
     uow: UnitOfWork, *, name: str, age: int, email: str | None = None, user_id: UserId | None = None
 ) -> UserDetails:
-    """Register a user.
+    """Register a user, and publish it.
 
     Args:
         uow: closed, or open in the caller: then this is a step of that block.
@@ -47,6 +47,7 @@ def register_user(
     try:
         with uow:
             uow.users.add(user)
+            uow.publish(UserRegistered(user_id=user.id))
             uow.commit()
     except (EmailAlreadyTaken, UserIdAlreadyUsed):
         # insert first, and look only after a refusal: most calls need one statement; either key may be reported
