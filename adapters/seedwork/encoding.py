@@ -20,7 +20,7 @@ _UNFIT = (
 def encoded(kind: Any, value: object) -> Any:  # Any: a type's annotation; JSON
     """Return a value of a type as JSON. Raises: UnitOfWorkMisuse (it is not of that type, or no JSON can keep it)."""
     try:
-        return _adapter(kind).dump_python(value, mode="json", warnings="error")
+        return _adapter(kind).serializer.to_python(value, mode="json", warnings="error")
     except (AttributeError, PydanticSchemaGenerationError, PydanticSerializationError) as error:
         raise UnitOfWorkMisuse(_UNFIT.format(type(value).__name__, str(error).splitlines()[0])) from error
 

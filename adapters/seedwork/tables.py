@@ -53,6 +53,7 @@ deliveries = Table(
     CheckConstraint(f"state IN ({', '.join(repr(str(state)) for state in State)})", name="state"),
     Index(None, "handler", "state", "not_before", "position"),
     Index(None, "handler", "aggregate_id", "position"),
+    sqlite_with_rowid=False,
 )
 
 receipts = Table(

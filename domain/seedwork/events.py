@@ -34,12 +34,14 @@ class Event:
     name: ClassVar[str]
     of: ClassVar[type[Entity]]
     schema: ClassVar[int]
+    _key: ClassVar[str]
 
     id: UUID = field(default_factory=new_id)
     """Its own id: the key by which another system knows that it has this event already."""
 
     def __init_subclass__(cls, *, name: str, of: type[Entity], schema: int = 1) -> None:
         cls.name, cls.of, cls.schema = name, of, schema
+        cls._key = f"{re.sub(r'(?<=[a-z0-9])(?=[A-Z])', '_', of.__name__).lower()}_id"
         other = _kinds.setdefault(name, cls)
         if (other.__module__, other.__qualname__) != (cls.__module__, cls.__qualname__):
             raise TypeError(
@@ -50,8 +52,7 @@ class Event:
     @property
     def aggregate_id(self) -> UUID:
         """The id of the aggregate that it speaks of."""
-        words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", self.of.__name__).lower()
-        id: UUID = getattr(self, f"{words}_id")
+        id: UUID = getattr(self, self._key)
         return id
 
     @classmethod

@@ -24,6 +24,7 @@ def upgrade() -> None:
         sa.Column("error", sa.Text(), nullable=True),
         sa.CheckConstraint("state IN ('due', 'waiting', 'parked')", name=op.f("ck_outbox_deliveries_state")),
         sa.PrimaryKeyConstraint("position", "handler", name=op.f("pk_outbox_deliveries")),
+        sqlite_with_rowid=False,
     )
     with op.batch_alter_table("outbox_deliveries", schema=None) as batch_op:
         batch_op.create_index(

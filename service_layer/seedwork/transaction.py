@@ -140,13 +140,14 @@ class Transaction(Steps):
         Raises: UnitOfWorkMisuse (no block is open, or it only reads; JSON can't keep the event).
         Source: ``docs/events.md``.
         """
-        self._writing_block("uow.publish()")
+        block = self._writing_block("uow.publish()")
         if not isinstance(event, Event):
             raise UnitOfWorkMisuse(
                 f"uow.publish() of a {type(event).__name__}. Publish an Event, as docs/events.md shows."
             )
-        row, aggregate = self.outbox.row_of(event), self.outbox.known(event.of, event.aggregate_id)
-        self.before_commit(partial(self._store, event, row, aggregate))
+        outbox = self.outbox
+        row, aggregate = outbox.row_of(event), outbox.known(event.of, event.aggregate_id)
+        block.last.append(partial(self._store, outbox, event, row, aggregate))
 
     def before_commit(self, write: Callable[[], None]) -> None:
         """Let the outermost commit write something last; a block that is rolled back drops it."""
@@ -215,10 +216,10 @@ class Transaction(Steps):
         self.block = Block(outer, read_only)
         return self.block
 
-    def _store(self, event: Event, row: dict[str, Any], aggregate: Entity | None) -> None:
-        aggregate = aggregate or self.outbox.known(event.of, event.aggregate_id)
+    def _store(self, outbox: Outbox, event: Event, row: dict[str, Any], aggregate: Entity | None) -> None:
+        aggregate = aggregate or outbox.known(event.of, event.aggregate_id)
         row["aggregate_version"] = aggregate.version if aggregate else None
-        self.outbox.store(row, self.handlers.of(event))
+        outbox.store(row, self.handlers.of(event))
 
     def _write_last(self, block: Block) -> None:
         try:

@@ -5,20 +5,24 @@ from collections.abc import Generator, Iterable, Sequence
 from contextlib import closing, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from sqlalchemy import (
     Connection,
+    Insert,
     Select,
     and_,
     bindparam,
     delete,
     exists,
+    func,
     insert,
     inspect,
     literal,
+    literal_column,
     select,
     union_all,
     update,
@@ -37,7 +41,10 @@ if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 
 _d, _e = deliveries.c, events.c
-_store, _deliver = insert(events), insert(deliveries)
+_store = insert(events).inline()
+_NEW = {"state": State.DUE, "attempts": 0}
+# on SQLite nobody else writes meanwhile
+_deliver_newest = insert(deliveries).values(position=select(func.max(_e.position)).scalar_subquery()).inline()
 _next_due = (
     select(deliveries)
     .where(_d.handler == bindparam("handler"), _d.state == State.DUE, _d.not_before <= bindparam("now"))
@@ -78,10 +85,13 @@ class SqlAlchemyOutbox(EncodingOutbox):
 
     def store(self, row: Row, handlers: Sequence[str]) -> None:
         connection = self._connection
-        stored = connection.execute(_store, row).inserted_primary_key
-        assert stored
-        if handlers:
-            connection.execute(_deliver, deliveries_of(row, stored[0], handlers))
+        if handlers and self._locks_rows:
+            connection.execute(_store_and_deliver(tuple(handlers)), row)
+            return
+        connection.execute(_store, row)
+        new = {"aggregate_id": row["aggregate_id"], "not_before": row["published_at"], **_NEW}
+        for name in handlers:
+            connection.execute(_deliver_newest, new | {"handler": name})
 
     def deliver_again(self, published: Published, handler: str, now: datetime) -> None:
         rows = deliveries_of({**asdict(published), "published_at": now}, published.position, [handler])
@@ -140,6 +150,26 @@ class SqlAlchemyOutbox(EncodingOutbox):
     def _one(self, statement: Select[Any], values: Row) -> Delivery | None:
         row = self._connection.execute(statement, values).mappings().first()
         return Delivery(**row) if row else None
+
+
+@cache
+def _store_and_deliver(handlers: tuple[str, ...]) -> Insert:
+    """Return the statement that does both in one turn, where the database has it."""
+    stored = insert(events).values({column: bindparam(column.key) for column in events.c if column is not _e.position})
+    new = stored.returning(_e.position, _e.aggregate_id, _e.published_at).cte("stored").c
+    rows = [
+        select(
+            new.position,
+            literal(name),
+            new.aggregate_id,
+            literal_column("'due'"),
+            literal_column("0"),
+            new.published_at,
+        )
+        for name in handlers
+    ]
+    names = ["position", "handler", "aggregate_id", "state", "attempts", "not_before"]
+    return insert(deliveries).from_select(names, union_all(*rows) if rows[1:] else rows[0])
 
 
 def _key(delivery: Delivery) -> Row:
