@@ -136,8 +136,8 @@ class House:
                 uow = Killing(container.session_factory())
                 worker = Worker(uow)
                 while True:
-                    # a lost race, or a server that is away; ResourceClosedError: it died in an engine's first connect
-                    with suppress(TransactionError, ResourceClosedError):
+                    # a lost race, or a server that is away; the others: it died during an engine's first connect
+                    with suppress(TransactionError, ResourceClosedError, NotImplementedError):
                         worker.work() if kind == "worker" else produce(uow, self._order_ids, self._write)
                     time.sleep(PAUSE_S)
         except BaseException:
