@@ -131,11 +131,12 @@ class House:
 
     def _work(self, kind: str) -> Never:
         random.seed()
+        parent = os.getppid()
         try:
             with bootstrap(settings=self._settings) as container:
                 uow = Killing(container.session_factory())
                 worker = Worker(uow)
-                while True:
+                while os.getppid() == parent:  # a run that was ended itself leaves nobody behind
                     # a lost race, or a server that is away; the others: it died during an engine's first connect
                     with suppress(TransactionError, ResourceClosedError, NotImplementedError):
                         worker.work() if kind == "worker" else produce(uow, self._order_ids, self._write)
