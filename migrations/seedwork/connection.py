@@ -12,6 +12,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, event, func, se
 from sqlalchemy.exc import DBAPIError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random
 
+from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.seedwork.sqlalchemy.sqlite import create_private
 
 log = logging.getLogger("alembic.env")
@@ -36,7 +37,8 @@ def connect(url: URL, wait_s: float) -> Generator[Connection]:
     sqlite = url.drivername == "sqlite"
     options = {"timeout": wait_s} if sqlite else {"connect_timeout": 5, "fallback_application_name": "alembic"}
     options = {name: value for name, value in options.items() if name not in url.query}
-    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options)
+    gaps = {} if sqlite else ENGINE_OPTIONS
+    engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options, **gaps)
     if sqlite:
         event.listen(engine, "do_connect", create_private)
     try:

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.seedwork.backends import Units
+from tests.seedwork.backends import Units, migrate
+from tests.seedwork.given.server import Server
 from tests.seedwork.ordering import (
     InMemoryOrderingUnitOfWork,
     OrderingUnitOfWork,
     SqlAlchemyOrderingUnitOfWork,
     map_orders,
 )
-from tests.seedwork.postgresql_server import PostgresServer
 from tests.seedwork.shapes import create_tables
 
 
@@ -25,10 +25,9 @@ def sqlite_template(sqlite_template: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql: PostgresServer, postgresql_template: str) -> str:
+def postgresql_template(postgresql: Server) -> str:
     """A migrated PostgreSQL database with the tests' own tables."""
-    postgresql.create_database("seedwork", template=postgresql_template)
-    create_tables(postgresql.url("seedwork"))
+    postgresql.create_template("seedwork", migrate, create_tables)
     return "seedwork"
 
 

@@ -20,11 +20,17 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool
 from adapters.settings import Settings
 from service_layer.seedwork.transaction import Transaction
 from tests.seedwork.backends import Backend, Loop, NewUnit, Units, asynchronous_database, database, memory, migrate
+from tests.seedwork.given.facts import facts
+from tests.seedwork.given.server import GivenServer, Server
+from tests.seedwork.given.session import VARIABLE
 from tests.seedwork.postgresql_server import PostgresNotFound, PostgresServer
+
+pytest_plugins = ["tests.seedwork.given.plugin"]
 
 DATABASES = ("sqlite", "postgresql")
 BACKENDS = ("memory", *DATABASES)
 ASYNCHRONOUS = ("async-sqlite", "async-postgresql")
+LOCK_TIMEOUT_S = 5.0
 
 synchronous = pytest.mark.parametrize("open_backend", BACKENDS, indirect=True)
 """For a test with threads or an event loop of its own, in a module that runs on asynchronous drivers too."""
@@ -35,7 +41,7 @@ U_co = TypeVar("U_co", bound=Transaction, covariant=True)
 class OpenBackend(Protocol[U_co]):
     """Opens the back end of the test, with whatever this test needs different."""
 
-    def __call__(self, lock_timeout_s: float = 5.0) -> AbstractContextManager[Backend[U_co]]: ...
+    def __call__(self, lock_timeout_s: float = LOCK_TIMEOUT_S) -> AbstractContextManager[Backend[U_co]]: ...
 
 
 @pytest.fixture(autouse=True)
@@ -43,6 +49,8 @@ def _no_settings_of_the_person_who_tests(monkeypatch: pytest.MonkeyPatch) -> Non
     for name in [name for name in os.environ if name.startswith(("DATABASE_", "MIGRATION_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setitem(Settings.model_config, "env_file", None)
+    if (found := facts()) and "options" in found.lacks:
+        monkeypatch.setenv("DATABASE_POOLER", "true")
 
 
 @pytest.fixture(autouse=True)
@@ -79,7 +87,8 @@ def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
 
 
 def start_postgresql(*, tcp: bool = False) -> PostgresServer:
-    """Start a server; where its programs are missing, skip the test with the reason; in CI fail it."""
+    """Start a server that the test may kill; where its programs are missing, skip with the reason; in CI fail."""
+    require_own_server()
     try:
         return PostgresServer.start(tcp=tcp)
     except PostgresNotFound as error:
@@ -88,23 +97,41 @@ def start_postgresql(*, tcp: bool = False) -> PostgresServer:
         pytest.skip(f"NOT TESTED ON POSTGRESQL: {error}")
 
 
+def require_own_server() -> None:
+    """Skip a test that kills its server, or changes what all databases of it share, where one is given."""
+    if facts():
+        pytest.skip(f"it needs control over the server, and the one of {VARIABLE} is not the tests' own")
+
+
+def require_own_database() -> None:
+    """Skip a test for which nobody else may use its database, change it as a whole or migrate, where tests share one."""
+    if (found := facts()) and found.place == "schema":
+        pytest.skip(f"it needs a database of its own, and has a schema in the one of {VARIABLE}")
+
+
+def require_time_limits() -> None:
+    """Skip a test that waits for a time limit of a connection, where the server takes none."""
+    if (found := facts()) and "options" in found.lacks:
+        pytest.skip(f"it needs a time limit, and the server of {VARIABLE} takes none at connect")
+
+
 @pytest.fixture(scope="session")
-def postgresql() -> Iterator[PostgresServer]:
-    """A PostgreSQL server for the whole run."""
-    with start_postgresql() as server:
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL server for the whole run: the one that TEST_DATABASE_URL names, or one of our own."""
+    found = facts()
+    with GivenServer(found) if found else start_postgresql() as server:
         yield server
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql: PostgresServer) -> str:
+def postgresql_template(postgresql: Server) -> str:
     """The name of a migrated PostgreSQL database, to be copied."""
-    postgresql.create_database("template")
-    migrate(postgresql.url("template"))
+    postgresql.create_template("template", migrate)
     return "template"
 
 
 @pytest.fixture
-def postgresql_url(postgresql: PostgresServer, postgresql_template: str) -> Iterator[str]:
+def postgresql_url(postgresql: Server, postgresql_template: str) -> Iterator[str]:
     """A migrated PostgreSQL database for one test."""
     name = f"test_{uuid4().hex}"
     postgresql.create_database(name, template=postgresql_template)
@@ -119,7 +146,7 @@ def empty_sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
-def empty_postgresql_url(postgresql: PostgresServer) -> Iterator[str]:
+def empty_postgresql_url(postgresql: Server) -> Iterator[str]:
     """A PostgreSQL database without a table."""
     name = f"empty_{uuid4().hex}"
     postgresql.create_database(name)
@@ -143,13 +170,17 @@ def loop() -> Iterator[Loop]:
 def opener(request: pytest.FixtureRequest, units: Units[U_co], loop: Loop) -> OpenBackend[U_co]:
     """Return how to open the back end that is the fixture's parameter."""
     if request.param == "memory":
-        return lambda lock_timeout_s=5.0: memory(units, lock_timeout_s)
+        return lambda lock_timeout_s=LOCK_TIMEOUT_S: memory(units, lock_timeout_s)
     url: str = request.getfixturevalue(f"{request.param.removeprefix('async-')}_url")
+
+    def limit(lock_timeout_s: float) -> dict[str, float]:
+        if lock_timeout_s != LOCK_TIMEOUT_S and not url.startswith("sqlite"):
+            require_time_limits()
+        return {"database_lock_timeout_s": lock_timeout_s}
+
     if request.param in ASYNCHRONOUS:
-        return lambda lock_timeout_s=5.0: asynchronous_database(
-            units, loop, url, database_lock_timeout_s=lock_timeout_s
-        )
-    return lambda lock_timeout_s=5.0: database(units, url, database_lock_timeout_s=lock_timeout_s)
+        return lambda lock_timeout_s=LOCK_TIMEOUT_S: asynchronous_database(units, loop, url, **limit(lock_timeout_s))
+    return lambda lock_timeout_s=LOCK_TIMEOUT_S: database(units, url, **limit(lock_timeout_s))
 
 
 @pytest.fixture(params=BACKENDS)

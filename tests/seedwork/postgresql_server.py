@@ -18,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, LiteralString, Self
@@ -48,32 +48,28 @@ class PostgresNotFound(Exception):
 
 
 class PostgresServer:
-    """A running server: our own, or the one that TEST_DATABASE_URL names. ``with`` stops it.
+    """A running server of our own. ``with`` stops it.
 
-    ``source`` says where it was found. Our own also has ``directory`` (its data and its socket) and ``pid``.
+    ``source`` says where its programs were found, ``directory`` has its data and its socket.
     """
 
     directory: Path
     pid: int
 
-    def __init__(self, url: str, source: str, watchdog: subprocess.Popen[str] | None = None) -> None:
+    def __init__(self, url: str, source: str, watchdog: subprocess.Popen[str]) -> None:
         self.source = source
         self._url = make_url(url)
         self._watchdog = watchdog
 
     @classmethod
     def start(cls, *, tcp: bool = False, standby_of: Self | None = None) -> Self:
-        """Start a server, or use the one that TEST_DATABASE_URL names.
+        """Start a server.
 
         Args:
             tcp: listen on a free port of 127.0.0.1, with a password, and let ``url()`` go there; else on a unix socket.
             standby_of: follow that server, which was started with ``tcp``, under the name "standby"; listen as it does.
-        Either of these options asks for a server of our own.
         Raises: PostgresNotFound; RuntimeError with the server's own words if it does not start.
         """
-        given = os.environ.get("TEST_DATABASE_URL")
-        if given and not (tcp or standby_of):
-            return cls(given, "TEST_DATABASE_URL")
         primary = None
         if standby_of:
             tcp = True
@@ -101,6 +97,12 @@ class PostgresServer:
         """The SQLAlchemy URL of ``database``; without a name, of the database from which others are created."""
         return self._url.set(drivername="postgresql+psycopg", database=database).render_as_string(hide_password=False)
 
+    def create_template(self, name: str, *builds: Callable[[str], None]) -> None:
+        """Create a database to be copied, and let each function fill the one that its URL names."""
+        self.create_database(name)
+        for build in builds:
+            build(self.url(name))
+
     def create_database(self, name: str, template: str | None = None) -> None:
         """Create a database, as a copy of ``template`` if given, to which nobody may be connected then."""
         self._execute("CREATE DATABASE {} TEMPLATE {}", name, template or "template1")
@@ -118,8 +120,8 @@ class PostgresServer:
         self.pid = self._ask("restart")["pid"]
 
     def stop(self) -> None:
-        """Stop our own server and delete its folder; leave one that was given as it is. May be repeated."""
-        if self._watchdog and self._watchdog.returncode is None:
+        """Stop the server and delete its folder. May be repeated."""
+        if self._watchdog.returncode is None:
             self._watchdog.communicate("stop\n", timeout=60)
 
     def __enter__(self) -> Self:
@@ -129,8 +131,7 @@ class PostgresServer:
         self.stop()
 
     def _ask(self, request: str) -> Any:
-        if not (self._watchdog and self._watchdog.stdin):
-            raise RuntimeError("The server of TEST_DATABASE_URL is not ours. Write: PostgresServer.start(tcp=True)")
+        assert self._watchdog.stdin
         with suppress(BrokenPipeError):  # its answer then says why it has ended
             os.write(self._watchdog.stdin.fileno(), f"{request}\n".encode())
         return _answer(self._watchdog)

@@ -32,6 +32,7 @@ from adapters.seedwork.mapping import map_once, mapping
 from adapters.seedwork.memory.repository import InMemoryRepository
 from adapters.seedwork.memory.transaction import InMemoryTransaction
 from adapters.seedwork.registration import RepositoryOf
+from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from adapters.seedwork.types import IdType, UtcDateTime
@@ -47,7 +48,7 @@ metadata = ordering.metadata
 
 def create_tables(url: str) -> None:
     """Make the tests' own tables in a database: no revision makes them."""
-    engine = create_engine(url)
+    engine = create_engine(url, **({} if url.startswith("sqlite") else ENGINE_OPTIONS))
     metadata.create_all(engine)
     tables.metadata.create_all(engine)  # where a fork has left their revision out
     engine.dispose()

@@ -1,4 +1,7 @@
-"""A TCP proxy on the loopback that breaks connections on demand: it cuts them, refuses them, or stops answering."""
+"""A TCP proxy on the loopback that breaks connections on demand: it cuts them, refuses them, or stops answering.
+
+It also lets a PostgreSQL behave like a server that lacks something, or answers COMMIT with an error.
+"""
 
 import select
 import socket
@@ -23,6 +26,8 @@ class TcpProxy:
         self._refusals = 0
         self._silent = False
         self._cut: tuple[bytes, bool] | None = None
+        self._misspelt: list[tuple[bytes, bytes]] = []
+        self._failures: list[str] = []
         self._stop, self._stopped = socket.socketpair()
         self._thread = Thread(target=self._run)
 
@@ -33,6 +38,14 @@ class TcpProxy:
     def cut_after(self, word: bytes) -> None:
         """Cut the next connection over which a client sends ``word``, after the server's answer, which is dropped."""
         self._cut = word, True
+
+    def misspell(self, word: bytes) -> None:
+        """Send a word to the server with another last letter, so that it knows nothing of that name."""
+        self._misspelt.append((word, word[:-1] + b"X"))
+
+    def fail_commit(self, sqlstate: str) -> None:
+        """Answer the next COMMIT with an error; the server gets ROLLBACK."""
+        self._failures.append(sqlstate)
 
     def refuse(self, times: int) -> None:
         """Close the connections of the next clients at once."""
@@ -84,6 +97,11 @@ class TcpProxy:
             data = end.recv(SIZE)
             if data and end in self._clients:
                 self.sent.append(data)
+                for word, other in self._misspelt:
+                    data = data.replace(word, other)
+                if self._failures and b"COMMIT" in data:
+                    end.sendall(self._failed(self._failures.pop(), peer))
+                    return
                 data = self._break(data, peer)
             peer.sendall(data)
         if not data:
@@ -91,6 +109,16 @@ class TcpProxy:
                 del self._peers[lost]
                 self._clients.discard(lost)
                 lost.close()
+
+    def _failed(self, sqlstate: str, server: socket.socket) -> bytes:
+        """Roll back on the server, and return the messages by which it would say that COMMIT failed."""
+        server.sendall(_message(b"Q", b"ROLLBACK\0"))
+        answer = b""
+        while not answer.endswith(_message(b"Z", b"I")):
+            answer += server.recv(SIZE)
+        fields = {b"S": "ERROR", b"V": "ERROR", b"C": sqlstate, b"M": "injected"}
+        error = b"".join(name + value.encode() + b"\0" for name, value in fields.items())
+        return _message(b"E", error + b"\0") + _message(b"Z", b"I")
 
     def _break(self, data: bytes, server: socket.socket) -> bytes:
         """Apply a pending cut; return the bytes to pass on, or none to cut the connection."""
@@ -101,3 +129,7 @@ class TcpProxy:
             server.sendall(data)
             server.recv(SIZE)
         return b""
+
+
+def _message(kind: bytes, body: bytes) -> bytes:
+    return kind + (len(body) + 4).to_bytes(4, "big") + body

@@ -17,6 +17,7 @@ from adapters.seedwork.settings import DatabaseSettings
 from adapters.seedwork.sqlalchemy import sqlite
 from adapters.seedwork.sqlalchemy.dialects import CONNECTING, driver_of, session_of
 from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
+from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.seedwork.sqlalchemy.lifetime import watch
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable
@@ -32,6 +33,7 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatev
     """Return with which options an engine is made."""
     is_sqlite = settings.url.drivername == "sqlite"
     return {
+        **({} if is_sqlite else ENGINE_OPTIONS),
         "connect_args": _sqlite_options(settings) if is_sqlite else _postgresql_options(settings),
         "echo": settings.database_echo,
         "hide_parameters": True,

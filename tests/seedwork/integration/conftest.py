@@ -1,13 +1,17 @@
 """What modules share: histories of planted revisions on empty databases, and a server behind a proxy."""
 
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from sqlalchemy import make_url
 
 from tests.seedwork.backends import migrate
 from tests.seedwork.fixtures import start_postgresql
+from tests.seedwork.given.facts import facts
+from tests.seedwork.given.session import VARIABLE
 from tests.seedwork.postgresql_server import PostgresServer
 from tests.seedwork.revisions import History
 from tests.seedwork.shapes import create_tables
@@ -36,15 +40,17 @@ def on_postgresql(empty_postgresql_url: str, tmp_path: Path) -> History:
 def server() -> Iterator[PostgresServer]:
     """A server of the module's own, on a port, where a proxy can listen in or cut."""
     with start_postgresql(tcp=True) as server:
-        server.create_database("template")
-        migrate(server.url("template"))
-        create_tables(server.url("template"))
+        server.create_template("template", migrate, create_tables)
         yield server
 
 
 @pytest.fixture
-def database_url(server: PostgresServer) -> Iterator[str]:
-    """A migrated database on it."""
+def database_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """A migrated database on it; where a server is given, on that one."""
+    if facts():
+        yield request.getfixturevalue("postgresql_url")
+        return
+    server: PostgresServer = request.getfixturevalue("server")
     server.create_database("proxied", template="template")
     yield server.url("proxied")
     server.drop_database("proxied")
@@ -54,7 +60,24 @@ def database_url(server: PostgresServer) -> Iterator[str]:
 def proxy(database_url: str) -> Iterator[TcpProxy]:
     """A proxy before it."""
     url = make_url(database_url)
-    assert url.host
-    assert url.port
-    with TcpProxy(url.host, url.port) as proxy:
+    try:
+        socket.create_connection((url.host or "", url.port or 5432), timeout=5).close()
+    except OSError as error:
+        pytest.skip(f"it needs a proxy, and the server of {VARIABLE} is not on one port: {error}")
+    with TcpProxy(url.host or "", url.port or 5432) as proxy:
         yield proxy
+
+
+@pytest.fixture
+def proxied_url(database_url: str, proxy: TcpProxy) -> str:
+    """The database behind the proxy, without TLS, so that the proxy can read what is said."""
+    url = make_url(database_url).set(host="127.0.0.1", port=proxy.port).update_query_dict({"sslmode": "disable"})
+    text = url.render_as_string(hide_password=False)
+    try:
+        psycopg.connect(text.replace("+psycopg", "")).close()
+    except psycopg.OperationalError as error:
+        pytest.skip(
+            f"it needs a proxy that can read, and the server of {VARIABLE} answers no client without TLS: {error}"
+        )
+    proxy.sent.clear()
+    return text

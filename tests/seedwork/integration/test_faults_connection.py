@@ -13,6 +13,7 @@ from adapters.container import Container, bootstrap
 from adapters.settings import Settings
 from domain.seedwork.entity import new_id
 from service_layer.seedwork.errors import CommitOutcomeUnknown, DatabaseUnavailable, FailedTransaction
+from tests.seedwork.fixtures import require_own_database
 from tests.seedwork.ordering import Order, OrderId, SqlAlchemyOrderingUnitOfWork
 from tests.seedwork.postgresql_server import PostgresServer
 from tests.seedwork.tcp_proxy import TcpProxy
@@ -24,10 +25,10 @@ class Interrupted(Exception):
 
 
 @pytest.fixture
-def container(database_url: str, proxy: TcpProxy) -> Iterator[Container]:
+def container(proxied_url: str) -> Iterator[Container]:
     """An application that reaches its database through the proxy, with one connection in its pool."""
     patience = {"connect_timeout": "2", "tcp_user_timeout": "1000"}
-    url = make_url(database_url).set(port=proxy.port).update_query_dict(patience)
+    url = make_url(proxied_url).update_query_dict(patience)
     settings = Settings(database_url=url.render_as_string(hide_password=False), database_pool_size=1)
     with bootstrap(settings=settings) as container:
         yield container
@@ -63,6 +64,7 @@ def numbers(administrator: psycopg.Connection) -> Callable[[], list[str]]:
 
 
 def terminate_all(administrator: psycopg.Connection) -> None:
+    require_own_database()
     administrator.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
         " WHERE datname = current_database() AND pid <> pg_backend_pid()"
@@ -225,7 +227,7 @@ def test_a_backend_that_was_terminated_between_two_blocks_fails_no_block(
 
 @pytest.mark.parametrize("end", [PostgresServer.restart, PostgresServer.kill], ids=["stopped", "killed"])
 def test_a_server_that_was_restarted_between_two_blocks_fails_no_block(
-    direct: SqlAlchemyOrderingUnitOfWork, server: PostgresServer, end: Callable[[PostgresServer], None]
+    server: PostgresServer, direct: SqlAlchemyOrderingUnitOfWork, end: Callable[[PostgresServer], None]
 ) -> None:
     add_order(direct, "A-1")
     end(server)
@@ -282,7 +284,7 @@ def test_a_server_that_closes_each_new_connection_is_reported_as_such(
     ids=["no server", "wrong password", "no database"],
 )
 def test_a_failure_to_connect_is_reported_in_the_words_of_the_driver_and_without_the_password(
-    database_url: str, wrong: dict[str, Any], words: str
+    server: PostgresServer, database_url: str, wrong: dict[str, Any], words: str
 ) -> None:
     url = make_url(database_url).set(**wrong)
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -15,6 +16,7 @@ from adapters.settings import Settings
 from service_layer.seedwork.errors import ConcurrencyConflict, DatabaseUnavailable, StatementTimeout, StorageFailure
 from service_layer.seedwork.retry import retry_transient
 from service_layer.seedwork.transaction import Transaction
+from tests.seedwork.fixtures import require_own_database, require_time_limits
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork
 
 Open = Callable[..., AbstractContextManager[SqlAlchemyOrderingUnitOfWork]]
@@ -23,6 +25,7 @@ Open = Callable[..., AbstractContextManager[SqlAlchemyOrderingUnitOfWork]]
 @pytest.fixture
 def open_unit(postgresql_url: str) -> Open:
     """Makes a unit of work on an engine of its own, with whatever settings a test needs."""
+    require_time_limits()
 
     @contextmanager
     def open_unit(query: dict[str, str] | None = None, **settings: Any) -> Iterator[SqlAlchemyOrderingUnitOfWork]:
@@ -173,14 +176,15 @@ def test_a_block_that_was_idle_for_too_long_is_reported_and_nothing_of_it_is_sav
 def wait_until_ended(administrator: psycopg.Connection, uow: SqlAlchemyTransaction) -> None:
     connection = uow.session.connection().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
-    query = "SELECT 1 FROM pg_stat_activity WHERE pid = %s"
+    query, deadline = "SELECT 1 FROM pg_stat_activity WHERE pid = %s", monotonic() + 20
     while administrator.execute(query, [connection.info.backend_pid]).fetchone():
-        pass
+        assert monotonic() < deadline, "an idle block is not ended"
 
 
 def test_a_service_goes_on_when_its_primary_has_become_a_stand_by(
     open_unit: Open, administrator: psycopg.Connection
 ) -> None:
+    require_own_database()
     database = Identifier(administrator.info.dbname)
     administrator.execute(SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(database))
 

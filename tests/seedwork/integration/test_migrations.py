@@ -14,6 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, make_url, text
 
 from migrations.seedwork import connection
+from tests.seedwork.fixtures import require_own_database
 from tests.seedwork.revisions import History
 
 FIRST = """op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(9)))"""
@@ -114,6 +115,7 @@ def test_of_eight_that_upgrade_at_once_one_migrates_and_all_succeed_and_a_new_pr
 def test_on_postgresql_a_wait_that_is_too_long_ends_with_the_name_of_who_migrates(
     on_postgresql: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    require_own_database()
     on_postgresql.plant("first", "op.execute('SELECT 1')")
     on_postgresql.upgrade()
     monkeypatch.setenv("MIGRATION_WAIT_S", "0.001")
@@ -182,6 +184,7 @@ def test_on_postgresql_a_lock_that_is_not_free_is_tried_for_again_and_readers_wa
 def test_on_postgresql_a_lock_that_never_becomes_free_is_reported(
     on_postgresql: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    require_own_database()
     monkeypatch.setattr(connection, "LOCK_WAIT_S", 0.05)
     monkeypatch.setenv("MIGRATION_WAIT_S", "0.01")
     on_postgresql.plant("first", FIRST)

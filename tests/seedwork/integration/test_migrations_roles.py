@@ -19,6 +19,7 @@ from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy.schema import schema_status
 from adapters.settings import Settings
 from service_layer.seedwork.errors import SchemaOutdated
+from tests.seedwork.fixtures import require_own_server
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders, metadata
 from tests.seedwork.revisions import History
 
@@ -32,6 +33,7 @@ class Urls:
 @pytest.fixture
 def urls(empty_postgresql_url: str) -> Iterator[Urls]:
     """The database as each of the roles opens it that ``docs/roles.sql`` makes, under names of this test's own."""
+    require_own_server()
     suffix, url = uuid4().hex, make_url(empty_postgresql_url)
     administrator = psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
     roles = re.sub(r"\b(app|app_owner)\b", rf"\1_{suffix}", PROJECT.joinpath("docs/roles.sql").read_text())

@@ -51,20 +51,12 @@ StartRun = Callable[[str], subprocess.Popen[str]]
 
 @pytest.fixture(scope="module", autouse=True)
 def server() -> Iterator[PostgresServer]:
-    """A server of our own, whatever the environment names."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("TEST_DATABASE_URL", raising=False)
-        try:
-            started = PostgresServer.start()
-        except PostgresNotFound as error:
-            pytest.skip(str(error))
+    try:
+        started = PostgresServer.start()
+    except PostgresNotFound as error:
+        pytest.skip(str(error))
     with started:
         yield started
-
-
-@pytest.fixture(autouse=True)
-def _nothing_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("TEST_DATABASE_URL", raising=False)
 
 
 @pytest.fixture
@@ -243,22 +235,6 @@ def test_a_server_on_a_port_asks_for_the_password_and_leaves_nothing() -> None:
 
     assert not server.directory.exists()
     assert not is_running(server.pid)
-
-
-def test_a_given_server_is_used_and_left_running(
-    server: PostgresServer, shop: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("TEST_DATABASE_URL", server.url(shop).replace("postgresql+psycopg", "postgres"))
-
-    with PostgresServer.start() as given:
-        given.create_database("given")
-        given.drop_database("given")
-        with pytest.raises(RuntimeError, match="not ours"):
-            given.kill()
-
-    assert given.source == "TEST_DATABASE_URL"
-    assert given.url() == server.url(shop)
-    assert orders(server, shop) == [(1,)]
 
 
 def test_the_absence_of_postgresql_is_reported_in_one_message(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

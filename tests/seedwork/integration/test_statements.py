@@ -11,7 +11,7 @@ from sqlite3 import Connection
 
 import psycopg
 import pytest
-from sqlalchemy import event, make_url
+from sqlalchemy import event
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
@@ -59,10 +59,8 @@ class Application:
 
 
 @pytest.fixture
-def postgresql_behind_proxy(database_url: str, proxy: TcpProxy) -> Iterator[Application]:
-    url = make_url(database_url).set(port=proxy.port)
-    settings = Settings(database_url=url.render_as_string(hide_password=False))
-    with bootstrap(settings=settings) as container:
+def postgresql_behind_proxy(proxied_url: str, proxy: TcpProxy) -> Iterator[Application]:
+    with bootstrap(settings=Settings(database_url=proxied_url)) as container:
         yield Application(container, proxy.sent)
 
 
@@ -188,11 +186,10 @@ def test_on_sqlite_only_a_turn_between_reading_and_writing_costs_a_pragma(traced
 
 
 def test_on_postgresql_a_change_is_the_round_trips_of_the_bare_driver(
-    postgresql_behind_proxy: Application, database_url: str, proxy: TcpProxy
+    postgresql_behind_proxy: Application, proxied_url: str, proxy: TcpProxy
 ) -> None:
     order = add_order(postgresql_behind_proxy.new_unit(), "A-1")
-    url = make_url(database_url).set(drivername="postgresql", port=proxy.port)
-    with psycopg.connect(url.render_as_string(hide_password=False)) as connection:
+    with psycopg.connect(proxied_url.replace("+psycopg", "")) as connection:
         proxy.sent.clear()
         connection.execute("SELECT * FROM house_orders WHERE id = %s", [order.id])
         connection.execute("SELECT * FROM house_order_lines WHERE order_id = %s", [order.id])
