@@ -2,18 +2,18 @@
 
 import logging
 import sqlite3
-import time
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, cast
 
 from alembic.util import CommandError
-from sqlalchemy import URL, Connection, NullPool, create_engine, event, func, select, text
+from sqlalchemy import URL, Connection, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.seedwork.sqlalchemy.sqlite import create_private
+from migrations.seedwork.lock import locked
 
 log = logging.getLogger("alembic.env")
 
@@ -21,14 +21,6 @@ LOCK_WAIT_S = 5
 """How long a statement waits for its lock on PostgreSQL; every later statement on the table waits with it."""
 PAUSE_S = (1, 5)
 """How long it lets others work before it tries again: at least, and at most."""
-LOCK = 7_316_911_042  # any bigint, of this application alone
-HOLDER = text("""
-    SELECT concat_ws(', ', 'pid ' || pid, application_name, 'user ' || usename, host(client_addr),
-                     'connected since ' || date_trunc('second', backend_start))
-    FROM pg_locks JOIN pg_stat_activity USING (pid)
-    WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
-      AND (classid::bigint << 32) + objid::bigint = :lock AND objsubid = 1 AND granted
-""").bindparams(lock=LOCK)
 
 
 @contextmanager
@@ -45,27 +37,8 @@ def connect(url: URL, wait_s: float) -> Generator[Connection]:
         connection = engine.connect()
     except DBAPIError as error:
         raise _unusable(error) from None
-    with connection:
-        if not sqlite:  # there BEGIN IMMEDIATE waits
-            _lock(connection, wait_s)
+    with connection, nullcontext() if sqlite else locked(connection, wait_s):  # on SQLite BEGIN IMMEDIATE waits
         yield connection
-
-
-def _lock(connection: Connection, wait_s: float) -> None:
-    deadline, is_logged = time.monotonic() + wait_s, False
-    while not connection.scalar(select(func.pg_try_advisory_lock(LOCK))):
-        holder = connection.scalar(HOLDER) or "it has just ended"
-        connection.rollback()  # hold no snapshot while waiting: CREATE INDEX CONCURRENTLY would wait for it
-        if time.monotonic() > deadline:
-            raise CommandError(
-                f"Another process is still migrating this database after {wait_s:g} s: {holder}."
-                " Wait for it, for longer with MIGRATION_WAIT_S; or end it: SELECT pg_terminate_backend(pid)"
-            )
-        if not is_logged:
-            log.info("Waiting for another process that migrates this database: %s", holder)
-            is_logged = True
-        time.sleep(0.2)
-    connection.commit()  # else Alembic takes the transaction for its caller's, and never commits
 
 
 def tries_for_a_lock(wait_s: float) -> Retrying:

@@ -7,7 +7,7 @@ already is committed or rolled back by its caller.
 import logging
 import re
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,7 @@ from migrations.seedwork.connection import (
     words_of,
 )
 from migrations.seedwork.rendering import render_item
+from migrations.seedwork.steps import Steps
 
 
 def migrate(metadata: MetaData, settings: type[DatabaseSettings]) -> None:
@@ -51,9 +52,7 @@ def migrate(metadata: MetaData, settings: type[DatabaseSettings]) -> None:
             url, wait_s = _given(settings).migration_url, _given(settings).migration_wait_s
             with connect(url, wait_s) as connection:
                 begin_for_all_or_nothing(connection)
-                for one_try in tries_for_a_lock(wait_s):
-                    with one_try:
-                        _migrate(metadata, connection)
+                _migrate_in_steps(metadata, connection, wait_s)
     except DBAPIError as error:
         raise CommandError(f"The database refused a statement: {words_of(error)}") from error
 
@@ -67,9 +66,24 @@ def _given(settings: type[DatabaseSettings]) -> DatabaseSettings:
         raise CommandError(explain(error)) from None
 
 
-def _migrate(metadata: MetaData, connection: Connection) -> None:
-    checks = {"on_version_apply": check_foreign_keys} if connection.dialect.name == "sqlite" else {}
-    _run(metadata, connection.dialect.name, connection=connection, **checks)
+def _migrate_in_steps(metadata: MetaData, connection: Connection, wait_s: float) -> None:
+    if connection.dialect.name == "sqlite":
+        _migrate(metadata, connection)
+        return
+    with closing(Steps(connection)) as steps:
+        try:
+            for one_try in tries_for_a_lock(wait_s):
+                with one_try:
+                    steps.restart()
+                    _migrate(metadata, connection, on_version_apply=steps.finish)
+        except DBAPIError as error:
+            raise CommandError(f"The database refused a statement: {words_of(error)}{steps.stand}") from error
+
+
+def _migrate(metadata: MetaData, connection: Connection, **options: Any) -> None:  # Any: they are configure's own
+    if connection.dialect.name == "sqlite":
+        options = {"on_version_apply": check_foreign_keys}
+    _run(metadata, connection.dialect.name, connection=connection, **options)
 
 
 def _run(metadata: MetaData, dialect: str, **options: Any) -> None:  # Any: they are configure's own

@@ -104,7 +104,7 @@ def require_own_server() -> None:
 
 
 def require_own_database() -> None:
-    """Skip a test for which nobody else may use its database, change it as a whole or migrate, where tests share one."""
+    """Skip a test that needs a database to itself, where tests share one."""
     if (found := facts()) and found.place == "schema":
         pytest.skip(f"it needs a database of its own, and has a schema in the one of {VARIABLE}")
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from sqlalchemy import Constraint, Dialect, Index, PrimaryKeyConstraint, Table, UniqueConstraint
 
 from adapters.seedwork.mapping import error_of, mapper_registry
+from adapters.seedwork.sqlalchemy.gaps import SAVEPOINTS, UNKNOWN_HERE
 from service_layer.seedwork.block import Block, State
 from service_layer.seedwork.errors import (
     LOCKED,
@@ -75,7 +76,9 @@ _UNKNOWN_AT_COMMIT = ("08", "40003", "57P", "XX", "SQLITE_IOERR")
 """After these a COMMIT may have been carried out: the answer to it was lost, or the disk failed under it."""
 
 
-def meaning_of(error: BaseException, block: Block | None, dialect: Dialect, *, lost: bool) -> Exception | None:
+def meaning_of(
+    error: BaseException, block: Block | None, dialect: Dialect, *, lost: bool, statement: str | None = None
+) -> Exception | None:
     """Return what a driver's error means; None where it is of no special kind, such as a mistake in a statement.
 
     Args:
@@ -83,6 +86,7 @@ def meaning_of(error: BaseException, block: Block | None, dialect: Dialect, *, l
         block: the unit of work's block in which it happened, if any.
         dialect: that of the database, which shortens long names.
         lost: whether the connection was lost.
+        statement: what was sent, if that is known.
     """
     code: str = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None) or ""
     _remove_contents(error, code)
@@ -90,6 +94,8 @@ def meaning_of(error: BaseException, block: Block | None, dialect: Dialect, *, l
         return _broken_constraint(error, code, dialect)
     if code in {"25006", "SQLITE_READONLY"} and block and block.read_only:
         return UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
+    if code in UNKNOWN_HERE and (statement or "").startswith("SAVEPOINT"):
+        return UnitOfWorkMisuse(SAVEPOINTS)
     if code == "SQLITE_ERROR" and str(error).startswith(("no such table", "no such column", "table ")):
         code = "42P01"
     if code == "0A000":

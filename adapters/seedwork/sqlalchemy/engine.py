@@ -139,7 +139,8 @@ def _translate(context: ExceptionContext) -> None:
     meaning = None
     if isinstance(wrapped, DBAPIError):
         block = session.unit.block if session else None
-        meaning = meaning_of(error, block, context.dialect, lost=context.is_disconnect or not connection)
+        lost = context.is_disconnect or not connection
+        meaning = meaning_of(error, block, context.dialect, lost=lost, statement=context.statement)
         # it was made of all that the driver's error says, and keeps the values that were sent
         wrapped.args, wrapped.params = (f"({type(error).__name__}) {error}",), None
     if isinstance(meaning, DatabaseUnavailable):
@@ -147,7 +148,9 @@ def _translate(context: ExceptionContext) -> None:
     elif connection and (_has_ended(connection) or _is_interrupted(connection)):
         context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
     if session:
-        session.fail(meaning or wrapped or error, lost=context.is_disconnect)
+        # without its savepoint an inner block can't be undone by itself
+        is_nested = (context.statement or "").startswith("SAVEPOINT")
+        session.fail(meaning or wrapped or error, lost=context.is_disconnect or is_nested)
     if meaning:
         raise meaning from error
     if isinstance(wrapped, StatementError) and not isinstance(wrapped, DBAPIError):

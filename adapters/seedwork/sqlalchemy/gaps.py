@@ -9,7 +9,7 @@ What the house does then stands here as well, or with the one module that needs 
 
 from uuid import uuid4
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
 SAVEPOINTS = (
@@ -35,7 +35,7 @@ def has_savepoints(connection: Connection) -> bool:
 
 
 def has_advisory_locks(connection: Connection, key: int) -> bool:
-    """Try to lock ``key`` for this session, and look whether that has locked anything: some servers only accept the call.
+    """Try to lock ``key`` for this session, and look whether that locks anything.
 
     Where another session has that lock, this one does not get it, and the answer is yes.
     """
@@ -53,7 +53,7 @@ def has_advisory_locks(connection: Connection, key: int) -> bool:
 
 
 def has_transactional_ddl(connection: Connection) -> bool:
-    """Make two tables, roll back, and look whether one is there all the same."""
+    """Make two tables, roll back, and look whether one is there all the same; it is dropped then."""
     names = [f"probe_{uuid4().hex}" for _ in range(2)]
     try:
         for name in names:
@@ -63,16 +63,17 @@ def has_transactional_ddl(connection: Connection) -> bool:
     else:
         refused = False
     connection.rollback()
-    left = [name for name in names if _succeeds(connection, f"DROP TABLE {name}", commit=True)]
+    left = [name for name in names if inspect(connection).has_table(name)]
+    for name in left:
+        connection.exec_driver_sql(f"DROP TABLE {name}")
+    connection.commit()
     return not (refused or left)
 
 
-def _succeeds(connection: Connection, *statements: str, commit: bool = False) -> bool:
+def _succeeds(connection: Connection, *statements: str) -> bool:
     try:
         for statement in statements:
             connection.exec_driver_sql(statement)
-        if commit:
-            connection.commit()
     except DBAPIError:
         return False
     finally:

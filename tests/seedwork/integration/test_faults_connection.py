@@ -12,7 +12,7 @@ from sqlalchemy import event, make_url, text
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
 from domain.seedwork.entity import new_id
-from service_layer.seedwork.errors import CommitOutcomeUnknown, DatabaseUnavailable, FailedTransaction
+from service_layer.seedwork.errors import CommitOutcomeUnknown, DatabaseUnavailable, FailedTransaction, UnitOfWorkMisuse
 from tests.seedwork.fixtures import require_own_database
 from tests.seedwork.ordering import Order, OrderId, SqlAlchemyOrderingUnitOfWork
 from tests.seedwork.postgresql_server import PostgresServer
@@ -138,6 +138,49 @@ def test_a_backend_that_was_terminated_before_commit_leaves_the_outcome_unknown(
         uow.commit()
 
     assert numbers() == []
+
+
+# ---- what other engines answer -----------------------------------------------------------------------------------
+
+
+def test_a_conflict_that_is_reported_at_commit_is_answered_by_running_the_function_again(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, numbers: Callable[[], list[str]]
+) -> None:
+    proxy.fail_commit("40001")
+    proxy.fail_commit("40001")
+
+    add_order(uow, "A-1")
+
+    assert numbers() == ["A-1"]
+    assert sum(b"COMMIT" in request for request in proxy.sent) == 3
+
+
+def test_a_commit_that_the_server_calls_ambiguous_leaves_the_outcome_unknown(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, numbers: Callable[[], list[str]]
+) -> None:
+    proxy.fail_commit("40003")
+
+    with pytest.raises(CommitOutcomeUnknown):
+        add_order(uow, "A-1")
+
+    assert numbers() == []
+    add_order(uow, "B-2")
+    assert numbers() == ["B-2"]
+
+
+def test_without_savepoints_an_inner_block_is_refused_with_what_to_write(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
+) -> None:
+    proxy.misspell(b"SAVEPOINT")
+
+    with uow:
+        uow.orders.add(Order(number="A-1"))
+        with pytest.raises(UnitOfWorkMisuse, match="has no savepoints.*Write all of it in one block"), uow:
+            uow.orders.count()
+        with pytest.raises(FailedTransaction):
+            uow.commit()
+
+    add_order(uow, "B-2")
 
 
 # ---- before COMMIT nothing is saved, and the function is run again -----------------------------------------------
