@@ -3,12 +3,12 @@
 import re
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -16,8 +16,8 @@ _DRIVERS = {
     "sqlite": "sqlite",
     "sqlite+pysqlite": "sqlite",
     "postgresql": "postgresql+psycopg",
-    "postgresql+psycopg": "postgresql+psycopg",
     "postgres": "postgresql+psycopg",
+    "cockroachdb": "cockroachdb+psycopg",
 }
 
 _SECRET = re.compile(r"([?&]\w*(?:password|secret|scram_\w+_key)=)[^&]*", re.IGNORECASE)
@@ -36,6 +36,9 @@ class DatabaseSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=PROJECT / ".env", env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
     )
+
+    drivers: ClassVar[dict[str, str]] = {}
+    """Other engines that speak PostgreSQL's protocol: how their URLs begin, and SQLAlchemy's dialect on psycopg."""
 
     database_url: SecretStr | str = Field(default="sqlite:///app.db", validate_default=True)
     """Where the data lives; a relative SQLite path starts in the project's folder."""
@@ -67,7 +70,7 @@ class DatabaseSettings(BaseSettings):
     def _normalise(cls, value: SecretStr | str | None) -> SecretStr | None:
         if value is None:
             return None
-        return SecretStr(_url(_text(value)).render_as_string(hide_password=False))
+        return SecretStr(_url(_text(value), _DRIVERS | cls.drivers).render_as_string(hide_password=False))
 
     @property
     def url(self) -> URL:
@@ -100,10 +103,11 @@ def _text(secret: SecretStr | str) -> str:
     return secret.get_secret_value() if isinstance(secret, SecretStr) else secret
 
 
-def _url(text: str) -> URL:
+def _url(text: str, drivers: dict[str, str]) -> URL:
+    known = drivers | {driver: driver for driver in drivers.values()}
     try:
         url = make_url(text)
-        url = url.set(drivername=_DRIVERS[url.drivername])
+        url = url.set(drivername=known[url.drivername])
     except (ArgumentError, KeyError, ValueError):
         raise ValueError("write it like sqlite:///app.db or postgresql://user:password@host/database") from None
     if "@" in (url.host or ""):  # a part of the password, which the driver's error would show
@@ -111,6 +115,13 @@ def _url(text: str) -> URL:
     if url.drivername != "sqlite":
         if find_spec("psycopg") is None:
             raise ValueError('PostgreSQL\'s driver is missing. Install it: python -m pip install -e ".[postgresql]"')
+        try:
+            url.get_dialect()
+        except NoSuchModuleError:
+            package = f"sqlalchemy-{url.get_backend_name()}"
+            raise ValueError(
+                f"SQLAlchemy's dialect {url.drivername} is missing. Install it: python -m pip install {package}"
+            ) from None
         return url
     if not url.database or url.database.startswith((":memory:", "file:")):
         raise ValueError("a database in memory would be empty for every connection: name a file, like sqlite:///app.db")

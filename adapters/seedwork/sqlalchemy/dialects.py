@@ -7,11 +7,11 @@ reading an entity by id on SQLite takes a fifth longer with them.
 import re
 from collections.abc import Callable
 from contextvars import ContextVar
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, Self
 from weakref import ref
 
-from sqlalchemy import URL, PoolProxiedConnection
+from sqlalchemy import URL, Dialect, PoolProxiedConnection
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
@@ -174,9 +174,26 @@ class AsyncPostgreSQL(_PostgreSQL, PGDialectAsync_psycopg):
 
 def driver_of(url: URL, *, is_async: bool = False) -> str:
     """Return the name under which SQLAlchemy knows the dialect for a URL."""
-    kind = ("Async" if is_async else "") + ("SQLite" if url.get_backend_name() == "sqlite" else "PostgreSQL")
-    registry.register(f"{url.get_backend_name()}.{kind.lower()}", __name__, kind)
-    return f"{url.get_backend_name()}+{kind.lower()}"
+    backend = url.get_backend_name()
+    kind = ("Async" if is_async else "") + ("SQLite" if backend == "sqlite" else "PostgreSQL")
+    if backend in {"sqlite", "postgresql"}:
+        registry.register(f"{backend}.{kind.lower()}", __name__, kind)
+    else:
+        registry.impls[f"{backend}.{kind.lower()}"] = partial(_relative, url, is_async=is_async)
+    return f"{backend}+{kind.lower()}"
+
+
+def _relative(url: URL, *, is_async: bool) -> type[Dialect]:
+    """Return the dialect of another engine of PostgreSQL's family, on psycopg, as units of work need it."""
+    theirs: Any = url.get_dialect()  # Any: as the package that brings it has it
+    theirs = theirs.get_async_dialect_cls(url) if is_async else theirs
+    ours = {
+        "supports_statement_cache": True,
+        "supports_sane_rowcount": True,  # psycopg counts by the protocol, and versions are compared by that count
+        "get_async_dialect_cls": classmethod(lambda cls, _: cls),
+    }
+    made: type[Dialect] = type("Relative", (_PostgreSQL, theirs), ours)
+    return made
 
 
 def _session_of(context: Any) -> "UnitSession | None":

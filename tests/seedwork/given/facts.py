@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import psycopg
 import pytest
+from pydantic import ValidationError
 from sqlalchemy import URL, Connection, NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -20,7 +21,6 @@ from tests.seedwork.given.session import (
     VARIABLE,
     Session,
     connected,
-    for_sqlalchemy,
     in_schema,
     parse,
     rows,
@@ -76,7 +76,7 @@ def find_out() -> None:
         return
     try:
         found = _find_out(parse(given))
-    except (psycopg.Error, SQLAlchemyError) as error:
+    except (psycopg.Error, SQLAlchemyError, ValidationError) as error:
         words = words_of(error) if isinstance(error, psycopg.Error) else str(error)
         raise pytest.UsageError(f"The server of {VARIABLE} can't be used: {words}") from None
     os.environ[FOUND] = json.dumps(asdict(found))
@@ -87,7 +87,7 @@ def _find_out(url: URL) -> Facts:
         shows = session.sees_itself()
         left = session.drop_what_is_left() if shows else []
         lacks, sentences = [], []
-        engine = create_engine(for_sqlalchemy(url), poolclass=NullPool, **ENGINE_OPTIONS)
+        engine = create_engine(url, poolclass=NullPool, **ENGINE_OPTIONS)
         with engine.connect() as connection:
             for name, (has, sentence) in GAPS.items():
                 if not has(connection):

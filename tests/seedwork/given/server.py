@@ -19,10 +19,10 @@ from tests.seedwork.given.session import (
     Row,
     Session,
     connected,
-    for_sqlalchemy,
     in_schema,
     parse,
     rows,
+    text_of,
 )
 
 Build = Callable[[str], None]
@@ -91,9 +91,7 @@ class GivenServer:
 
     def url(self, database: str) -> str:
         name = self._full(self._lent.get(database, database))
-        return for_sqlalchemy(
-            in_schema(self._given, name) if self._place == "schema" else self._given.set(database=name)
-        )
+        return text_of(in_schema(self._given, name) if self._place == "schema" else self._given.set(database=name))
 
     def create_template(self, name: str, *builds: Build) -> None:
         self._templates[name] = _Template(builds)

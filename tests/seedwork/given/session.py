@@ -7,7 +7,9 @@ from typing import Any, LiteralString, Self
 import psycopg
 from psycopg import errors
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL
+
+from adapters.settings import Settings
 
 VARIABLE = "TEST_DATABASE_URL"
 PREFIX = "seedwork_test_"
@@ -18,15 +20,13 @@ Row = tuple[Any, ...]  # Any: whatever the server says
 
 
 def parse(text: str) -> URL:
-    """Return a URL of psycopg's; that of another dialect stays as it is."""
-    url = make_url(text)
-    return url.set(drivername="postgresql") if url.drivername.startswith("postgres") else url
+    """Return a URL as the application understands it."""
+    return Settings(database_url=text).url
 
 
-def for_sqlalchemy(url: URL) -> str:
-    """Return how the application gets it."""
-    driver = "postgresql+psycopg" if url.drivername == "postgresql" else url.drivername
-    return url.set(drivername=driver).render_as_string(hide_password=False)
+def text_of(url: URL) -> str:
+    """Return a URL as text, with its password."""
+    return url.render_as_string(hide_password=False)
 
 
 def in_schema(url: URL, schema: str) -> URL:
@@ -43,8 +43,7 @@ def connected(url: URL) -> Iterator["psycopg.Connection[Row]"]:
 
 
 def _connect(url: URL, **options: str) -> "psycopg.Connection[Row]":
-    text = url.set(drivername="postgresql").render_as_string(hide_password=False)
-    return psycopg.connect(text, autocommit=True, connect_timeout=10, **options)  # type: ignore[arg-type]  # its parameters
+    return psycopg.connect(text_of(url.set(drivername="postgresql")), autocommit=True, connect_timeout=10, **options)  # type: ignore[arg-type]  # its parameters
 
 
 def rows(cursor: "psycopg.Cursor[Row]") -> list[Row]:

@@ -201,11 +201,12 @@ def test_several_worker_processes_run_tests_on_it_and_leave_nothing(given: URL) 
     before = everything(given)
     run = [sys.executable, "-m", "pytest", "-n2", "-p", "no:cacheprovider", "-k", "postgresql and not async"]
     run += ["tests/seedwork/contract/test_repositories.py"]
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
     done = subprocess.run(
         run,
         cwd=PROJECT,
-        env={**os.environ, VARIABLE: given.render_as_string(hide_password=False)},
+        env={**environment, VARIABLE: given.render_as_string(hide_password=False)},
         capture_output=True,
         text=True,
         check=False,

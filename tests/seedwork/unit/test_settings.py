@@ -38,6 +38,23 @@ def test_every_name_of_postgresql_means_the_same_driver(scheme: str) -> None:
     assert Settings(database_url=f"{scheme}://app@db/app").url.drivername == "postgresql+psycopg"
 
 
+def test_an_engine_of_the_same_family_is_named_by_one_line() -> None:
+    class Ours(Settings):
+        drivers = {"otherbase": "postgresql+psycopg"}
+
+    assert Ours(database_url="otherbase://app@db/app").url.drivername == "postgresql+psycopg"
+    with pytest.raises(ValidationError, match="write it like"):
+        Settings(database_url="otherbase://app@db/app")
+
+
+def test_a_dialect_that_is_not_installed_is_named_with_the_command() -> None:
+    class Ours(Settings):
+        drivers = {"otherbase": "otherbase+psycopg"}
+
+    with pytest.raises(ValidationError, match="dialect otherbase.psycopg is missing.*pip install sqlalchemy-otherbase"):
+        Ours(database_url="otherbase://app@db/app")
+
+
 @pytest.mark.parametrize("password", ["p@ss%w:rd/#", "plain", "?&=+ ", "%41", "ü€"])
 def test_any_password_works(password: str) -> None:
     settings = Settings(database_url=f"postgresql://app:{quote(password, safe='')}@db:5432/app")
