@@ -61,6 +61,12 @@ class DatabaseSettings(BaseSettings):
     database_idle_timeout_s: Seconds = 60.0
     """How long a block may do nothing before PostgreSQL ends it: an idle block keeps locks and old rows."""
 
+    retry_tries: int | None = Field(default=None, ge=1)
+    """How often ``retry_transient`` runs a function at the most; not set: once for each second of the next setting, and
+    at least 10 times."""
+    retry_seconds: Seconds = 10.0
+    """For how long it begins new tries: longer than a fail-over takes."""
+
     database_pooler: bool = False
     """Whether the URL is that of a pooler of transactions, such as pgbouncer. It would give prepared statements to
     the wrong client, and refuses timeouts: set them by ALTER ROLE."""

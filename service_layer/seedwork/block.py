@@ -90,6 +90,11 @@ def running_caller() -> object:
 class Steps(ABC):
     """How a block begins, saves and ends: each implementation has these methods, and ``Transaction`` calls them."""
 
+    retry_tries = 10
+    """How often ``retry_transient`` runs a function on this unit of work, the first time included."""
+    retry_seconds = 10.0
+    """For how long it begins new tries."""
+
     def pause(self, seconds: float) -> None:
         """Wait before a new try."""
         time.sleep(seconds)

@@ -19,6 +19,7 @@ from tenacity import (
 
 from service_layer.seedwork.errors import (
     ConcurrencyConflict,
+    DatabaseRefused,
     DatabaseUnavailable,
     FailedTransaction,
     TransactionError,
@@ -29,9 +30,6 @@ P = ParamSpec("P")
 U = TypeVar("U", bound=Transaction)
 T = TypeVar("T")
 
-TRIES = 10
-SECONDS = 10.0
-
 log = logging.getLogger(__name__)
 
 
@@ -40,9 +38,10 @@ def retry_transient(
 ) -> Callable[Concatenate[U, P], T]:
     """Decorate a service function so that it is run anew, whole and in a new transaction, after a transient error.
 
-    Up to 10 tries within 10 seconds, with jittered exponential back-off between them; then the error is raised. Each
-    retry is logged. Called with a unit of work that is open already, the function runs once: the outermost call
-    decides, since it alone can begin a new transaction. The unit of work is handed over by position.
+    As often and for as long as the unit of work says, by default 10 tries within 10 seconds, with jittered exponential
+    back-off between them; then the error is raised. Each retry is logged. Called with a unit of work that is open
+    already, the function runs once: the outermost call decides, since it alone can begin a new transaction. The unit of
+    work is handed over by position.
 
     Never decorate a function that reads an iterator or sends a mail: it can't be run twice.
 
@@ -59,11 +58,11 @@ def retry_transient(
         except (
             TransactionError
         ) as error:  # the first try stays outside tenacity: a call that needs no other one pays nothing
-            left = SECONDS - (monotonic() - started)
-            if uow.is_open or not is_transient(error) or left <= 0:
+            left = uow.retry_seconds - (monotonic() - started)
+            if uow.is_open or not is_transient(error) or uow.retry_tries == 1 or left <= 0:
                 raise
             log.warning("Running %s() anew, after %s", function.__name__, type(error).__name__)
-        stop = stop_after_attempt(TRIES - 1) | stop_before_delay(left)
+        stop = stop_after_attempt(uow.retry_tries - 1) | stop_before_delay(left)
         return _retrying.copy(stop=stop, sleep=uow.pause)(function, uow, *args, **kwargs)
 
     return retrying
@@ -73,7 +72,7 @@ def is_transient(error: BaseException) -> bool:
     """Return whether a new try may succeed: nothing was saved, and a new transaction reads what is stored then."""
     if isinstance(error, FailedTransaction):
         return is_transient(error.failure)
-    return isinstance(error, ConcurrencyConflict | DatabaseUnavailable)
+    return isinstance(error, ConcurrencyConflict | DatabaseUnavailable) and not isinstance(error, DatabaseRefused)
 
 
 def _refuse_what_cannot_be_rerun(function: Callable[..., object]) -> None:
@@ -89,7 +88,7 @@ def _refuse_what_cannot_be_rerun(function: Callable[..., object]) -> None:
 
 _retrying = Retrying(
     retry=retry_if_exception(is_transient),
-    # The second try comes at once: a server that was restarted answers it. The others are spread over 5 to 10 seconds.
+    # The second try comes at once: a server that was restarted answers it. Ten of them are spread over 5 to 10 seconds.
     wait=wait_exponential(0.05, max=1.25) + wait_random_exponential(0.05, max=1.25),
     before_sleep=before_sleep_log(log, logging.WARNING),
     reraise=True,

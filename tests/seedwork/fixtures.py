@@ -46,7 +46,7 @@ class OpenBackend(Protocol[U_co]):
 
 @pytest.fixture(autouse=True)
 def _no_settings_of_the_person_who_tests(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in [name for name in os.environ if name.startswith(("DATABASE_", "MIGRATION_"))]:
+    for name in [name for name in os.environ if name.startswith(("DATABASE_", "MIGRATION_", "RETRY_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setitem(Settings.model_config, "env_file", None)
     if (found := facts()) and "options" in found.lacks:

@@ -19,6 +19,7 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.default import DefaultDialect
 
 from adapters.seedwork.sqlalchemy import sqlite
+from service_layer.seedwork.block import Steps
 from service_layer.seedwork.errors import ENDED, UnitOfWorkMisuse
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ def session_of(info: dict[str, Any]) -> "UnitSession | None":
 
 class _UnitOfWorkDialect(DefaultDialect):
     """Notes in the block whether a statement has written, and refuses one that ends the unit's transaction."""
+
+    retry_tries, retry_seconds = Steps.retry_tries, Steps.retry_seconds
+    """How patient units of work are on this engine, by its settings."""
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         self._send(context, cursor, cursor.execute, statement, parameters)

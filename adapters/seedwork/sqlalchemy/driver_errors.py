@@ -19,6 +19,7 @@ from service_layer.seedwork.errors import (
     CommitOutcomeUnknown,
     ConcurrencyConflict,
     ConstraintViolated,
+    DatabaseRefused,
     DatabaseUnavailable,
     ReferenceViolated,
     SchemaOutdated,
@@ -30,6 +31,10 @@ from service_layer.seedwork.errors import (
 
 _OUTDATED = "The database has no such table or column: {}. If its schema is behind this code, run: alembic upgrade head"
 _LOST = "The database can't be reached, or the connection to it was lost. Nothing of the block is saved."
+_REFUSED = (
+    "The server refuses the login. Correct the user, the password or the database's name in DATABASE_URL, or what that"
+    " user may do; it is not tried again. The server says: {}"
+)
 _FULL = "The database's disk is full: nothing can be written until space is freed."
 _DAMAGED = "The database is damaged: restore it from a backup."
 _DISK = "The database can't read or write its files: look at its disk."
@@ -44,6 +49,8 @@ _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
     "25P03": (DatabaseUnavailable, "The block was idle for longer than the database allows. Nothing of it is saved."),
     "25P04": (StatementTimeout, "The block took longer than the database allows. Nothing of it is saved."),
     "26000": (ConcurrencyConflict, _REPLANNED),
+    "28": (DatabaseRefused, _REFUSED),
+    "3D000": (DatabaseRefused, _REFUSED),
     "40": (ConcurrencyConflict, OVERTAKEN),
     "42703": (SchemaOutdated, _OUTDATED),
     "42P01": (SchemaOutdated, _OUTDATED),
@@ -72,6 +79,14 @@ _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
     "SQLITE_PROTOCOL": (ConcurrencyConflict, LOCKED),
     "SQLITE_READONLY": (StorageFailure, "The database file can't be written to: look at its permissions."),
 }
+_REFUSALS = re.compile(
+    r"authentication failed|password supplied|no pg_hba.conf entry|pg_hba.conf rejects|not permitted to log in"
+    r"|no such (?:database|user)|(?:database|role) \S+ does not exist|permission denied for database",
+    re.IGNORECASE,
+)
+"""What PostgreSQL and pgbouncer say of a login. The driver has no code for it, only these words."""
+_ATTEMPT = re.compile(r"^- host.*", re.MULTILINE)
+"""How the driver reports each of several servers."""
 _UNKNOWN_AT_COMMIT = ("08", "40003", "57P", "XX", "SQLITE_IOERR")
 """After these a COMMIT may have been carried out: the answer to it was lost, or the disk failed under it."""
 
@@ -107,7 +122,10 @@ def meaning_of(
         if code[:length] in _MEANINGS:
             kind, text = _MEANINGS[code[:length]]
             return kind(text.format(" ".join(str(error).split())))
-    return DatabaseUnavailable(f"{_LOST} The driver says: {' '.join(str(error).split())}") if lost else None
+    words = " ".join(str(error).split())
+    if lost and not code and all(map(_REFUSALS.search, _ATTEMPT.findall(str(error)) or [words])):
+        return DatabaseRefused(_REFUSED.format(words))
+    return DatabaseUnavailable(f"{_LOST} The driver says: {words}") if lost else None
 
 
 def _remove_contents(error: BaseException, code: str) -> None:

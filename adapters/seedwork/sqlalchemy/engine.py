@@ -45,6 +45,9 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatev
 
 def prepare(engine: Engine, settings: DatabaseSettings) -> Engine:
     """Set an engine up for units of work, and return it: what a new connection gets, and who translates errors."""
+    dialect: Any = engine.dialect  # Any: one of dialects.py
+    dialect.retry_seconds = settings.retry_seconds
+    dialect.retry_tries = settings.retry_tries or max(dialect.retry_tries, round(settings.retry_seconds))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", sqlite.create_private)
         event.listen(engine, "connect", partial(_prepare_sqlite, settings.database_lock_timeout_s))

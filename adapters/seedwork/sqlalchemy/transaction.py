@@ -31,8 +31,10 @@ class SqlAlchemyTransaction(Transaction):
     receipts = RepositoryOf(SqlAlchemyReceipts)
 
     def __init__(self, session_factory: sessionmaker[UnitSession], isolation_level: str | None = None) -> None:
-        serial = session_factory.kw["bind"].dialect.name == "sqlite"
+        dialect = session_factory.kw["bind"].dialect
+        serial = dialect.name == "sqlite"
         super().__init__(isolation_level, "SERIALIZABLE", *(() if serial else ("REPEATABLE READ", "READ COMMITTED")))
+        self.retry_tries, self.retry_seconds = dialect.retry_tries, dialect.retry_seconds
         self._session_factory = session_factory
         self._session: UnitSession | None = None
 

@@ -42,6 +42,7 @@ from service_layer.seedwork.errors import (
     CommitOutcomeUnknown,
     ConcurrencyConflict,
     ConstraintViolated,
+    DatabaseRefused,
     DatabaseUnavailable,
     FailedTransaction,
     ReferenceViolated,
@@ -63,11 +64,12 @@ SQLSTATES: dict[Kind, str] = {
     ConcurrencyConflict: "26000 40 55P03 72000",
     ConstraintViolated: "23",
     ReferenceViolated: "23001 23503",
+    DatabaseRefused: "28 3D000",
     DatabaseUnavailable: "08 25006 25P03 53 57P",
     SchemaOutdated: "42703 42P01",
     StatementTimeout: "25P04 57014",
     StorageFailure: "53100 58 XX001 XX002",
-    MISTAKE: "02 03 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 24 25 26 27 28 2B 2D 2F 34 38 39 3B 3D 3F 42 44 54 55 57 72 F0 HV"
+    MISTAKE: "02 03 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 24 25 26 27 2B 2D 2F 34 38 39 3B 3D 3F 42 44 54 55 57 72 F0 HV"
     " P0 XX",
 }
 UNKNOWN_AT_COMMIT: dict[Kind, str] = SQLSTATES | {CommitOutcomeUnknown: "08 40003 57P XX XX001 XX002"}

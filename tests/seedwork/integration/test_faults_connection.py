@@ -7,12 +7,19 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.sql import SQL
 from sqlalchemy import event, make_url, text
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
 from domain.seedwork.entity import new_id
-from service_layer.seedwork.errors import CommitOutcomeUnknown, DatabaseUnavailable, FailedTransaction, UnitOfWorkMisuse
+from service_layer.seedwork.errors import (
+    CommitOutcomeUnknown,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    FailedTransaction,
+    UnitOfWorkMisuse,
+)
 from tests.seedwork.fixtures import require_own_database
 from tests.seedwork.ordering import Order, OrderId, SqlAlchemyOrderingUnitOfWork
 from tests.seedwork.postgresql_server import PostgresServer
@@ -317,19 +324,29 @@ def test_a_server_that_closes_each_new_connection_is_reported_as_such(
         uow.orders.count()
 
 
+REFUSED = "The server refuses the login. Correct .* in DATABASE_URL"
+
+
 @pytest.mark.parametrize(
-    ("wrong", "words"),
+    ("wrong", "kind", "words"),
     [
-        ({"port": 1}, "Connection refused"),
-        ({"password": "hunter2"}, "password authentication failed"),
-        ({"database": "elsewhere"}, 'database "elsewhere" does not exist'),
+        ({"port": 1}, DatabaseUnavailable, "can't be reached.*Connection refused"),
+        ({"password": "hunter2"}, DatabaseRefused, f"{REFUSED}.*password authentication failed"),
+        ({"database": "elsewhere"}, DatabaseRefused, f'{REFUSED}.*database "elsewhere" does not exist'),
+        ({"username": "stranger"}, DatabaseRefused, f'{REFUSED}.*permission denied for database "proxied"'),
+        ({"username": "sleeper"}, DatabaseRefused, f'{REFUSED}.*role "sleeper" is not permitted to log in'),
     ],
-    ids=["no server", "wrong password", "no database"],
+    ids=["no server", "wrong password", "no database", "no permission", "no login"],
 )
 def test_a_failure_to_connect_is_reported_in_the_words_of_the_driver_and_without_the_password(
-    server: PostgresServer, database_url: str, wrong: dict[str, Any], words: str
+    server: PostgresServer, database_url: str, wrong: dict[str, Any], kind: type[Exception], words: str
 ) -> None:
     url = make_url(database_url).set(**wrong)
+    with psycopg.connect(database_url.replace("+psycopg", ""), autocommit=True) as administrator:
+        administrator.execute("REVOKE CONNECT ON DATABASE proxied FROM PUBLIC; DROP ROLE IF EXISTS stranger, sleeper")
+        administrator.execute(
+            SQL("CREATE ROLE stranger LOGIN PASSWORD {0}; CREATE ROLE sleeper PASSWORD {0}").format(url.password)
+        )
 
     with (
         bootstrap(settings=Settings(database_url=url.render_as_string(hide_password=False))) as container,
@@ -338,7 +355,42 @@ def test_a_failure_to_connect_is_reported_in_the_words_of_the_driver_and_without
     ):
         pytest.fail("entered")
 
+    assert type(caught.value) is kind
     assert str(url.password) not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+@pytest.mark.parametrize(("password", "tries"), [("hunter2", 1), (None, 3)], ids=["refused", "away"])
+def test_a_login_that_is_refused_is_not_tried_again(
+    server: PostgresServer, database_url: str, monkeypatch: pytest.MonkeyPatch, password: str | None, tries: int
+) -> None:
+    monkeypatch.setenv("RETRY_TRIES", "3")
+    url = make_url(database_url)
+    url = url.set(password=password) if password else url.set(port=1)
+    settings, made = Settings(database_url=url.render_as_string(hide_password=False), database_check_schema=False), []
+
+    with bootstrap(settings=settings) as container:
+        event.listen(container.engine(), "do_connect", lambda *_: made.append(1))
+        with pytest.raises(DatabaseUnavailable):
+            list_orders(SqlAlchemyOrderingUnitOfWork(container.session_factory()))
+
+    assert len(made) == tries
+
+
+def test_where_one_of_two_servers_is_away_the_other_ones_refusal_is_not_the_last_word(
+    server: PostgresServer, database_url: str
+) -> None:
+    url = make_url(database_url).set(password="hunter2")
+    hosts = [f"127.0.0.1:{url.port}", "127.0.0.1:1"]
+    both = url.set(host="", port=None).update_query_dict({"host": hosts}).render_as_string(hide_password=False)
+
+    with (
+        bootstrap(settings=Settings(database_url=both)) as container,
+        pytest.raises(DatabaseUnavailable, match="password authentication failed") as caught,
+        container.unit_of_work(),
+    ):
+        pytest.fail("entered")
+
+    assert not isinstance(caught.value, DatabaseRefused)
 
 
 # ---- a server that does not answer -------------------------------------------------------------------------------

@@ -9,11 +9,12 @@ from domain.seedwork.errors import DomainError, VersionMismatch
 from service_layer.seedwork.errors import (
     CommitOutcomeUnknown,
     ConcurrencyConflict,
+    DatabaseRefused,
     DatabaseUnavailable,
     StatementTimeout,
     UnitOfWorkMisuse,
 )
-from service_layer.seedwork.retry import SECONDS, TRIES, retry_transient
+from service_layer.seedwork.retry import retry_transient
 from service_layer.seedwork.transaction import Transaction
 from tests.seedwork.ordering import InMemoryOrderingUnitOfWork
 
@@ -63,15 +64,35 @@ def test_after_ten_tries_the_error_is_raised() -> None:
     with pytest.raises(ConcurrencyConflict, match="lost 9"):
         attempts.function(InMemoryOrderingUnitOfWork(), "done")
 
-    assert attempts.made == TRIES == 10
+    assert attempts.made == 10
+
+
+@pytest.mark.parametrize("tries", [1, 2, 30])
+def test_the_unit_of_work_says_how_often(tries: int) -> None:
+    attempts, uow = Attempts(*(DatabaseUnavailable("away") for _ in range(40))), InMemoryOrderingUnitOfWork()
+    uow.retry_tries, uow.retry_seconds = tries, 3600
+
+    with pytest.raises(DatabaseUnavailable):
+        attempts.function(uow, "done")
+
+    assert attempts.made == tries
+
+
+def test_thirty_tries_span_a_fail_over_of_half_a_minute(waits: list[float]) -> None:
+    attempts, uow = Attempts(*(DatabaseUnavailable("away") for _ in range(29))), InMemoryOrderingUnitOfWork()
+    uow.retry_tries, uow.retry_seconds = 30, 3600
+
+    attempts.function(uow, "done")
+
+    assert sum(waits) > 30
 
 
 def test_the_second_try_comes_at_once_and_the_others_span_the_seconds_of_a_fail_over(waits: list[float]) -> None:
-    attempts = Attempts(*(DatabaseUnavailable("away") for _ in range(TRIES - 1)))
+    attempts = Attempts(*(DatabaseUnavailable("away") for _ in range(9)))
 
     attempts.function(InMemoryOrderingUnitOfWork(), "done")
 
-    assert len(waits) == TRIES - 2
+    assert len(waits) == 8
     assert waits[:5] == sorted(waits[:5])
     assert 5 < sum(waits) < 11
 
@@ -80,6 +101,7 @@ def test_the_second_try_comes_at_once_and_the_others_span_the_seconds_of_a_fail_
     "error",
     [
         CommitOutcomeUnknown("?"),
+        DatabaseRefused("wrong password"),
         StatementTimeout("slow"),
         UnitOfWorkMisuse("wrong"),
         DomainError("no"),
@@ -127,7 +149,7 @@ def test_a_retried_function_keeps_its_name_and_its_docstring() -> None:
 
 def test_a_first_try_that_took_all_the_time_is_the_only_one(monkeypatch: pytest.MonkeyPatch) -> None:
     attempts = Attempts(ConcurrencyConflict("lost"))
-    clock = iter([0.0, SECONDS + 1])
+    clock = iter([0.0, 10.1])
     monkeypatch.setattr("service_layer.seedwork.retry.monotonic", lambda: next(clock))
 
     with pytest.raises(ConcurrencyConflict):

@@ -9,7 +9,10 @@ from pydantic import ValidationError
 from sqlalchemy import create_engine
 
 from adapters.seedwork.settings import PROJECT
+from adapters.seedwork.sqlalchemy.engine import create_engine as prepared_engine
+from adapters.seedwork.sqlalchemy.engine import session_factory
 from adapters.settings import Settings
+from tests.seedwork.ordering import SqlAlchemyOrderingUnitOfWork
 
 
 def test_by_default_the_data_is_in_app_db_in_the_projects_folder(
@@ -157,3 +160,18 @@ def test_migrations_use_the_same_database_unless_another_url_is_given() -> None:
     two = Settings(database_url="postgresql://app@db/app", migration_database_url="postgresql://owner@db/app")
 
     assert (one.migration_url.username, two.migration_url.username) == ("app", "owner")
+
+
+@pytest.mark.parametrize(
+    ("seconds", "tries", "expected"), [(None, None, (10, 10)), ("40", None, (40, 40)), ("40", "7", (7, 40))]
+)
+def test_who_is_patient_for_longer_tries_more_often(
+    monkeypatch: pytest.MonkeyPatch, seconds: str | None, tries: str | None, expected: tuple[int, float]
+) -> None:
+    monkeypatch.setenv("RETRY_SECONDS", seconds or "")
+    monkeypatch.setenv("RETRY_TRIES", tries or "")
+    engine = prepared_engine(Settings(database_url="postgresql://app@db/app"))
+
+    uow = SqlAlchemyOrderingUnitOfWork(session_factory(engine))
+
+    assert (uow.retry_tries, uow.retry_seconds) == expected
