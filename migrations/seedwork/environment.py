@@ -31,28 +31,36 @@ from migrations.seedwork.rendering import render_item
 from migrations.seedwork.steps import Steps
 
 
-def migrate(metadata: MetaData, settings: type[DatabaseSettings]) -> None:
+def migrate(
+    metadata: MetaData,
+    settings: type[DatabaseSettings],
+    *,
+    after_each: Callable[[Connection], None] = lambda _: None,
+) -> None:
     """Run what the ``alembic`` command asks for.
 
     Args:
         metadata: every table of the application.
         settings: the class of its settings.
+        after_each: called after each revision that was applied, in its transaction: for what an engine needs besides
+            tables, such as to distribute them.
     Raises: CommandError, which the command line prints without a traceback (a setting is not allowed; the database
         can't be used, or refuses a statement).
     """
     _log_to_the_console()
+    callbacks = [lambda ctx, step, **_: after_each(ctx.connection) if step.is_upgrade else None]
     try:
         if context.is_offline_mode():
             url = _given(settings).migration_url
             _run(metadata, url.get_backend_name(), url=url, literal_binds=True, dialect_opts={"paramstyle": "named"})
         elif given := context.config.attributes.get("connection"):
             begin_for_all_or_nothing(given)
-            _migrate(metadata, given)
+            _migrate(metadata, given, on_version_apply=callbacks)
         else:
             url, wait_s = _given(settings).migration_url, _given(settings).migration_wait_s
             with connect(url, wait_s) as connection:
                 begin_for_all_or_nothing(connection)
-                _migrate_in_steps(metadata, connection, wait_s)
+                _migrate_in_steps(metadata, connection, wait_s, callbacks)
     except DBAPIError as error:
         raise CommandError(f"The database refused a statement: {words_of(error)}") from error
 
@@ -66,24 +74,26 @@ def _given(settings: type[DatabaseSettings]) -> DatabaseSettings:
         raise CommandError(explain(error)) from None
 
 
-def _migrate_in_steps(metadata: MetaData, connection: Connection, wait_s: float) -> None:
+def _migrate_in_steps(
+    metadata: MetaData, connection: Connection, wait_s: float, callbacks: list[Callable[..., None]]
+) -> None:
     if connection.dialect.name == "sqlite":
-        _migrate(metadata, connection)
+        _migrate(metadata, connection, on_version_apply=callbacks)
         return
     with closing(Steps(connection)) as steps:
         try:
             for one_try in tries_for_a_lock(wait_s):
                 with one_try:
                     steps.restart()
-                    _migrate(metadata, connection, on_version_apply=steps.finish)
+                    _migrate(metadata, connection, on_version_apply=[*callbacks, steps.finish])
         except DBAPIError as error:
             raise CommandError(f"The database refused a statement: {words_of(error)}{steps.stand}") from error
 
 
-def _migrate(metadata: MetaData, connection: Connection, **options: Any) -> None:  # Any: they are configure's own
+def _migrate(metadata: MetaData, connection: Connection, on_version_apply: list[Callable[..., None]]) -> None:
     if connection.dialect.name == "sqlite":
-        options = {"on_version_apply": check_foreign_keys}
-    _run(metadata, connection.dialect.name, connection=connection, **options)
+        on_version_apply = [*on_version_apply, check_foreign_keys]
+    _run(metadata, connection.dialect.name, connection=connection, on_version_apply=on_version_apply)
 
 
 def _run(metadata: MetaData, dialect: str, **options: Any) -> None:  # Any: they are configure's own

@@ -139,7 +139,7 @@ def _broken_constraint(error: BaseException, code: str, dialect: Dialect) -> Exc
     if code in {"23001", "23503", "SQLITE_CONSTRAINT_FOREIGNKEY"}:
         return ReferenceViolated(REFERENCE)
     if diagnosis := getattr(error, "diag", None):
-        # an extension may give the name in its message alone, and add the number of a shard to it
+        # Citus gives the name in its message alone, and adds the number of a shard to it
         named = re.search('constraint "(.*?)"', str(error))
         broken: str = diagnosis.constraint_name or (named and named[1]) or diagnosis.column_name or ""
         names = {broken, re.sub(r"_\d+$", "", broken)}

@@ -329,6 +329,17 @@ def test_a_constraint_of_a_table_without_an_entity_has_a_declared_error_too(uow:
 
 
 @on_postgresql
+def test_a_constraint_that_is_named_in_the_message_alone_with_the_number_of_a_shard_is_the_same(
+    uow: SqlAlchemyTransaction,
+) -> None:
+    message = 'duplicate key value violates unique constraint "uq_house_orders_number_102008"'
+    sharded = text(f"DO $$ BEGIN RAISE '%', '{message}' USING ERRCODE = '23505'; END $$")
+
+    with uow, pytest.raises(OrderNumberTaken):
+        uow.session.execute(sharded)
+
+
+@on_postgresql
 def test_a_deferred_constraint_that_fails_at_commit_is_the_error_declared_beside_it(uow: SqlAlchemyTransaction) -> None:
     with uow:
         uow.session.add_all([Seat(number=1), Seat(number=1)])

@@ -84,6 +84,52 @@ def test_what_a_killed_upgrade_has_begun_is_undone_and_done_by_the_next_one(plan
     assert revisions(planted) == ["second"]
 
 
+# ---- a hook after each revision -----------------------------------------------------------------------------------
+
+ENV = """
+from sqlalchemy import MetaData, text
+
+from adapters.settings import Settings
+from migrations.seedwork.environment import migrate
+
+
+def distribute(connection):
+    connection.execute(text("INSERT INTO parents (name) SELECT 'hook ' || count(*) FROM parents"))
+    {then}
+
+
+migrate(MetaData(), Settings, after_each=distribute)
+"""
+
+
+def upgrade_with_a_hook(history: History, folder: Path, then: str = "") -> None:
+    folder.mkdir(exist_ok=True)
+    (folder / "env.py").write_text(ENV.format(then=then))
+    config = history.config()
+    config.set_main_option("script_location", str(folder))
+    command.upgrade(config, "head")
+
+
+def test_a_hook_runs_once_after_each_revision_in_its_transaction(planted: History, tmp_path: Path) -> None:
+    planted.plant("first", FIRST)
+    planted.plant("second", "op.execute('SELECT 1')", down="first")
+
+    upgrade_with_a_hook(planted, tmp_path / "scripts")
+    upgrade_with_a_hook(planted, tmp_path / "scripts")
+
+    with planted.engine.connect() as database:
+        assert [*database.scalars(text("SELECT name FROM parents ORDER BY name"))] == ["hook 0", "hook 1"]
+
+
+def test_a_revision_whose_hook_fails_is_undone(planted: History, tmp_path: Path) -> None:
+    planted.plant("first", FIRST)
+
+    with pytest.raises(RuntimeError, match="not distributed"):
+        upgrade_with_a_hook(planted, tmp_path / "scripts", "raise RuntimeError('not distributed')")
+
+    assert "parents" not in planted.tables()
+
+
 # ---- one at a time ------------------------------------------------------------------------------------------------
 
 
