@@ -10,8 +10,8 @@ from sqlalchemy.orm import sessionmaker
 
 from adapters.mappers import start_mappers
 from adapters.reports import SqlAlchemyUserStatistics
-from adapters.seedwork.composition import Parts, opened_engine, started, started_asynchronously
-from adapters.seedwork.sqlalchemy.engine import session_factory
+from adapters.seedwork.composition import Parts, opened_engine, opened_reading_engine, started, started_asynchronously
+from adapters.seedwork.sqlalchemy.engine import reading_session_factory, session_factory
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
@@ -29,6 +29,13 @@ class Container(Parts):
     )
     unit_of_work: providers.Provider[UnitOfWork] = providers.Factory(SqlAlchemyUnitOfWork, session_factory)
     """A new one on each call; on PostgreSQL it takes ``isolation_level="SERIALIZABLE"``."""
+    reader: providers.Provider[UnitOfWork] = providers.Factory(
+        SqlAlchemyUnitOfWork,
+        providers.ThreadSafeSingleton(
+            reading_session_factory, providers.Resource(opened_reading_engine, settings, engine)
+        ),
+    )
+    """The same for reading blocks whose answer may be old: on the stand-by that ``DATABASE_READ_URL`` names."""
     user_statistics: providers.Provider[UserStatistics] = providers.Factory(SqlAlchemyUserStatistics)
     """The query of reports about users: it takes the unit of work to read in."""
 

@@ -35,6 +35,22 @@ def opened_engine(settings: DatabaseSettings) -> Generator[Engine]:
     end(engine)
 
 
+def opened_reading_engine(settings: DatabaseSettings, engine: Engine) -> Generator[Engine]:
+    """Make the engine for reads that may be old, and close it at the end; without a URL of its own it is ``engine``."""
+    if not settings.database_read_url:
+        yield engine
+        return
+    settings = settings.model_copy(update={"database_url": settings.database_read_url})
+    if engine.dialect.is_async:
+        from adapters.seedwork.sqlalchemy import asynchronous  # noqa: PLC0415  # only [async] installs what it needs
+
+        reading = asynchronous.create_engine(settings)
+    else:
+        reading = create_engine(settings)
+    yield reading
+    end(reading)
+
+
 @contextmanager
 def started(container: C, *, on_database: bool) -> Generator[C]:
     """Start a container; at the end of the block close every connection, and let its parts refuse work.

@@ -44,6 +44,8 @@ class DatabaseSettings(BaseSettings):
     """Where the data lives; a relative SQLite path starts in the project's folder."""
     migration_database_url: SecretStr | str | None = None
     """The same database for ``alembic``, where another role owns the schema."""
+    database_read_url: SecretStr | str | None = None
+    """A stand-by of the same database, for reads that may be old; not set: the database itself."""
     migration_wait_s: Seconds = 300.0
     """How long ``alembic`` waits for another process that migrates the same database, and tries again for a lock."""
     database_check_schema: bool = True
@@ -71,7 +73,7 @@ class DatabaseSettings(BaseSettings):
     """Whether the URL is that of a pooler of transactions, such as pgbouncer. It would give prepared statements to
     the wrong client, and refuses timeouts: set them by ALTER ROLE."""
 
-    @field_validator("database_url", "migration_database_url")
+    @field_validator("database_url", "migration_database_url", "database_read_url")
     @classmethod
     def _normalise(cls, value: SecretStr | str | None) -> SecretStr | None:
         if value is None:

@@ -19,7 +19,7 @@ from adapters.seedwork.sqlalchemy.dialects import CONNECTING, driver_of, session
 from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
 from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.seedwork.sqlalchemy.lifetime import watch
-from adapters.seedwork.sqlalchemy.session import UnitSession
+from adapters.seedwork.sqlalchemy.session import ONLY_READS, UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable
 
 
@@ -64,6 +64,11 @@ def prepare(engine: Engine, settings: DatabaseSettings) -> Engine:
 def session_factory(engine: Engine) -> sessionmaker[UnitSession]:
     """Return what makes the sessions of units of work: one for each block."""
     return sessionmaker(engine, class_=UnitSession, expire_on_commit=False)
+
+
+def reading_session_factory(engine: Engine) -> sessionmaker[UnitSession]:
+    """Return the same for units of work that open reading blocks alone, since a stand-by takes no other ones."""
+    return sessionmaker(engine, class_=UnitSession, expire_on_commit=False, info={ONLY_READS: True})
 
 
 def _sqlite_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatever the driver takes

@@ -21,6 +21,9 @@ from service_layer.seedwork.errors import (
 )
 from service_layer.seedwork.transaction import Transaction
 
+ONLY_READS = "only_reads"
+"""The key in a session's ``info`` of whether its unit of work opens reading blocks alone."""
+
 
 class UnitSession(Session):
     """The session of one block of a unit of work, and of the blocks inside it, on a connection of its own."""

@@ -9,6 +9,7 @@ import pytest
 from sqlalchemy import make_url
 
 from tests.seedwork.backends import migrate
+from tests.seedwork.cluster import ask
 from tests.seedwork.fixtures import start_postgresql
 from tests.seedwork.given.facts import facts
 from tests.seedwork.given.session import VARIABLE
@@ -81,3 +82,22 @@ def proxied_url(database_url: str, proxy: TcpProxy) -> str:
         )
     proxy.sent.clear()
     return text
+
+
+@pytest.fixture
+def primary() -> Iterator[PostgresServer]:
+    """A server that a stand-by can follow."""
+    with start_postgresql(tcp=True) as server:
+        server.create_template("app", migrate, create_tables)
+        yield server
+
+
+@pytest.fixture
+def standby(primary: PostgresServer) -> Iterator[PostgresServer]:
+    """A server that has all that the primary acknowledges."""
+    with PostgresServer.start(standby_of=primary) as server:
+        ask(primary, "ALTER SYSTEM SET synchronous_standby_names = 'standby'")
+        ask(primary, "SELECT pg_reload_conf()")
+        while not ask(primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"):
+            pass
+        yield server

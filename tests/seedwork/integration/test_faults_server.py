@@ -5,46 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from threading import Condition
 
-import psycopg
-import pytest
 from sqlalchemy import make_url
 
 from domain.seedwork.entity import new_id
 from service_layer.seedwork.errors import CommitOutcomeUnknown
-from tests.seedwork.backends import Units, database, migrate
-from tests.seedwork.fixtures import start_postgresql
+from tests.seedwork.backends import Units, database
+from tests.seedwork.cluster import ask
 from tests.seedwork.ordering import OrderId, OrderingUnitOfWork
 from tests.seedwork.postgresql_server import PostgresServer
-from tests.seedwork.shapes import create_tables
 from tests.seedwork.use_cases import add_order
 
 WRITERS, ENOUGH = 4, 100
-
-
-@pytest.fixture
-def primary() -> Iterator[PostgresServer]:
-    with start_postgresql(tcp=True) as server:
-        server.create_database("app")
-        migrate(server.url("app"))
-        create_tables(server.url("app"))
-        yield server
-
-
-@pytest.fixture
-def standby(primary: PostgresServer) -> Iterator[PostgresServer]:
-    """A server that has all that the primary acknowledges."""
-    with PostgresServer.start(standby_of=primary) as server:
-        ask(primary, "ALTER SYSTEM SET synchronous_standby_names = 'standby'")
-        ask(primary, "SELECT pg_reload_conf()")
-        while not ask(primary, "SELECT 1 FROM pg_stat_replication WHERE sync_state = 'sync'"):
-            pass
-        yield server
-
-
-def ask(server: PostgresServer, statement: str) -> list[tuple[object, ...]]:
-    with psycopg.connect(server.url("app").replace("+psycopg", ""), autocommit=True) as connection:
-        cursor = connection.execute(statement.encode())
-        return cursor.fetchall() if cursor.description else []
 
 
 def saved(server: PostgresServer) -> list[object]:
