@@ -13,7 +13,7 @@ DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=s
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check aggregate field remove fork drop-sample update doctor mutants bench rehearsal format constraints
+.PHONY: help demo setup test check cluster aggregate field remove fork drop-sample update doctor mutants bench rehearsal format constraints
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -39,6 +39,9 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/lint-imports
 	$(BIN)/python -m migrations.seedwork.lint
 	$(BIN)/pytest $(PARALLEL) --cov
+
+cluster: $(VENV)/.development ## Kill the primary of a cluster again and again under load, and count what is lost: rounds=20
+	@$(BIN)/python -m tests.seedwork.ledger $(or $(rounds),20)
 
 fork: $(VENV)/.development ## Begin a service of your own: name=...
 	@$(BIN)/python -m scaffold fork '$(name)'

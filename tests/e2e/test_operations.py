@@ -38,5 +38,5 @@ def test_it_says_what_to_do_about_every_error_of_a_transaction() -> None:
 def test_the_files_that_it_names_are_there() -> None:
     named = set(re.findall(r"`([\w./-]+/[\w.-]+\.\w+|\.env\.example)`", PAGE))
 
-    assert {".env.example", "service_layer/seedwork/retry.py"} <= named
+    assert {".env.example", "adapters/seedwork/sqlalchemy/gaps.py"} <= named
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []

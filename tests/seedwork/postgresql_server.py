@@ -62,21 +62,24 @@ class PostgresServer:
         self._watchdog = watchdog
 
     @classmethod
-    def start(cls, *, tcp: bool = False, standby_of: Self | None = None) -> Self:
+    def start(
+        cls, *, tcp: bool = False, standby_of: Self | None = None, name: str = "standby", port: int | None = None
+    ) -> Self:
         """Start a server.
 
         Args:
             tcp: listen on a free port of 127.0.0.1, with a password, and let ``url()`` go there; else on a unix socket.
-            standby_of: follow that server, which was started with ``tcp``, under the name "standby"; listen as it does.
+            standby_of: follow that server, which was started with ``tcp``; listen as it does.
+            name: how the stand-by calls itself to its primary.
+            port: where it listens; a free port if it is not given.
         Raises: PostgresNotFound; RuntimeError with the server's own words if it does not start.
         """
         primary = None
         if standby_of:
             tcp = True
-            place = f"host={standby_of.directory} port={standby_of._url.port}"  # its socket, which needs no password
-            primary = f"{place} user=postgres application_name=standby"
+            primary = standby_of.followed_as(name)
         options = {"test_run": os.getpid(), "candidates": list(_candidates())}
-        options |= {"tcp": tcp, "primary": primary}
+        options |= {"tcp": tcp, "primary": primary, "port": port}
         watchdog = subprocess.Popen(
             [sys.executable, "-IS", str(Path(__file__).resolve()), json.dumps(options)],
             stdin=subprocess.PIPE,
@@ -92,6 +95,16 @@ class PostgresServer:
         if standby_of:
             server._url = server._url.set(password=standby_of._url.password)  # its roles are copies
         return server
+
+    def followed_as(self, name: str) -> str:
+        """Return how a stand-by of this name connects to this server: by its socket, which needs no password."""
+        return f"host={self.directory} port={self._url.port} user=postgres application_name={name}"
+
+    @property
+    def port(self) -> int:
+        """Where a server listens that was started with ``tcp``."""
+        assert self._url.port
+        return self._url.port
 
     def url(self, database: str | None = None) -> str:
         """The SQLAlchemy URL of ``database``; without a name, of the database from which others are created."""
@@ -168,7 +181,9 @@ def _candidates() -> Iterator[tuple[str, str]]:
         yield "the system", str(folder)
 
 
-def _watch(*, test_run: int, candidates: list[tuple[str, str]], tcp: bool, primary: str | None) -> None:
+def _watch(
+    *, test_run: int, candidates: list[tuple[str, str]], tcp: bool, primary: str | None, port: int | None
+) -> None:
     """Run the watchdog: own the server of one test run, carry out its requests, and clean up when it has ended."""
     for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
@@ -177,7 +192,7 @@ def _watch(*, test_run: int, candidates: list[tuple[str, str]], tcp: bool, prima
         # A database is 300 files, and memory makes them faster than some disks.
         in_memory = os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > 2**30
         directory = _new_folder(folders, MEMORY if in_memory else DISK)
-        url, command = _initialise(binaries, directory, tcp=tcp, primary=primary)
+        url, command = _initialise(binaries, directory, tcp=tcp, primary=primary, port=port)
         server = _serve(command, directory)
         try:
             facts = {"url": url, "source": source, "directory": str(directory)}
@@ -252,9 +267,11 @@ def _copy_of_wheel(binaries: Path, copy: Path) -> Path:
     return copy / binaries.relative_to(package.parent)
 
 
-def _initialise(binaries: Path, directory: Path, *, tcp: bool, primary: str | None) -> tuple[str, list[str]]:
+def _initialise(
+    binaries: Path, directory: Path, *, tcp: bool, primary: str | None, port: int | None
+) -> tuple[str, list[str]]:
     """Make the data; return the URL and the command of its server."""
-    data, password, port = f"{directory}/data", secrets.token_hex(), _free_port() if tcp else 5432
+    data, password, port = f"{directory}/data", secrets.token_hex(), port or (_free_port() if tcp else 5432)
     password_file = directory / "password"
     password_file.write_text(password)
     server = _as_server()
