@@ -111,8 +111,8 @@ def main(rounds: int) -> None:
             writers.wait_for_more()
         lost = {*writers.acknowledged} - {*saved(cluster.primary)}
     print(
-        f"{len(writers.acknowledged)} acknowledged, {len(lost)} lost; {writers.unknown} outcomes were unknown, each repeated by its id; the longest call took"
-        f" {writers.longest_s:.1f} s"
+        f"{len(writers.acknowledged)} acknowledged, {len(lost)} lost; {writers.unknown} outcomes were unknown, each"
+        f" repeated by its id; the longest call took {writers.longest_s:.1f} s"
     )
     sys.exit(bool(lost))
 
