@@ -98,7 +98,11 @@ class Steps:
 
     def _takes_notes(self) -> bool:
         if self._is_transactional is None:
-            notes = self._engine.connect()
+            self._is_transactional = True
+            try:
+                notes = self._engine.connect()
+            except DBAPIError:  # the role may have one connection alone: then this stays as Alembic has it
+                return False
             self._is_transactional = has_transactional_ddl(notes)
             if self._is_transactional:
                 notes.close()

@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from time import monotonic
+from typing import cast
 
 import psycopg
 from sqlalchemy import make_url
 
 from tests.seedwork.backends import migrate
+from tests.seedwork.ordering import OrderId
 from tests.seedwork.postgresql_server import PostgresServer
 from tests.seedwork.shapes import create_tables
 
@@ -22,6 +24,11 @@ def ask(server: PostgresServer, statement: str) -> list[tuple[object, ...]]:
     with psycopg.connect(server.url("app").replace("+psycopg", ""), autocommit=True) as connection:
         cursor = connection.execute(statement.encode())
         return cursor.fetchall() if cursor.description else []
+
+
+def saved(server: PostgresServer) -> list[OrderId]:
+    """Return the ids of all orders that a server has."""
+    return sorted(cast("OrderId", order_id) for (order_id,) in ask(server, "SELECT id FROM house_orders"))
 
 
 def one_url(*servers: PostgresServer) -> str:
@@ -88,6 +95,10 @@ class Cluster:
         again = PostgresServer.start(standby_of=self.primary, name=dead, port=self._servers[dead].port)
         self._servers[dead] = self._stack.enter_context(again)
         self._wait_for_standbys()
+
+    def saved(self) -> list[OrderId]:
+        """Return the ids of all orders that the primary has."""
+        return saved(self.primary)
 
     def _received(self, name: str) -> int:
         position = "SELECT pg_wal_lsn_diff(pg_last_wal_receive_lsn(), '0/0')::bigint"

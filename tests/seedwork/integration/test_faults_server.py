@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.seedwork.backends import Units
-from tests.seedwork.cluster import Cluster, ask, one_url
+from tests.seedwork.cluster import Cluster, ask, one_url, saved
 from tests.seedwork.fixtures import require_own_server
-from tests.seedwork.ledger import saved, writing_to
+from tests.seedwork.ledger import writing_to
 from tests.seedwork.ordering import OrderingUnitOfWork
 from tests.seedwork.postgresql_server import PostgresServer
 
@@ -55,6 +55,6 @@ def test_nothing_acknowledged_is_lost_while_each_server_of_a_cluster_dies_and_co
             cluster.fail_over()
         writers.wait_for_more()
 
-    assert saved(cluster.primary) == sorted(writers.acknowledged)
+    assert cluster.saved() == sorted(writers.acknowledged)
     assert cluster.primary is not first
     assert len(cluster.standbys) == 2

@@ -1,11 +1,13 @@
 """Reads that may be old: on a stand-by, where the caller says so, and no older than what the caller has written."""
 
+import asyncio
 from collections.abc import Iterator
 from typing import cast
 
 import pytest
 
-from adapters.container import Container, bootstrap
+from adapters.container import Container, async_bootstrap, bootstrap
+from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.seedwork.sqlalchemy.standby import position, wait_for
 from adapters.settings import Settings
 from service_layer.seedwork.errors import DatabaseUnavailable, UnitOfWorkMisuse
@@ -70,3 +72,14 @@ def test_a_reader_opens_no_block_that_could_write(sqlite_url: str) -> None:
             pytest.fail("entered")
         with pytest.raises(UnitOfWorkMisuse), reader.reading():
             reader.orders.add(Order(number="A-1"))
+
+
+def test_an_asynchronous_reader_awaits_its_own_database(sqlite_url: str, empty_sqlite_url: str) -> None:
+    async def read() -> None:
+        settings = Settings(database_url=empty_sqlite_url, database_read_url=sqlite_url, database_check_schema=False)
+        async with async_bootstrap(settings) as container:
+            _, reader = units(container)
+
+            assert (await run(list_orders, reader)).items == ()
+
+    asyncio.run(read())
