@@ -184,6 +184,20 @@ def test_each_gap_is_told_in_one_sentence(given: URL, find: Find) -> None:
     ]
 
 
+def test_a_server_that_takes_no_options_is_used_as_a_pooler(given: URL, owner: URL, find: Find) -> None:
+    assert given.host
+    assert given.port
+    with TcpProxy(given.host, given.port) as proxy:
+        proxy.misspell(b"options")
+
+        found = find(given.set(port=proxy.port))
+        with pytest.raises(pytest.UsageError, match="no schema .a schema needs `options` at connect"):
+            find(owner.set(port=proxy.port))
+
+    assert (found.place, found.lacks) == ("copies", ("options",))
+    assert "DATABASE_POOLER=true" in found.sentences[0]
+
+
 def test_a_server_that_can_not_be_used_is_reported_in_one_sentence(owner: URL, find: Find) -> None:
     with pytest.raises(pytest.UsageError, match='can.t be used: .*database "nowhere" does not exist'):
         find(owner.set(database="nowhere"))
