@@ -115,6 +115,12 @@ def require_time_limits() -> None:
         pytest.skip(f"it needs a time limit, and the server of {VARIABLE} takes none at connect")
 
 
+def require_of_server(what: str, url: str) -> None:
+    """Skip a test on a given server that lacks what it needs, by the name that the gap has there."""
+    if (found := facts()) and what in found.lacks and not url.startswith("sqlite"):
+        pytest.skip(f"it needs {what}, and the server of {VARIABLE} has none")
+
+
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
     """A PostgreSQL server for the whole run: the one that TEST_DATABASE_URL names, or one of our own."""

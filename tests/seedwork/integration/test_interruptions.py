@@ -17,6 +17,7 @@ from sqlalchemy.orm import clear_mappers
 from adapters.container import Container, async_bootstrap, bootstrap
 from adapters.seedwork.sqlalchemy import sqlite
 from adapters.seedwork.sqlalchemy.asynchronous import run
+from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.settings import Settings
 from service_layer.seedwork.errors import ConcurrencyConflict, FailedTransaction, UnitOfWorkMisuse
 from service_layer.seedwork.retry import retry_transient
@@ -269,7 +270,7 @@ def test_a_commit_that_commits_nothing_does_not_return(uow: SqlAlchemyOrderingUn
 def test_a_column_whose_type_changes_under_a_prepared_statement_is_a_reason_to_retry(
     postgresql_url: str,
 ) -> None:
-    owner = create_engine(postgresql_url)
+    owner = create_engine(postgresql_url, **ENGINE_OPTIONS)
     with bootstrap(settings=Settings(database_url=postgresql_url)) as container:
         map_orders()
         uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())

@@ -14,7 +14,7 @@ from alembic.util import CommandError
 from sqlalchemy import Connection, make_url, text
 
 from migrations.seedwork import connection
-from tests.seedwork.fixtures import require_own_database
+from tests.seedwork.fixtures import require_of_server, require_own_database
 from tests.seedwork.revisions import History
 
 FIRST = """op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.String(9)))"""
@@ -33,6 +33,7 @@ def revisions(history: History) -> list[str]:
 
 
 def test_a_revision_that_fails_half_way_leaves_nothing_of_its_own_and_the_next_run_succeeds(planted: History) -> None:
+    require_of_server("transactional DDL", planted.url)
     planted.plant("first", FIRST)
     planted.plant("second", f"{HALF_A_REVISION}\n    raise RuntimeError('half-way')", down="first")
 
@@ -67,6 +68,7 @@ def test_on_sqlite_a_failing_upgrade_leaves_no_trace(on_sqlite: History) -> None
 
 
 def test_what_a_killed_upgrade_has_begun_is_undone_and_done_by_the_next_one(planted: History, tmp_path: Path) -> None:
+    require_of_server("transactional DDL", planted.url)
     flag = tmp_path / "flag"
     flag.touch()
     stop = f"import os, time; os.path.exists({str(flag)!r}) and (print('half-way', flush=True), time.sleep(60))"
@@ -122,6 +124,7 @@ def test_a_hook_runs_once_after_each_revision_in_its_transaction(planted: Histor
 
 
 def test_a_revision_whose_hook_fails_is_undone(planted: History, tmp_path: Path) -> None:
+    require_of_server("transactional DDL", planted.url)
     planted.plant("first", FIRST)
 
     with pytest.raises(RuntimeError, match="not distributed"):
@@ -161,6 +164,7 @@ def test_of_eight_that_upgrade_at_once_one_migrates_and_all_succeed_and_a_new_pr
 def test_on_postgresql_a_wait_that_is_too_long_ends_with_the_name_of_who_migrates(
     on_postgresql: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    require_of_server("advisory locks", on_postgresql.url)
     require_own_database()
     on_postgresql.plant("first", "op.execute('SELECT 1')")
     on_postgresql.upgrade()
@@ -316,6 +320,7 @@ def test_a_given_connection_is_used_and_committed(planted: History) -> None:
 
 
 def test_a_given_connection_in_a_transaction_is_left_to_its_owner(planted: History) -> None:
+    require_of_server("transactional DDL", planted.url)
     planted.plant("first", HALF_A_REVISION)
 
     with planted.engine.connect() as connection, connection.begin() as transaction:
@@ -326,6 +331,7 @@ def test_a_given_connection_in_a_transaction_is_left_to_its_owner(planted: Histo
 
 
 def test_a_given_connection_loses_nothing_of_the_half_that_succeeded(planted: History) -> None:
+    require_of_server("transactional DDL", planted.url)
     planted.plant("first", f"{HALF_A_REVISION}\n    raise RuntimeError")
 
     with planted.engine.connect() as connection, pytest.raises(RuntimeError):
