@@ -7,11 +7,12 @@ import ast
 import re
 from collections.abc import Callable
 
-from scaffold.changes import Changes, files_of, tidy, without_lost_targets
+from scaffold.changes import Changes, Refused, files_of, tidy, without_lost_targets
 from scaffold.source import OURS
 from tests.seedwork.forgetting import REGISTRATIONS, forget
 
 TABLE = "users"
+REVISION = "4e3b533329b4"
 REPORTS = {
     "service_layer/reports.py": {"AgeBand", "UserStatistics", "users_by_age"},
     "adapters/reports.py": {"SqlAlchemyUserStatistics", "InMemoryUserStatistics", "_age_band"},
@@ -53,6 +54,24 @@ def leave_sample(changes: Changes, sample: list[str], tidied: Callable[[str, str
     if "Makefile" in changes and "scaffold/demo.py" in changes:
         changes.write("Makefile", changes.read("Makefile").replace("\nsetup: ", f"\n{DEMO}\nsetup: ", 1))
     _leave_targets(changes)
+
+
+def leave_revision(changes: Changes, revisions: list[str]) -> None:
+    """Let the sample's revision go, and those that follow it follow the one before.
+
+    Args:
+        changes: the files.
+        revisions: all revisions.
+    Raises: Refused (one follows several).
+    """
+    for name in revisions:
+        text = changes.read(name)
+        if re.search(rf'^revision: str = "{REVISION}"', text, re.MULTILINE):
+            changes.remove(name)
+        elif REVISION in text:
+            changes.write(name, re.sub(rf'^(down_revision: .* = )"{REVISION}"$', r"\1None", text, flags=re.MULTILINE))
+            if REVISION in changes.read(name):
+                raise Refused(f"{name} follows the sample's revision and another one: write keep-history=1.")
 
 
 def module_of(name: str) -> str:

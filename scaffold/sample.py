@@ -14,10 +14,9 @@ from adapters.seedwork.settings import PROJECT, explain
 from adapters.settings import Settings
 from scaffold.changes import Changes, Refused, files_of, git, project, tracked
 from scaffold.constraints import still_needed
-from scaffold.leaving import REPORTS, TABLE, leave_sample, module_of
+from scaffold.leaving import REPORTS, REVISION, TABLE, leave_revision, leave_sample, module_of
 from tests.seedwork.forgetting import REGISTRATIONS, forget
 
-REVISION = "4e3b533329b4"
 KEEP_HISTORY = "--keep-history"
 MARKED = "# squawk: allow ban-drop-table: no release reads or writes the sample's table\n"
 
@@ -55,7 +54,7 @@ def planned(tree: Path, names: list[str], *, keeps_history: bool) -> Changes:
         )
     if objections:
         raise Refused(*objections)
-    (_drop_by_a_revision if keeps_history else _drop_the_revision)(changes, revisions)
+    (_drop_by_a_revision if keeps_history else leave_revision)(changes, revisions)
     leave_sample(changes, [name for name in sample if name not in revisions])
     changes.write("constraints.txt", still_needed(changes.read("constraints.txt"), changes.read("pyproject.toml")))
     return changes
@@ -83,18 +82,6 @@ def _objections(changes: Changes, sample: list[str], names: list[str], revisions
 
 
 # ---- schema ---------------------------------------------------------------------------------------------------------
-
-
-def _drop_the_revision(changes: Changes, revisions: list[str]) -> None:
-    """Let the revision go, and those that follow it follow the one before."""
-    for name in revisions:
-        text = changes.read(name)
-        if _id_of(text) == REVISION:
-            changes.remove(name)
-        elif REVISION in text:
-            changes.write(name, re.sub(rf'^(down_revision: .* = )"{REVISION}"$', r"\1None", text, flags=re.MULTILINE))
-            if REVISION in changes.read(name):
-                raise Refused(f"{name} follows the sample's revision and another one: write keep-history=1.")
 
 
 def drop_table(file: Path) -> None:

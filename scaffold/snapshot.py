@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scaffold.changes import Changes, Refused, files_of, git, tidy
-from scaffold.leaving import leave_groundwork, leave_sample
+from scaffold.leaving import leave_groundwork, leave_revision, leave_sample
 from scaffold.source import OURS, without_note
 
 LISTS = "scaffold/files.toml"
@@ -90,6 +90,7 @@ def as_in(fork: Fork, files: Snapshot, lists: str) -> Snapshot:
     sample = files_of("sample", left.names(), lists)
     leave_groundwork(left, lists)
     if not fork.has_sample:
+        leave_revision(left, [name for name in left.names() if name.startswith("migrations/versions/")])
         leave_sample(left, sample, _tidy_if_possible)
     if "pyproject.toml" in left:
         left.write("pyproject.toml", _with_identity(left.read("pyproject.toml"), without_note(fork.pyproject)))
