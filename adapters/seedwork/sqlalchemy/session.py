@@ -5,7 +5,7 @@ from typing import Any, NoReturn
 
 from sqlalchemy import Connection, event, inspect
 from sqlalchemy.exc import CircularDependencyError, InvalidRequestError
-from sqlalchemy.orm import Session, SessionTransaction, make_transient
+from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction, make_transient
 from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.seedwork.mapping import parts_of
@@ -41,6 +41,8 @@ class UnitSession(Session):
         self._added: list[object] = []
         self._values: list[tuple[object, dict[str, Any]]] = []
         """The values of objects before a failure made SQLAlchemy forget them."""
+        self._expired: list[object] | None = None
+        """The objects whose values SQLAlchemy has forgotten in a rollback, while it runs."""
 
     @property
     def is_read_only(self) -> bool:
@@ -84,13 +86,15 @@ class UnitSession(Session):
     def rollback_block(self) -> None:
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         transaction, mark = self._blocks.pop()
+        self._expired = expired = list[object]()
         transaction.rollback()
         self._unsave(mark)
         if self.info.pop("wrote_past", False):  # what was written past the session, and then loaded, is undone
             self._values = [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
             self.expire_all()
-        for instance in list(self.identity_map.values()):
-            if inspect(instance).expired:
+        self._expired = None
+        for instance in expired:
+            if instance in self and inspect(instance).expired:
                 self._reload(instance)
         self._values = [(instance, values) for instance, values in self._values if instance not in self]
         self._show_values()
@@ -138,6 +142,11 @@ class UnitSession(Session):
         """Remember the values of a deleted object, in the same case."""
         self._values.append((instance, dict(vars(instance))))
 
+    def keep_expired(self, instance: object) -> None:
+        """Remember that SQLAlchemy has forgotten the values of an object, if it did so in a rollback."""
+        if self._expired is not None:
+            self._expired.append(instance)
+
     def _show_values(self) -> None:
         for instance, values in self._values:
             vars(instance).update(values)
@@ -167,6 +176,12 @@ event.listen(UnitSession, "before_flush", prepare_flush)
 event.listen(UnitSession, "transient_to_pending", UnitSession.keep_added)
 event.listen(UnitSession, "after_rollback", UnitSession.keep_values)
 event.listen(UnitSession, "deleted_to_persistent", UnitSession.keep_values_of)
+
+
+@event.listens_for(Mapper, "expire", raw=True)
+def _keep_expired(state: InstanceState[Any], _names: object) -> None:
+    if isinstance(state.session, UnitSession) and (instance := state.obj()) is not None:
+        state.session.keep_expired(instance)
 
 
 def _end_transaction(connection: Connection) -> None:

@@ -1,0 +1,90 @@
+"""What a block costs grows with what was touched in it, not with what was loaded: calls of our own code are counted."""
+
+import sys
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+import pytest
+
+from adapters.container import bootstrap
+from adapters.seedwork.settings import PROJECT
+from adapters.settings import Settings
+from tests.seedwork.ordering import Line, Order, SqlAlchemyOrderingUnitOfWork, map_orders
+
+FEW, MANY = 10, 100
+
+Unit = SqlAlchemyOrderingUnitOfWork
+
+
+@pytest.fixture
+def uow(sqlite_url: str) -> Iterator[Unit]:
+    """A unit of work on as many orders as are ever loaded."""
+    with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
+        map_orders()
+        uow = Unit(container.session_factory())
+        with uow:
+            uow.orders.insert_many(
+                Order(number=f"{number:03}", lines=[Line(product="tea", quantity=1)]) for number in range(MANY)
+            )
+            uow.commit()
+        yield uow
+
+
+def calls(work: Callable[[], object]) -> int:
+    """Count the calls that work makes from our code, be it of ours or of a library."""
+    count = 0
+    ours = tuple(str(PROJECT / folder) for folder in ("adapters", "service_layer", "domain"))
+
+    def trace(frame: FrameType, kind: str, _argument: object) -> None:
+        nonlocal count
+        caller = frame if kind == "c_call" else frame.f_back
+        if kind in {"call", "c_call"} and caller and caller.f_code.co_filename.startswith(ours):
+            count += 1
+
+    sys.setprofile(trace)
+    try:
+        work()
+    finally:
+        sys.setprofile(None)
+    return count
+
+
+def change(orders: list[Order], what: str) -> None:
+    if what == "field":
+        orders[0].voucher = f"V-{orders[0].version}"
+    else:
+        orders[0].lines[0].quantity += 1
+
+
+def cost_of_commit(uow: Unit, loaded: int, what: str) -> int:
+    with uow:
+        orders = list(uow.orders.page(limit=loaded).items)
+        change(orders, what)
+        return calls(uow.commit)
+
+
+def cost_of_leaving(uow: Unit, loaded: int, what: str) -> int:
+    uow.__enter__()
+    orders = list(uow.orders.page(limit=loaded).items)
+    change(orders, what)
+    uow.commit()
+    return calls(lambda: uow.__exit__(None, None, None))
+
+
+def cost_of_inner_rollback(uow: Unit, loaded: int, what: str) -> int:
+    with uow:
+        orders = list(uow.orders.page(limit=loaded).items)
+        with uow:
+            change(orders, what)
+            uow.flush()
+            cost = calls(uow.rollback)
+        uow.rollback()
+    return cost
+
+
+@pytest.mark.parametrize("what", ["field", "part"])
+@pytest.mark.parametrize("cost", [cost_of_commit, cost_of_leaving, cost_of_inner_rollback])
+def test_a_block_costs_what_was_touched_in_it(uow: Unit, cost: Callable[[Unit, int, str], int], what: str) -> None:
+    cost(uow, FEW, what)  # what is done once is done
+
+    assert cost(uow, MANY, what) <= cost(uow, FEW, what)
