@@ -9,8 +9,9 @@ import pytest
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import Refused, git
+from scaffold.leaving import REVISION
 from scaffold.rehearsal import commit, pass_the_gates, run
-from scaffold.sample import REVISION, main
+from scaffold.sample import main
 
 SAMPLE = r"\busers\b|[Dd]omain[./]user\b|\bUser(Id|Details|Repository|NotFound)?\b|register_user"
 NEWEST = "b203ca35a206"
