@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
 from alembic.util import CommandError
-from sqlalchemy import Connection, func, select, text
+from sqlalchemy import Connection, func, inspect, select, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.seedwork.sqlalchemy.gaps import code_of, has_advisory_locks
@@ -22,11 +22,7 @@ HOLDER = text("""
       AND (classid::bigint << 32) + objid::bigint = :lock AND objsubid = 1 AND granted
 """).bindparams(lock=LOCK)
 LOCK_A_ROW = "SELECT id FROM alembic_lock WHERE id = 1 FOR UPDATE NOWAIT"
-MAKE_THE_ROW = (
-    "CREATE TABLE IF NOT EXISTS alembic_lock (id INTEGER PRIMARY KEY)",
-    "INSERT INTO alembic_lock (id) VALUES (1) ON CONFLICT DO NOTHING",
-)
-TAKEN = frozenset({"23505", "40001", "40P01", "42P07", "55P03"})
+TAKEN = frozenset({"23505", "40001", "40P01", "42P01", "42P07", "55P03"})
 """By these codes another process holds the row, or makes it just now."""
 
 
@@ -39,6 +35,7 @@ def locked(connection: Connection, wait_s: float) -> Generator[None]:
         yield
         return
     with connection.engine.connect() as keeper:  # its transaction stays open, and with it the lock
+        _make_row(keeper)
         _wait(lambda: _lock_row(keeper), lambda: "this server does not say which", keeper, wait_s)
         yield
 
@@ -65,24 +62,20 @@ def _lock(connection: Connection) -> bool:
 
 def _lock_row(keeper: Connection) -> bool:
     try:
-        if keeper.exec_driver_sql(LOCK_A_ROW).first():
-            return True
+        return bool(keeper.exec_driver_sql(LOCK_A_ROW).first())
     except DBAPIError as error:
-        if code_of(error) not in TAKEN | {"42P01"}:
+        if code_of(error) not in TAKEN:
             raise
-        is_missing = code_of(error) == "42P01"
-    else:
-        is_missing = True
     keeper.rollback()
-    if is_missing:
-        _make_row(keeper)
     return False
 
 
 def _make_row(keeper: Connection) -> None:
     try:
-        for statement in MAKE_THE_ROW:
-            keeper.exec_driver_sql(statement)
+        if not inspect(keeper).has_table("alembic_lock"):
+            keeper.exec_driver_sql("CREATE TABLE alembic_lock (id INTEGER PRIMARY KEY)")
+        if not keeper.exec_driver_sql("SELECT id FROM alembic_lock").first():
+            keeper.exec_driver_sql("INSERT INTO alembic_lock (id) VALUES (1)")
         keeper.commit()
     except DBAPIError as error:
         keeper.rollback()
