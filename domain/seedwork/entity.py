@@ -52,6 +52,9 @@ class Part(_Ruled):
     the rules; nothing else does, so what is stored can be loaded, shown, copied and pickled whatever a rule says now.
     """
 
+    key: ClassVar[tuple[str, ...]] = ()
+    """The fields by which an owner's parts are told apart; none: by all their values."""
+
 
 @dataclass(eq=False, kw_only=True)
 class Entity(_Ruled):

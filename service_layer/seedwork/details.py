@@ -3,10 +3,11 @@
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import cache, partial
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
+from domain.seedwork.entity import Part
 from domain.seedwork.repository import Page
 from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict, ReferenceViolated, UnitOfWorkMisuse
 
@@ -55,14 +56,37 @@ def _all(kind: type[Details], parts: Iterable[object]) -> tuple[Details, ...]:
 
 
 def assign(entity: object, changes: Mapping[str, Any]) -> None:  # Any: a rule judges them
-    """Set attributes of an entity.
+    """Set attributes of an entity. Parts come as their details: one with the key of a part that is there changes it.
 
     Raises: InvalidValue (a rule is broken), UnitOfWorkMisuse (it has no attribute of that name).
     """
+    kind: Any = type(entity)  # Any: to mypy a type is not hashable
     for name, value in changes.items():
         if not hasattr(entity, name):
-            raise UnitOfWorkMisuse(f"{type(entity).__name__} has no {name}, so nothing would save it.")
-        setattr(entity, name, value)
+            raise UnitOfWorkMisuse(f"{kind.__name__} has no {name}, so nothing would save it.")
+        part = _part_of(kind, name)
+        setattr(entity, name, _renewed(getattr(entity, name), part, value) if part else value)
+
+
+@cache
+def _part_of(kind: type, name: str) -> type[Part] | None:
+    hint = get_type_hints(kind).get(name)
+    parts = get_args(hint) if get_origin(hint) is list else ()
+    return next((part for part in parts if isinstance(part, type) and issubclass(part, Part)), None)
+
+
+def _renewed(parts: Iterable[Any], kind: type[Part], details: Iterable[Any]) -> list[Any]:  # Any: of that kind
+    """Return parts with the values of details, in the order in which they are stored."""
+    left, renewed = list(parts), []
+    for values in map(asdict, details):
+        found = next((one for one in left if all(getattr(one, key) == values[key] for key in kind.key or values)), None)
+        if found is None:
+            found = kind(**values)
+        else:  # a new row in its place would come before the old one has given up its unique values
+            left.remove(found)
+            assign(found, values)
+        renewed.append(found)
+    return sorted(renewed, key=lambda part: part.id)
 
 
 @contextmanager

@@ -77,6 +77,12 @@ class UseCaseContract:
         assert changed == replace(details, **changes, version=1 + changes_something)
         assert self.use_cases.get(new_unit(), details.id) == changed
 
+    def test_a_change_to_what_is_there_already_changes_nothing(self, uow: Transaction, new_unit: New) -> None:
+        given = self.use_cases.values(new_unit, 1)
+        added = self.use_cases.add(new_unit(), **given)
+
+        assert self.use_cases.change(uow, added.id, **given) == added
+
     def test_what_is_removed_is_gone(self, uow: Transaction, new_unit: New, details: Any) -> None:
         assert self.use_cases.remove(uow, details.id, expected_version=1) == details
 

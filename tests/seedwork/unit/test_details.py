@@ -1,0 +1,84 @@
+"""Parts are changed by their details: what has the same key stays the same part."""
+
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pytest
+
+from domain.seedwork.entity import Entity, Part, new_id
+from domain.seedwork.errors import InvalidValue
+from domain.seedwork.rules import text, whole_number
+from service_layer.seedwork.details import Details, assign
+
+
+@dataclass(eq=False, kw_only=True)
+class Tyre(Part):
+    rules = {"place": text("place", 1, 20), "worn": whole_number("worn", 0, 100)}
+    key = ("place",)
+
+    id: UUID = field(default_factory=new_id)
+    place: str
+    worn: int = 0
+
+
+@dataclass(eq=False, kw_only=True)
+class Trip(Part):
+    id: UUID = field(default_factory=new_id)
+    km: int
+
+
+@dataclass(eq=False, kw_only=True)
+class Car(Entity):
+    tyres: list[Tyre] = field(default_factory=list)
+    trips: list[Trip] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class TyreDetails(Details):
+    place: str
+    worn: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TripDetails(Details):
+    km: int
+
+
+@pytest.fixture
+def car() -> Car:
+    return Car(tyres=[Tyre(place="left"), Tyre(place="right")], trips=[Trip(km=5), Trip(km=5), Trip(km=7)])
+
+
+def test_a_part_with_the_same_key_is_changed_and_the_others_come_and_go(car: Car) -> None:
+    left, right = car.tyres
+
+    assign(car, {"tyres": (TyreDetails("spare"), TyreDetails("right", 30))})
+
+    assert [(tyre.place, tyre.worn) for tyre in car.tyres] == [("right", 30), ("spare", 0)]
+    assert (car.tyres[0] is right, left in car.tyres) == (True, False)
+
+
+def test_parts_without_a_key_are_told_apart_by_all_their_values(car: Car) -> None:
+    first, second, third = car.trips
+
+    assign(car, {"trips": [TripDetails(7), TripDetails(5), TripDetails(9)]})
+
+    assert [car.trips[0] is first, car.trips[1] is third, car.trips[2].km] == [True, True, 9]
+    assert second not in car.trips
+
+
+def test_a_key_that_is_given_twice_makes_a_part_that_the_database_refuses(car: Car) -> None:
+    assign(car, {"tyres": [TyreDetails("left"), TyreDetails("left", 1)]})
+
+    assert [tyre.place for tyre in car.tyres] == ["left", "left"]
+
+
+def test_no_parts_takes_all_away(car: Car) -> None:
+    assign(car, {"tyres": ()})
+
+    assert car.tyres == []
+
+
+def test_a_part_keeps_its_rules(car: Car) -> None:
+    with pytest.raises(InvalidValue, match="worn 101"):
+        assign(car, {"tyres": [TyreDetails("left", 101)]})
