@@ -24,7 +24,6 @@ from traceback import print_exc
 from typing import Never
 
 from sqlalchemy import Column, Integer, MetaData, String, Table, create_engine, insert, select
-from sqlalchemy.exc import ResourceClosedError
 
 from adapters.container import bootstrap
 from adapters.settings import Settings
@@ -137,8 +136,8 @@ class House:
                 uow = Killing(container.session_factory())
                 worker = Worker(uow)
                 while os.getppid() == parent:  # a run that was ended itself leaves nobody behind
-                    # a lost race, or a server that is away; the others: it died during an engine's first connect
-                    with suppress(TransactionError, ResourceClosedError, NotImplementedError):
+                    # a lost race, or a server that is away
+                    with suppress(TransactionError):
                         worker.work() if kind == "worker" else produce(uow, self._order_ids, self._write)
                     time.sleep(PAUSE_S)
         except BaseException:

@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
-from sqlalchemy.exc import DBAPIError, DisconnectionError, StatementError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, ResourceClosedError, StatementError
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -143,7 +143,8 @@ def _replace_if_closed(_driver: object, entry: ConnectionPoolEntry, _connection:
 def _translate(context: ExceptionContext) -> None:
     """Raise what a driver's error means, in the place where it happens. After any error the block has failed."""
     connection, error, wrapped = context.connection, context.original_exception, context.sqlalchemy_exception
-    session = session_of(connection.info) if connection else None
+    is_first = connection is not None and _asks_what_the_server_is(connection)
+    session = session_of(connection.info) if connection and not is_first else None
     meaning = None
     if isinstance(wrapped, DBAPIError):
         block = session.unit.block if session else None
@@ -153,7 +154,7 @@ def _translate(context: ExceptionContext) -> None:
         wrapped.args, wrapped.params = (f"({type(error).__name__}) {error}",), None
     if isinstance(meaning, DatabaseUnavailable):
         context.is_disconnect = True  # although it may still answer, as a stand-by does
-    elif connection and (_has_ended(connection) or _is_interrupted(connection)):
+    elif connection and not is_first and (_has_ended(connection) or _is_interrupted(connection)):
         context.is_disconnect, context.invalidate_pool_on_disconnect = True, False
     if session:
         # without its savepoint an inner block can't be undone by itself
@@ -163,6 +164,15 @@ def _translate(context: ExceptionContext) -> None:
         raise meaning from error
     if isinstance(wrapped, StatementError) and not isinstance(wrapped, DBAPIError):
         raise error  # not the driver's: a column type's, or a signal handler's
+
+
+def _asks_what_the_server_is(connection: Connection) -> bool:
+    """Return whether it is the one with which SQLAlchemy begins: it has no ``info``."""
+    try:
+        connection.info  # noqa: B018  # whether it has one
+    except (NotImplementedError, ResourceClosedError):
+        return True
+    return False
 
 
 def _has_ended(connection: Connection) -> bool:

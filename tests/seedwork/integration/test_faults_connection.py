@@ -70,6 +70,17 @@ def numbers(administrator: psycopg.Connection) -> Callable[[], list[str]]:
     return lambda: [number for (number,) in administrator.execute("SELECT number FROM house_orders ORDER BY number")]
 
 
+@pytest.mark.parametrize("word", [b"pg_catalog.version", b"standard_conforming_strings"])
+@pytest.mark.parametrize("cut", ["cut_before", "cut_after"])
+def test_an_application_starts_again_whose_first_connection_is_lost(
+    proxied_url: str, proxy: TcpProxy, word: bytes, cut: str
+) -> None:
+    getattr(proxy, cut)(word)  # while SQLAlchemy asks what the server is
+
+    with bootstrap(settings=Settings(database_url=proxied_url)) as container:
+        assert list_orders(SqlAlchemyOrderingUnitOfWork(container.session_factory())).items == ()
+
+
 def terminate_all(administrator: psycopg.Connection) -> None:
     require_own_database()
     administrator.execute(
