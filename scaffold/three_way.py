@@ -70,7 +70,7 @@ class _Resolving:
 
     def __call__(self, place: re.Match[str]) -> str:
         ours, base, theirs = place.groups()
-        if base:
+        if base.strip() not in {"", "pass"}:
             self.kept += 1
             return ours
         there = {*ours.splitlines()}

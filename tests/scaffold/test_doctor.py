@@ -178,7 +178,7 @@ def test_a_database_behind_the_code_is_named(healthy: Path) -> None:
     subprocess.run([sys.executable, "-m", "alembic", "downgrade", "base"], cwd=healthy, check=True, capture_output=True)
 
     assert on("database", doctor(healthy)[1]) == [
-        ("mend", "it is at no revision, and the code needs 4e3b533329b4", "alembic upgrade head")
+        ("mend", "it is at no revision, and the code needs b203ca35a206", "alembic upgrade head")
     ]
 
 

@@ -80,6 +80,14 @@ def test_lines_that_both_have_added_at_one_place_all_stay() -> None:
     assert merged == Merged("a\nmine\nshared\ntheirs\nz\n")
 
 
+def test_what_both_have_written_in_the_place_of_pass_all_stays() -> None:
+    base, mine, now = (f"class Unit:\n    {line}\n" for line in ("pass", "patients = 1", "handlers = 2"))
+
+    merged = merge_into_yours("adapters/unit_of_work.py", base, mine, now)
+
+    assert merged == Merged("class Unit:\n    patients = 1\n    handlers = 2\n")
+
+
 def test_in_what_is_yours_a_line_that_both_have_changed_stays_yours_and_the_rest_is_taken() -> None:
     base = "one\n2\n3\n4\n5\n6\nseven\n"
     mine, now = base.replace("one", "mine"), base.replace("one", "theirs").replace("seven", "new")

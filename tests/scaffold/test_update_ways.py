@@ -159,8 +159,8 @@ def test_new_revisions_of_groundwork_come_behind_yours(
     without_sample: Path, groundwork: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fork = Path(shutil.copytree(without_sample, tmp_path / "ward"))
-    mine = revision(fork, "111111111111", "None", "invoices")
-    first = revision(groundwork, "aaaaaaaaaaaa", '"4e3b533329b4"', "parcels")
+    mine = revision(fork, "111111111111", '"b203ca35a206"', "invoices")
+    first = revision(groundwork, "aaaaaaaaaaaa", '"b203ca35a206"', "parcels")
     second = revision(groundwork, "bbbbbbbbbbbb", '"aaaaaaaaaaaa"', "letters")
 
     update(fork, groundwork)
@@ -169,7 +169,7 @@ def test_new_revisions_of_groundwork_come_behind_yours(
     assert 'down_revision: str | None = "111111111111"' in (versions / first.name).read_text()
     assert (versions / second.name).read_text() == second.read_text()
     assert f"create  migrations/versions/{first.name}: behind 111111111111\n" in capfd.readouterr().out
-    assert "down_revision: str | None = None" in mine.read_text()
+    assert 'down_revision: str | None = "b203ca35a206"' in mine.read_text()
     commit(fork, "update")
     revision(groundwork, "cccccccccccc", '"bbbbbbbbbbbb"', "stamps")
     update(fork, groundwork)
