@@ -1,21 +1,29 @@
 """Where a database's schema stands: its revision, what is pending, and the SQL of that.
 
-This only looks; ``alembic`` alone changes a schema. It imports Alembic, so import it only where that is needed.
+This only looks; ``alembic`` alone changes a schema. Alembic is imported where something is pending, not at each start.
 """
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from io import StringIO
+from typing import TYPE_CHECKING
 
-from alembic import command
-from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError
 
 from adapters.seedwork.settings import PROJECT, DatabaseSettings
 from adapters.seedwork.sqlalchemy.engine import create_engine
 from service_layer.seedwork.errors import DatabaseUnavailable, SchemaOutdated
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+_REVISION = re.compile(r"^revision\b[^=\n]*= *['\"]?(\w+)", re.MULTILINE)
+"""The id in a revision's file."""
+_FOLLOWED = re.compile(r"^down_revision\b[^=\n]*= *(\([^)]*\)|.*)", re.MULTILINE)
+"""The revision in it that comes before, or the tuple of those that it merges."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +65,8 @@ def check_schema(engine: Engine) -> None:
         return
     finally:
         engine.dispose()  # so that what a caller sets up for new connections reaches every one of them
+    if current and current == _heads():
+        return
     heads, revisions = _revisions()
     if current == heads:
         return
@@ -81,7 +91,7 @@ def schema_status(settings: DatabaseSettings) -> SchemaStatus:
         engine.dispose()
     heads, revisions = _revisions()
     is_known = current <= revisions
-    script = ScriptDirectory.from_config(_config())
+    script = _script()
     missing = [*script.iterate_revisions("heads", tuple(current) or "base")] if is_known else []
     return SchemaStatus(
         database=settings.url.render_as_string(hide_password=True),
@@ -110,14 +120,23 @@ def _current(engine: Engine) -> frozenset[str]:
         ) from error
 
 
+def _heads() -> frozenset[str]:
+    """Return the heads as the files say it, which Alembic reads too."""
+    texts = [file.read_text() for file in (PROJECT / "migrations" / "versions").glob("*.py")]
+    followed = {id for text in texts for ids in _FOLLOWED.findall(text) for id in re.findall(r"\w+", ids)}
+    return frozenset(id for text in texts for id in _REVISION.findall(text)) - followed
+
+
 @cache
 def _revisions() -> tuple[frozenset[str], frozenset[str]]:
     """Return the heads, and all revisions."""
-    script = ScriptDirectory.from_config(_config())
+    script = _script()
     return frozenset(script.get_heads()), frozenset(revision.revision for revision in script.walk_revisions())
 
 
 def _sql(settings: DatabaseSettings, current: frozenset[str]) -> str:
+    from alembic import command  # noqa: PLC0415
+
     config, output = _config(), StringIO()
     config.output_buffer = output
     config.attributes["url"] = settings.url
@@ -129,7 +148,15 @@ def _sql(settings: DatabaseSettings, current: frozenset[str]) -> str:
     return output.getvalue().strip()
 
 
-def _config() -> Config:
+def _script() -> "ScriptDirectory":
+    from alembic.script import ScriptDirectory  # noqa: PLC0415
+
+    return ScriptDirectory.from_config(_config())
+
+
+def _config() -> "Config":
+    from alembic.config import Config  # noqa: PLC0415
+
     config = Config()
     config.set_main_option("script_location", str(PROJECT / "migrations").replace("%", "%%"))
     return config

@@ -1,6 +1,7 @@
 """What every command shares: one line for each refusal, the program's name, and output that may fail."""
 
 import json
+import re
 from pathlib import Path
 from uuid import UUID
 
@@ -36,6 +37,14 @@ def test_help_is_printed_without_loading_the_application(start: Start) -> None:
 
     assert "typer" in imports
     assert "adapters.seedwork.sqlalchemy.schema" not in imports
+
+
+def test_a_command_on_an_up_to_date_database_does_not_import_alembic(start: Start) -> None:
+    status, _, imports = finished(start("orders", "add", "A1", env={"PYTHONPROFILEIMPORTTIME": "1"}))
+
+    assert status == 0
+    assert "adapters.seedwork.sqlalchemy.schema" in imports
+    assert not re.search(r"\| +alembic$", imports, re.MULTILINE)
 
 
 # ---- refusals -----------------------------------------------------------------------------------------------------

@@ -46,6 +46,14 @@ def newer(migrated: History) -> History:
     return migrated
 
 
+def test_the_newest_revisions_are_known_without_alembic(newer: History) -> None:
+    newer.plant("branch", "pass", down="older")
+    assert schema._heads() == {"newer", "branch"}
+
+    newer.plant("merge", "pass", down=("newer", "branch"))
+    assert schema._heads() == {"merge"} == schema._revisions()[0]
+
+
 def start(url: str, *, check: bool = True) -> None:
     with bootstrap(settings=Settings(database_url=url, database_check_schema=check)):
         pass
