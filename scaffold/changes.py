@@ -154,6 +154,11 @@ def tidy(name: str, text: str) -> str:
     return _ruff(text, "format", *common)
 
 
+def laid_out(name: str, text: str) -> str:
+    """Return a module as ruff lays it out; as it is, if it can't be read."""
+    return _ruff(text, "format", "--quiet", "--stdin-filename", name, "-") or text
+
+
 def _ruff(text: str, *arguments: str) -> str:
     command = [sys.executable, "-m", "ruff", *arguments]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)

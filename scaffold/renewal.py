@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from typing import Literal
 
-from scaffold.changes import owner_of
+from scaffold.changes import laid_out, owner_of
 from scaffold.revisions import FOLDER, renumbered
 from scaffold.snapshot import LISTS, Fork, Snapshot, as_in
 from scaffold.source import OURS, Note, without_note
-from scaffold.three_way import merge, merge_into_yours
+from scaffold.three_way import Merged, merge, merge_into_yours
 
 Verb = Literal["create", "replace", "merge", "remove", "conflict", "yours"]
 ALIKE = 0.5
@@ -81,6 +81,8 @@ class Renewal:
 
     def _yours(self, name: str, before: str, mine: str, now: str) -> Iterator[Step]:
         merged = merge_into_yours(name, before, mine, now)
+        if merged.text != mine and name.endswith(".py") and laid_out(name, mine) == mine:
+            merged = Merged(laid_out(name, merged.text), merged.conflicts)
         if merged.text != mine:
             yield Step("merge", name, merged.text)
         if merged.conflicts:
