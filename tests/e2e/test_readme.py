@@ -29,7 +29,7 @@ def run(*command: str, cwd: Path = PROJECT, **environment: str) -> subprocess.Co
         env=os.environ | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         check=False,
     )
 

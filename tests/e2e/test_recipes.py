@@ -70,7 +70,7 @@ def environment(sqlite_url: str) -> dict[str, str]:
 
 def assert_runs(command: list[str], folder: Path, environment: dict[str, str]) -> str:
     result = subprocess.run(
-        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=folder, env=environment, capture_output=True, text=True, timeout=180, check=False
     )
     assert result.returncode == 0, result.stdout + result.stderr
     return result.stdout

@@ -19,7 +19,7 @@ KILLS = 5
 def test_killed_producers_and_workers_lose_double_and_reorder_nothing(kind: str) -> None:
     start_postgresql().stop()  # skips where its programs are missing
     command = [sys.executable, "-m", "tests.seedwork.killing", kind, str(KILLS)]
-    said = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True, timeout=120).stdout
+    said = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True, timeout=300).stdout
 
     counted = {name: int(number) for name, number in re.findall(r"'(\w+)': (\d+)", said)}
     assert {name: counted[name] for name in ("lost", "doubled", "out_of_order", "undelivered")} == {

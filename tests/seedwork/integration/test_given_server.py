@@ -224,7 +224,7 @@ def test_several_worker_processes_run_tests_on_it_and_leave_nothing(given: URL) 
         capture_output=True,
         text=True,
         check=False,
-        timeout=120,
+        timeout=300,
     )
 
     assert done.returncode == 0, done.stdout
