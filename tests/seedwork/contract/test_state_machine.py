@@ -303,9 +303,9 @@ class Model:
                 self.save(known, others=self.view)
         except Refused as refused:
             block.has_failed = True
-            # an id that the block holds already is noticed before the first statement is sent
-            added = [known for known in self.known if known.status is Status.ADDED]
-            held = any(self.of_block(known.id, Status.HELD) for known in added)
+            # an id that the block holds already, or that two new orders have, is noticed before a statement is sent
+            added = [known.id for known in self.known if known.status is Status.ADDED]
+            held = len({*added}) < len(added) or any(self.of_block(id, Status.HELD) for id in added)
             raise Refused(*refused.kinds, *[OrderIdAlreadyUsed] * held) from None
         for known in self.known:
             if known.status is Status.REMOVED:
