@@ -64,7 +64,7 @@ def started(container: C, *, on_database: bool) -> Generator[C]:
     try:
         container.init_resources()
         if on_database and container.settings().database_check_schema:
-            from adapters.seedwork.sqlalchemy.schema import check_schema  # noqa: PLC0415  # only a start needs it
+            from adapters.seedwork.sqlalchemy.schema import check_schema  # noqa: PLC0415  # a container that never starts needs no check
 
             check_schema(container.engine())
         yield container

@@ -75,7 +75,7 @@ class Commands(typer.Typer, Generic[U]):
         signature = Signature(
             [keyword("context", typer.Context), *options, *unset, keyword("as_json", Json, default=False)]
         )
-        command.__signature__ = signature  # type: ignore[attr-defined]  # which typer reads
+        command.__signature__ = signature  # type: ignore[attr-defined]  # inspect.signature() honours it, and typer reads that
         example = shlex.join(word for one in taken for word in one.example)
         command.__doc__ = f"{summary_of(use_case)}\n\n$ {THIS_COMMAND} {example}"
         self.command(name)(command)

@@ -143,6 +143,6 @@ def _allowed(rule: Callable[[Any], object] | None) -> str:
     except InvalidValue as refusal:
         allowed = refusal.rule.removeprefix("it must be ")
         return f"{allowed[:1].upper()}{allowed[1:]}."
-    except Exception:  # noqa: S110  # a rule that does not expect such a value
+    except Exception:  # noqa: S110  # a rule may raise anything of a bare object: then its option has no help
         pass
     return ""

@@ -172,7 +172,7 @@ class AsyncPostgreSQL(_PostgreSQL, PGDialectAsync_psycopg):
     supports_statement_cache = True
 
     @classmethod
-    def get_async_dialect_cls(cls, url: URL) -> type[Self]:  # noqa: ARG003  # the base class has it
+    def get_async_dialect_cls(cls, url: URL) -> type[Self]:  # noqa: ARG003  # SQLAlchemy passes it
         return cls
 
 

@@ -169,7 +169,7 @@ def _translate(context: ExceptionContext) -> None:
 def _asks_what_the_server_is(connection: Connection) -> bool:
     """Return whether it is the one with which SQLAlchemy begins: it has no ``info``."""
     try:
-        connection.info  # noqa: B018  # whether it has one
+        connection.info  # noqa: B018  # the question is whether it raises
     except (NotImplementedError, ResourceClosedError):
         return True
     return False

@@ -135,7 +135,7 @@ def _revisions() -> tuple[frozenset[str], frozenset[str]]:
 
 
 def _sql(settings: DatabaseSettings, current: frozenset[str]) -> str:
-    from alembic import command  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415  # only what is pending needs it
 
     config, output = _config(), StringIO()
     config.output_buffer = output
@@ -149,13 +149,13 @@ def _sql(settings: DatabaseSettings, current: frozenset[str]) -> str:
 
 
 def _script() -> "ScriptDirectory":
-    from alembic.script import ScriptDirectory  # noqa: PLC0415
+    from alembic.script import ScriptDirectory  # noqa: PLC0415  # only what is pending needs it
 
     return ScriptDirectory.from_config(_config())
 
 
 def _config() -> "Config":
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415  # only what is pending needs it
 
     config = Config()
     config.set_main_option("script_location", str(PROJECT / "migrations").replace("%", "%%"))
