@@ -9,8 +9,9 @@ from typing import get_type_hints
 from adapters.mappers import metadata
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import Refused, project
-from scaffold.fields import NAME, Fields, parse, snake_case
+from scaffold.fields import Fields
 from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, verb_of, write
+from scaffold.language import NAME, parse, snake_case
 from scaffold.registering import registered
 from scaffold.rendering import Aggregate, render
 from scaffold.words import camel, plural_of
@@ -28,7 +29,7 @@ def add_aggregate(name: str, fields: str) -> None:
 
     Args:
         name: what one is called, in lower_snake_case.
-        fields: in the language of ``fields.py``.
+        fields: in the language of ``language.py``.
     Raises: Refused (nothing is written).
     """
     aggregate, files = planned(name, fields)

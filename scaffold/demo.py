@@ -9,8 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from scaffold.changes import Refused, project
-from scaffold.fields import parse
 from scaffold.house import recorded
+from scaffold.language import parse
 from scaffold.rendering import Aggregate
 
 NONE = """\

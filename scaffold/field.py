@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from scaffold.aggregate import planned
 from scaffold.changes import Refused
-from scaffold.fields import Fields, parse, tokens
+from scaffold.fields import Fields
 from scaffold.house import RECORD, draft, generated, record, recorded, revision_in, run, text_of, write
+from scaffold.language import parse, tokens
 from scaffold.merging import Hunk, merged
 from scaffold.rendering import Aggregate, formatted, render
 
@@ -25,7 +26,7 @@ def add_fields(name: str, fields: str) -> None:
 
     Args:
         name: what one is called.
-        fields: the new ones, in the language of ``fields.py``.
+        fields: the new ones, in the language of ``language.py``.
     Raises: Refused (nothing is written).
     """
     before = generated(name)

@@ -9,8 +9,8 @@ from alembic.script import ScriptDirectory
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import Refused, git
-from scaffold.fields import parse
 from scaffold.house import RECORD, draft, generated, record, recorded, revision_in, revisions_of, run, text_of, write
+from scaffold.language import parse
 from scaffold.registering import PAGES, unregistered
 from scaffold.rendering import Aggregate, render
 

@@ -3,7 +3,7 @@
 import pytest
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.fields import parse
+from scaffold.language import parse
 from scaffold.rendering import Aggregate, render
 
 GENERATED_ONLY = {
