@@ -9,12 +9,12 @@ from typing import get_type_hints
 from adapters.mappers import metadata
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import Refused, project
+from scaffold.english import camel, plural_of
 from scaffold.fields import Fields
 from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, verb_of, write
 from scaffold.language import NAME, parse, snake_case
 from scaffold.registering import registered
 from scaffold.rendering import Aggregate, render
-from scaffold.words import camel, plural_of
 from service_layer.unit_of_work import UnitOfWork
 
 LAYERS = {"domain", "service_layer", "adapter", "adapters", "migration", "migrations", "test", "tests", "scaffold"}

@@ -12,6 +12,7 @@ from scaffold.changes import Refused, project
 from scaffold.house import recorded
 from scaffold.language import parse
 from scaffold.rendering import Aggregate
+from scaffold.values import words_typed
 
 NONE = """\
 No aggregate was generated here yet. Write one, and come back:
@@ -50,7 +51,7 @@ class Demo:
     def walk(self, aggregate: Aggregate) -> None:
         """Add one, look at it, change it, and remove it."""
         group = aggregate.plural.replace("_", "-")
-        values = [word for field in aggregate.valued for word in shlex.split(field.words_typed(1))]
+        values = [word for field in aggregate.valued for word in shlex.split(words_typed(field.field))]
         added = self._type(group, "add", *values, "--json")
         if aggregate.uniques:
             self._type(group, "add", *values)

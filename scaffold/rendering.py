@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from textwrap import wrap
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from adapters.seedwork.settings import PROJECT
+from scaffold.english import camel, plural_of, with_article
 from scaffold.fields import Fields
-from scaffold.words import Words, camel, docstring, plural_of, quoted, with_article
+from scaffold.values import refused_by, words_typed
+from scaffold.words import Words
 
 FILES = {
     "domain/{name}.py": "domain.py.j2",
@@ -24,6 +27,21 @@ FILES = {
 }
 """The files of an aggregate, and what each is made from."""
 
+
+def quoted(text: str) -> str:
+    """Return a text as Python writes it: as several that follow each other, where one would be too long."""
+    return " ".join(f'"{line}"' for line in wrap(text, 85, drop_whitespace=False, break_long_words=False) or [""])
+
+
+def docstring(text: str) -> str:
+    """Return the docstring of a function: on one line, or with what it raises in a paragraph of its own."""
+    if len(text) <= 110:
+        return f'"""{text}"""'
+    summary, _, raises = text.partition(" Raises: ")
+    lines = wrap(f"Raises: {raises}", 112, subsequent_indent="    ", break_long_words=False)
+    return "\n    ".join([f'"""{summary}', "", *lines, '"""']).replace("\n    \n", "\n\n")
+
+
 _templates = Environment(
     loader=PackageLoader("scaffold"),
     undefined=StrictUndefined,
@@ -33,6 +51,7 @@ _templates = Environment(
     autoescape=False,  # noqa: S701  # it is Python, not HTML
 )
 _templates.filters["plural"] = plural_of
+_templates.filters["refused"] = refused_by
 _templates.filters["docstring"] = docstring
 _templates.filters["quoted"] = quoted
 _templates.filters["camel"] = camel
@@ -143,9 +162,10 @@ class Aggregate:
         """The fields whose value may be taken away."""
         return [field for field in self.plain_fields if field.field.optional]
 
-    def typed(self, n: int) -> str:
+    @property
+    def typed(self) -> str:
         """Return all that a person types for a new one, as Python writes it."""
-        words = " ".join(field.words_typed(n) for field in self.valued)
+        words = " ".join(words_typed(field.field) for field in self.valued)
         return f"shlex.split({quoted(words.replace(chr(34), chr(92) + chr(34)))})"
 
     @property

@@ -1,53 +1,11 @@
-"""The words of a field in each layer: its type, rule, column and option, and values that it takes or refuses."""
+"""The words of a field in each layer: its type, default, rule, column, check and option."""
 
-import shlex
 from dataclasses import dataclass
-from functools import cache
-from textwrap import wrap
-
-import inflect
 
 from domain.seedwork.rules import INTEGER_MAX, EmailAddress
+from scaffold.english import camel, plural_of, singular_of
 from scaffold.fields import BIGINT_MAX, Field
-
-
-@cache
-def _english() -> inflect.engine:
-    return inflect.engine()
-
-
-def with_article(title: str) -> str:
-    """Return a name with "a" or "an" before it."""
-    return str(_english().a(title))
-
-
-def plural_of(name: str) -> str:
-    """Return the plural of a name."""
-    return str(_english().plural_noun(name))
-
-
-def singular_of(name: str) -> str:
-    """Return the singular of a name, which may be one already."""
-    return str(_english().singular_noun(name) or name)
-
-
-def camel(name: str) -> str:
-    """Return a name as classes are written."""
-    return "".join(word.capitalize() for word in name.split("_"))
-
-
-def quoted(text: str) -> str:
-    """Return a text as Python writes it: as several that follow each other, where one would be too long."""
-    return " ".join(f'"{line}"' for line in wrap(text, 85, drop_whitespace=False, break_long_words=False) or [""])
-
-
-def docstring(text: str) -> str:
-    """Return the docstring of a function: on one line, or with what it raises in a paragraph of its own."""
-    if len(text) <= 110:
-        return f'"""{text}"""'
-    summary, _, raises = text.partition(" Raises: ")
-    lines = wrap(f"Raises: {raises}", 112, subsequent_indent="    ", break_long_words=False)
-    return "\n    ".join([f'"""{summary}', "", *lines, '"""']).replace("\n    \n", "\n\n")
+from scaffold.values import option_of
 
 
 @dataclass(frozen=True)
@@ -220,89 +178,8 @@ class Words:
     @property
     def flag(self) -> str:
         """The name of the option."""
-        return self.name.replace("_", "-")
-
-    def _number(self, n: int) -> int:
-        low, high = self.field.limits
-        return n if low <= 1 and high > 1 else low + n - 1
-
-    def example(self, n: int) -> str:
-        """Return a value as Python writes it; those of 1 and of 2 differ."""
-        field = self.field
-        if field.type == "parts":
-            inner = ", ".join(f"{one.name}={one.example(n)}" for one in self.inner)
-            return f"({self.kind}Details({inner}),)"
-        if field.type == "ref":
-            raise LookupError(self.name)
-        text = self.typed(n)
-        return {
-            "date": f"date(2026, 2, {n + 2})",
-            "datetime": f"datetime(2026, 2, {n + 2}, 12, tzinfo=UTC)",
-            "uuid": f"UUID({text!r})",
-            "email": repr(text),
-        }.get(field.type) or self._literal(text)
-
-    def typed(self, n: int) -> str:
-        """Return the same value as a person types it."""
-        field = self.field
-        if field.type == "decimal":
-            precision, scale = map(int, field.arguments)
-            return f"{n:.{scale}f}" if precision > scale else f"0.{n:0{scale}d}"
-        return {
-            "str": "ab"[n - 1] if field.type == "str" and field.limits[1] == 1 else f"A{n}",
-            "int": str(self._number(n)) if field.type == "int" else "",
-            "bool": "true" if n == 1 else "false",
-            "date": f"2026-02-{n + 2:02}",
-            "datetime": f"2026-02-{n + 2:02}T12:00:00Z",
-            "uuid": f"00000000-0000-0000-0000-{n:012}",
-            "email": f"a{n}@example.com",
-            "json": f'{{"a": {n}}}',
-            "enum": field.arguments[n - 1] if field.type == "enum" else "",
-        }[field.type]
-
-    def words_typed(self, n: int) -> str:
-        """Return what a person types for the option."""
-        if self.field.type == "bool":
-            return f"--{'' if n == 1 else 'no-'}{self.flag}"
-        return f"--{self.flag} {shlex.quote(f'[{self._json(n)}]' if self.field.type == 'parts' else self.typed(n))}"
-
-    def _json(self, n: int) -> str:
-        quoted = {"str", "decimal", "date", "datetime", "uuid", "enum"}
-        values = [
-            f'"{one.name}": ' + (f'"{one.typed(n)}"' if one.field.type in quoted else one.typed(n))
-            for one in self.inner
-        ]
-        return f"{{{', '.join(values)}}}"
-
-    @property
-    def breaks(self) -> list[str]:
-        """Values that the rule refuses, as Python writes them."""
-        field = self.field
-        if field.type == "str":
-            return ["''", f"'x' * {field.limits[1] + 1}"]
-        if field.type == "int":
-            low, high = field.arguments or ("", "")
-            return [*([str(int(low) - 1)] if low else []), *([str(int(high) + 1)] if high else [])] or ["'1'"]
-        if field.type == "decimal":
-            precision, scale = map(int, field.arguments)
-            return [f"Decimal({10 ** (precision - scale)})", f"Decimal('0.{'0' * scale}1')"]
-        return [
-            {
-                "bool": "'true'",
-                "date": "'2026-02-03'",
-                "datetime": "date(2026, 2, 3)",
-                "uuid": "'1'",
-                "ref": "'1'",
-                "email": "'john'",
-                "json": "[]",
-                "enum": "'unknown'",
-            }[field.type]
-        ]
+        return option_of(self.field)
 
 
 def _snake(name: str) -> str:
     return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
-
-
-def _title(name: str) -> str:
-    return _snake(name).replace("_", " ")
