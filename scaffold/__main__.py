@@ -8,26 +8,26 @@ from pathlib import Path
 TREE = Path(__file__).resolve().parents[1]
 
 
+def _name_and_fields(command: str, example: str, arguments: list[str]) -> tuple[str, str]:
+    parser = argparse.ArgumentParser(prog=f"python -m scaffold {command}")
+    parser.add_argument("name")
+    parser.add_argument("fields", help=f"as in: '{example}'")
+    given = parser.parse_args(arguments)
+    return given.name, given.fields
+
+
 def aggregate(_project: Path, arguments: list[str]) -> None:
     """Write an aggregate in every layer."""
     from scaffold.aggregate import add_aggregate
 
-    parser = argparse.ArgumentParser(prog="python -m scaffold aggregate")
-    parser.add_argument("name")
-    parser.add_argument("fields", help="as in: 'chart_number:str(20):unique born:date'")
-    given = parser.parse_args(arguments)
-    add_aggregate(given.name, given.fields)
+    add_aggregate(*_name_and_fields("aggregate", "chart_number:str(20):unique born:date", arguments))
 
 
 def field(_project: Path, arguments: list[str]) -> None:
     """Add fields to an aggregate that was generated."""
     from scaffold.field import add_fields
 
-    parser = argparse.ArgumentParser(prog="python -m scaffold field")
-    parser.add_argument("name")
-    parser.add_argument("fields", help="as in: 'vip:bool:default=false seen:datetime:optional'")
-    given = parser.parse_args(arguments)
-    add_fields(given.name, given.fields)
+    add_fields(*_name_and_fields("field", "vip:bool:default=false seen:datetime:optional", arguments))
 
 
 def remove(_project: Path, arguments: list[str]) -> None:

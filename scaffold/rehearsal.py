@@ -50,13 +50,18 @@ class Failed(Exception):
     """A step of the rehearsal does not do what it should."""
 
 
-def run(tree: Path, *command: str) -> str:
-    """Run a command in a tree, with the programs of this environment. Raises: Failed (its exit code is not 0)."""
+def ended(tree: Path, *command: str) -> subprocess.CompletedProcess[str]:
+    """Run a command in a tree, with the programs of this environment and the tree's own database, to its end."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    unset = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "MIGRATION_"))}
-    done = subprocess.run(
-        command, cwd=tree, env=unset | {"PATH": path}, capture_output=True, text=True, check=False, timeout=1200
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "MIGRATION_"))}
+    return subprocess.run(
+        command, cwd=tree, env=kept | {"PATH": path}, capture_output=True, text=True, check=False, timeout=1200
     )
+
+
+def run(tree: Path, *command: str) -> str:
+    """Return what a command prints. Raises: Failed (its exit code is not 0)."""
+    done = ended(tree, *command)
     if done.returncode:
         raise Failed(f"{' '.join(command)} fails:\n{done.stdout}{done.stderr}")
     return done.stdout

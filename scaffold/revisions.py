@@ -19,11 +19,11 @@ def renumbered(
         theirs: Groundwork's files now.
     Raises: Refused (the fork's revisions have two heads).
     """
-    mine = {_id_of(text): _before(text) for name, text in ours.items() if name.startswith(FOLDER)}
+    mine = {id_of(text): _before(text) for name, text in ours.items() if name.startswith(FOLDER)}
     new = {
         id: (name, text)
         for name, text in theirs.items()
-        if name.startswith(FOLDER) and name not in base and (id := _id_of(text)) not in mine
+        if name.startswith(FOLDER) and name not in base and (id := id_of(text)) not in mine
     }
     heads = [id for id in mine if id and not any(f'"{id}"' in before for before in mine.values())]
     if new and len(heads) > 1:
@@ -41,7 +41,8 @@ def renumbered(
             yield name, re.sub(line, rf"\g<1>{head}", text, count=1, flags=re.MULTILINE), head.strip('"')
 
 
-def _id_of(text: str) -> str:
+def id_of(text: str) -> str:
+    """Return the id of a revision from its text; an empty text if it has none."""
     found = re.search(r'^revision: str = "(\w+)"', text, re.MULTILINE)
     return found[1] if found else ""
 

@@ -15,6 +15,7 @@ from adapters.settings import Settings
 from scaffold.changes import Changes, Refused, files_of, git, project, tracked
 from scaffold.constraints import still_needed
 from scaffold.leaving import REPORTS, REVISION, TABLE, leave_revision, leave_sample, module_of
+from scaffold.revisions import id_of
 from tests.seedwork.forgetting import REGISTRATIONS, forget
 
 KEEP_HISTORY = "--keep-history"
@@ -107,8 +108,8 @@ def drop_table(file: Path) -> None:
 
 def _drop_by_a_revision(changes: Changes, revisions: list[str]) -> None:
     """Write a revision after the newest one that does what the sample's undoes, and the reverse."""
-    texts = {_id_of(text): text for text in map(changes.read, revisions)}
-    heads = [head for head in texts if not any(f'"{head}"' in text for text in texts.values() if _id_of(text) != head)]
+    texts = {id_of(text): text for text in map(changes.read, revisions)}
+    heads = [head for head in texts if not any(f'"{head}"' in text for text in texts.values() if id_of(text) != head)]
     if REVISION not in texts or len(heads) != 1:
         raise Refused(
             f"The revisions have {len(heads)} heads, and the sample's must be among them: alembic merge heads"
@@ -126,8 +127,3 @@ def _drop_by_a_revision(changes: Changes, revisions: list[str]) -> None:
 
 
 DIRECTIONS = ("upgrade", "downgrade")
-
-
-def _id_of(text: str) -> str:
-    found = re.search(r'^revision: str = "(\w+)"', text, re.MULTILINE)
-    return found[1] if found else ""

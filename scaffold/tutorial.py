@@ -1,16 +1,14 @@
 """Replays ``docs/tutorial.md`` in a folder: its commands, its changes of files, and what it says that is printed."""
 
-import os
 import re
 import shlex
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.rehearsal import IDENTITY, Failed, check, clone, report
+from scaffold.rehearsal import IDENTITY, Failed, check, clone, ended, report
 
 BLOCK = re.compile(r"^```(console|diff)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CHANGING = re.compile(
@@ -64,11 +62,7 @@ def run(tree: Path, command: str) -> str:
 
 
 def _run(tree: Path, words: list[str]) -> str:
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "MIGRATION_"))}
-    done = subprocess.run(
-        words, cwd=tree, env=kept | {"PATH": path}, capture_output=True, text=True, check=False, timeout=600
-    )
+    done = ended(tree, *words)
     if "Traceback" in done.stderr or (done.returncode and not done.stderr.startswith("clinic: ")):
         raise Failed(f"{shlex.join(words)} fails:\n{done.stdout}{done.stderr}")
     return done.stdout + done.stderr

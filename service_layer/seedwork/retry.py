@@ -55,9 +55,8 @@ def retry_transient(
         started = monotonic()
         try:
             return function(uow, *args, **kwargs)
-        except (
-            TransactionError
-        ) as error:  # the first try stays outside tenacity: a call that needs no other one pays nothing
+        # the first try stays outside tenacity: a call that needs no other one pays nothing
+        except TransactionError as error:
             left = uow.retry_seconds - (monotonic() - started)
             if uow.is_open or not is_transient(error) or uow.retry_tries == 1 or left <= 0:
                 raise
