@@ -102,6 +102,9 @@ class UnitSession(Session):
     def end(self) -> None:
         """Roll back what is not committed, and detach the objects. Unlike after a rollback, they stay readable."""
         try:
+            for instance in self._added:  # its identity map, if it outlives this, must not know what loses its identity
+                if instance in self:
+                    self.expunge(instance)
             super().close()
         finally:
             self._unsave(0)

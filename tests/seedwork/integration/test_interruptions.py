@@ -136,10 +136,6 @@ def test_what_a_signal_handler_raises_in_a_flush_comes_through_and_nothing_is_ke
     assert numbers(uow) == ["B-2"]
 
 
-# SQLAlchemy's weak references complain of new objects that die while it undoes a cancelled flush; nothing comes of it
-@pytest.mark.filterwarnings(
-    "ignore:Exception ignored in. <bound method InstanceState._cleanup:pytest.PytestUnraisableExceptionWarning"
-)
 @pytest.mark.usefixtures("without_garbage_collection")
 @pytest.mark.parametrize("after_s", [0.0, 0.0005, 0.002, 0.01, 0.05])
 def test_a_task_that_is_cancelled_in_a_statement_frees_the_writers_lock(sqlite_url: str, after_s: float) -> None:

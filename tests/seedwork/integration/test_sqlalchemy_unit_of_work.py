@@ -1,5 +1,6 @@
 """What only a unit of work on a real session has: the session itself, and a connection that must return to the pool."""
 
+import gc
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -100,6 +101,20 @@ def test_the_session_of_a_block_runs_any_query(uow: SqlAlchemyOrderingUnitOfWork
         uow.commit()
 
     assert numbers(engine) == ["A-1"]
+
+
+def test_a_new_entity_whose_block_was_not_saved_dies_in_silence_while_its_session_is_kept(
+    uow: SqlAlchemyOrderingUnitOfWork,
+) -> None:
+    with uow:
+        kept = uow.session.identity_map  # as a statement's traceback does
+        uow.orders.add(Order(number="A-1"))
+        uow.flush()
+        uow.rollback()
+
+    gc.collect()  # what is raised while an object dies, pytest reports
+
+    assert list(kept) == []
 
 
 def test_there_is_no_session_outside_a_block(uow: SqlAlchemyOrderingUnitOfWork) -> None:
