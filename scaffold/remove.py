@@ -9,13 +9,25 @@ from alembic.script import ScriptDirectory
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import Refused, git
-from scaffold.house import RECORD, draft, generated, record, recorded, revision_in, revisions_of, run, text_of, write
+from scaffold.house import (
+    RECORD,
+    draft,
+    generated,
+    marked,
+    record,
+    recorded,
+    revision_in,
+    revisions_of,
+    run,
+    text_of,
+    write,
+)
 from scaffold.language import parse
 from scaffold.registering import PAGES, unregistered
 from scaffold.rendering import Aggregate, render
 
 FOLDERS = ("domain", "service_layer", "adapters", "tests", "docs")
-MARKERS = "# squawk: allow ban-drop-table: the aggregate was removed, and no release reads or writes it any more\n"
+MARKER = "ban-drop-table: the aggregate was removed, and no release reads or writes it any more"
 
 
 def remove_aggregate(name: str, *, force: bool = False) -> None:
@@ -42,7 +54,7 @@ def remove_aggregate(name: str, *, force: bool = False) -> None:
         tables = (aggregate.plural, *(part.part_table for part in aggregate.parts))
         with draft({}) as tree:
             for path, text in revision_in(tree, f"drop {aggregate.titles}", *tables).items():
-                texts[path] = _marked(text)
+                texts[path] = marked(text, MARKER)
     write(texts)
     print("\nNext:\n  " + ("make check" if uncommitted else "alembic upgrade head\n  make check"))
 
@@ -97,9 +109,3 @@ def _is_committed(path: str) -> bool:
         return bool(git(PROJECT, "log", "--all", "--max-count=1", "--format=%h", "--", path).strip())
     except Refused:  # without git nobody knows
         return True
-
-
-def _marked(revision: str) -> str:
-    """Return a revision with the marker that the lint asks for."""
-    head, line, rest = revision.partition("\nrevision: str =")
-    return f"{head}\n{MARKERS}{line}{rest}"
