@@ -114,7 +114,7 @@ def test_a_new_entity_whose_block_was_not_saved_dies_in_silence_while_its_sessio
 
     gc.collect()  # what is raised while an object dies, pytest reports
 
-    assert list(kept) == []
+    assert kept.values() == []
 
 
 def test_there_is_no_session_outside_a_block(uow: SqlAlchemyOrderingUnitOfWork) -> None:
