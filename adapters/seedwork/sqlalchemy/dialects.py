@@ -66,10 +66,8 @@ class _UnitOfWorkDialect(DefaultDialect):
             wrote = self._send_text(driver, cursor, execute, *arguments)
             if self.has_ended(driver):
                 raise UnitOfWorkMisuse(ENDED)
-        if wrote and session and session.unit.block:
-            session.unit.block.changed = True
-            if not session.is_flushing:
-                session.info["wrote_past"] = True
+        if wrote and session:
+            session.note_write()
 
     def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         """Execute plain SQL, and return whether it has written."""

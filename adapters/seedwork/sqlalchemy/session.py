@@ -1,6 +1,7 @@
 """SQLAlchemy's session as a unit of work needs it: the unit alone ends it, and objects stay readable."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, event, inspect
@@ -25,19 +26,28 @@ ONLY_READS = "only_reads"
 """The key in a session's ``info`` of whether its unit of work opens reading blocks alone."""
 
 
+@dataclass(slots=True)
+class _Begun:
+    """A transaction, or a savepoint in it, that a block has begun."""
+
+    transaction: SessionTransaction
+    added_before: int
+    """How many objects were added before it."""
+    wrote_past: bool = False
+    """Whether a statement has written past the session's own record of what changed."""
+
+
 class UnitSession(Session):
     """The session of one block of a unit of work, and of the blocks inside it, on a connection of its own."""
 
     unit: Transaction
     """The unit of work that it belongs to, and informs of every failure."""
 
-    is_flushing = False
-    """Whether a statement comes from SQLAlchemy's own record of what changed."""
-
     def __init__(self, *args: Any, **options: Any) -> None:  # Any: as Session has them
         super().__init__(*args, **options)
-        self._blocks: list[tuple[SessionTransaction, int]] = []
-        """The transaction and its savepoints, innermost last, each with how many objects were added before it."""
+        self._is_flushing = False
+        self._blocks: list[_Begun] = []
+        """The transaction and its savepoints, innermost last."""
         self._added: list[object] = []
         self._values: list[tuple[object, dict[str, Any]]] = []
         """The values of objects before a failure made SQLAlchemy forget them."""
@@ -63,7 +73,7 @@ class UnitSession(Session):
 
     def begin_block(self) -> None:
         """Begin a transaction; inside it, flush and set a savepoint."""
-        self._blocks.append((super().begin(nested=bool(self._blocks)), len(self._added)))
+        self._blocks.append(_Begun(super().begin(nested=bool(self._blocks)), len(self._added)))
 
     def commit_block(self) -> None:
         """Release the innermost savepoint, or commit the transaction."""
@@ -73,23 +83,25 @@ class UnitSession(Session):
         if block and block.changed and not block.outer and dialect.has_ended(connection.connection.driver_connection):
             raise UnitOfWorkMisuse(ENDED)
         try:
-            self._blocks[-1][0].commit()
+            self._blocks[-1].transaction.commit()
         except BaseException:
             if len(self._blocks) == 1:
                 _end_transaction(connection)
             self._show_values()
             raise
-        self._blocks.pop()
-        if not self._blocks:
+        ended = self._blocks.pop()
+        if self._blocks:
+            self._blocks[-1].wrote_past |= ended.wrote_past
+        else:
             self._added.clear()
 
     def rollback_block(self) -> None:
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
-        transaction, mark = self._blocks.pop()
+        ended = self._blocks.pop()
         self._expired = expired = list[object]()
-        transaction.rollback()
-        self._unsave(mark)
-        if self.info.pop("wrote_past", False):  # what was written past the session, and then loaded, is undone
+        ended.transaction.rollback()
+        self._unsave(ended.added_before)
+        if ended.wrote_past:  # what was written past the session, and then loaded, is undone
             self._values = [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
             self.expire_all()
         self._expired = None
@@ -111,7 +123,7 @@ class UnitSession(Session):
             self._blocks.clear()  # they refer to the session: only the garbage collector would free that cycle
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # Any: as Session has it
-        self.is_flushing = True
+        self._is_flushing = True
         try:
             super().flush(objects)
         except (StaleDataError, CircularDependencyError) as error:
@@ -123,13 +135,20 @@ class UnitSession(Session):
             self.fail(error)
             raise
         finally:
-            self.is_flushing = False
+            self._is_flushing = False
 
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Inform the unit that something failed."""
         self._show_values()
         if self.unit.block:
             self.unit.block.fail(error, lost=lost)
+
+    def note_write(self) -> None:
+        """Note in the innermost block that a statement has written."""
+        if self.unit.block:
+            self.unit.block.changed = True
+        if self._blocks and not self._is_flushing:
+            self._blocks[-1].wrote_past = True
 
     def keep_added(self, instance: object) -> None:
         """Remember that an entity or a part was new."""
@@ -138,7 +157,7 @@ class UnitSession(Session):
     def keep_values(self, *_: object) -> None:
         """Remember the values of objects: a flush or a commit has failed, and SQLAlchemy expires them next."""
         innermost = self.get_nested_transaction() or self.get_transaction()
-        if self._blocks and self._blocks[-1][0] is innermost:
+        if self._blocks and self._blocks[-1].transaction is innermost:
             self._values += [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
 
     def keep_values_of(self, instance: object) -> None:

@@ -266,6 +266,40 @@ def test_what_was_inserted_and_got_in_a_block_that_is_rolled_back_is_gone(
     assert numbers(new_unit) == []
 
 
+@pytest.mark.parametrize("ends", ["commits", "is rolled back"])
+def test_a_block_undoes_its_insertion_also_after_a_block_inside_it(
+    ends: str, uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    order = Order(number="A-1")
+
+    with uow:
+        with uow:
+            uow.orders.insert_many([order])
+            with uow:
+                uow.commit() if ends == "commits" else uow.rollback()
+            got = uow.orders.get(order.id)
+            uow.rollback()
+        with pytest.raises(UnitOfWorkMisuse):
+            uow.orders.add(got)
+        assert uow.orders.find(order.id) is None
+
+
+def test_a_block_undoes_an_insertion_that_a_block_inside_it_has_handed_on(uow: OrderingUnitOfWork) -> None:
+    order = Order(number="A-1")
+
+    with uow:
+        with uow:
+            with uow:
+                uow.orders.insert_many([order])
+                uow.commit()
+            with uow:
+                uow.rollback()
+            got = uow.orders.get(order.id)
+            uow.rollback()
+        with pytest.raises(UnitOfWorkMisuse):
+            uow.orders.add(got)
+
+
 def test_what_was_got_before_its_insertion_was_undone_can_neither_be_added_nor_removed(uow: OrderingUnitOfWork) -> None:
     order = Order(number="A-1")
 
