@@ -87,13 +87,16 @@ format: $(VENV)/.development ## Format the code and fix what ruff can fix
 	@$(BIN)/ruff check --fix
 	@$(BIN)/ruff format
 
-constraints: ## Renew constraints.txt with the newest versions that pyproject.toml allows
+constraints: ## Renew constraints.txt, and uv's copy of it, with the newest versions that pyproject.toml allows
 	@rm -rf $(VENV)/newest
 	@$(PYTHON) -m venv $(VENV)/newest
 	@$(VENV)/newest/bin/python -m pip install --quiet '.[bench]' hatchling editables # groundwork
 	@$(VENV)/newest/bin/python -m pip install --quiet '.[dev]' hatchling editables
 	@$(VENV)/newest/bin/python -m pip freeze | grep -v ' @ file:' > constraints.txt
 	@rm -rf $(VENV)/newest
+	@awk 'FNR == NR {pins = pins "    \"" $$0 "\",\n"; next} /^constraint-dependencies = / {print; printf "%s", pins; old = 1} \
+		/^]/ {old = 0} !old' constraints.txt pyproject.toml > $(VENV)/pyproject.toml
+	@mv $(VENV)/pyproject.toml pyproject.toml
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "This needs Python 3.11 or newer, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.11 $(MAKECMDGOALS)" % sys.version_info[:2])'

@@ -10,6 +10,7 @@ from pathlib import Path
 from scaffold.changes import Changes, Refused, git, project, tracked
 from scaffold.constraints import still_needed
 from scaffold.leaving import leave_groundwork
+from scaffold.settling import with_pins
 from scaffold.snapshot import named
 from scaffold.source import OURS, Note, source_of
 
@@ -69,8 +70,9 @@ def planned(tree: Path, name: str) -> Changes:
     changes.replace("README.md", page)
     changes.write("LICENSE", _with_own_line(changes.read("LICENSE"), name))
     text = _with_name(changes.read("pyproject.toml"), name)
-    changes.write("constraints.txt", still_needed(changes.read("constraints.txt"), text))
-    changes.write_last("pyproject.toml", Note(source, commit).within(text))
+    pinned = still_needed(changes.read("constraints.txt"), text)
+    changes.write("constraints.txt", pinned)
+    changes.write_last("pyproject.toml", Note(source, commit).within(with_pins(text, pinned)))
     return changes
 
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from scaffold.changes import laid_out, owner_of
 from scaffold.revisions import FOLDER, renumbered
+from scaffold.settling import with_pins
 from scaffold.snapshot import LISTS, Fork, Snapshot, as_in
 from scaffold.source import OURS, Note, without_note
 from scaffold.three_way import Merged, merge, merge_into_yours
@@ -123,9 +124,9 @@ def planned(ours: Snapshot, base: Snapshot, target: Snapshot, note: Note, new: s
         if name not in before and owner_of(name, lists) == OURS and mine.texts.get(name) == base.read(name):
             before.write(name, base.read(name))
     steps = Renewal(mine, before, as_in(fork, target, lists), lists, new).plan()
-    texts = [step.text for step in steps if step.name == "pyproject.toml" and step.text is not None]
-    merged = texts[0] if texts else mine.read("pyproject.toml")
-    noted = Step("merge", "pyproject.toml", note.within(merged))
+    merged = {**mine.texts, **{step.name: step.text for step in steps if step.text is not None}}
+    text = with_pins(merged["pyproject.toml"], merged.get("constraints.txt", ""))
+    noted = Step("merge", "pyproject.toml", note.within(text))
     left = [step for step in steps if step.name != "pyproject.toml" or step.verb == "yours"]
     return left if noted.text == pyproject else [noted, *left]
 

@@ -16,6 +16,7 @@ from scaffold.changes import Changes, Refused, files_of, git, project, tracked
 from scaffold.constraints import still_needed
 from scaffold.leaving import REPORTS, REVISION, TABLE, leave_revision, leave_sample, module_of
 from scaffold.revisions import id_of
+from scaffold.settling import with_pins
 from tests.seedwork.forgetting import REGISTRATIONS, forget
 
 KEEP_HISTORY = "--keep-history"
@@ -57,7 +58,10 @@ def planned(tree: Path, names: list[str], *, keeps_history: bool) -> Changes:
         raise Refused(*objections)
     (_drop_by_a_revision if keeps_history else leave_revision)(changes, revisions)
     leave_sample(changes, [name for name in sample if name not in revisions])
-    changes.write("constraints.txt", still_needed(changes.read("constraints.txt"), changes.read("pyproject.toml")))
+    text = changes.read("pyproject.toml")
+    pinned = still_needed(changes.read("constraints.txt"), text)
+    changes.write("constraints.txt", pinned)
+    changes.write("pyproject.toml", with_pins(text, pinned))
     return changes
 
 

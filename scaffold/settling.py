@@ -42,6 +42,12 @@ def settle_targets(base: str, ours: str, theirs: str) -> tuple[str, str, str, in
     return base, ours, theirs, 0
 
 
+def with_pins(pyproject: str, constraints: str) -> str:
+    """Return ``pyproject.toml`` with the copy of ``constraints.txt`` that ``uv sync`` reads."""
+    pins = "".join(f'    "{line}",\n' for line in constraints.splitlines())
+    return re.sub(r"(?<=^constraint-dependencies = \[\n)(?: .*\n)*", pins, pyproject, flags=re.MULTILINE)
+
+
 SETTLED = {
     "Makefile": settle_targets,
     "constraints.txt": settle_pins,

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from scaffold import writing
 from scaffold.changes import git
 from scaffold.rehearsal import commit, run
 from scaffold.renewal import planned
+from scaffold.settling import with_pins
 from scaffold.snapshot import LISTS, Fork, as_in, snapshot
 from scaffold.source import Note, without_note
 from tests.scaffold.updating import ERRORS, GONE, NEW, TYPES, append, changed, edit, noted, update
@@ -29,7 +31,9 @@ def killed_before_the_files(tree: Path, *arguments: str, fed: str | None = None)
 def test_a_fork_that_was_not_edited_is_what_an_update_takes_it_for(kind: str, request: pytest.FixtureRequest) -> None:
     tree: Path = request.getfixturevalue(kind)
     ours, base = snapshot(tree, "HEAD"), snapshot(tree, noted(tree)["commit"])
-    ours.write("pyproject.toml", without_note(ours.read("pyproject.toml")))
+    # but for the pins that it needs no longer
+    pyproject = with_pins(without_note(ours.read("pyproject.toml")), base.read("constraints.txt"))
+    ours.write("pyproject.toml", pyproject)
 
     taken = as_in(Fork.of(ours, base, base.read(LISTS)), base, base.read(LISTS))
 
@@ -61,6 +65,17 @@ def test_what_is_groundworks_is_renewed_and_what_is_yours_is_not_looked_at(fork:
         '    "httpx~=1.0",',
     ]
     assert noted(fork) == {"source": str(newer), "commit": git(newer, "rev-parse", "HEAD").strip()}
+
+
+def test_afterwards_uv_is_given_the_pins_that_pip_is_given(fork: Path, newer: Path) -> None:
+    pyproject = fork / "pyproject.toml"
+    pyproject.write_text(with_pins(pyproject.read_text(), "tenacity==1.0"))
+    commit(fork, "pin for uv alone")
+
+    update(fork, newer)
+
+    pinned = (fork / "constraints.txt").read_text().splitlines()
+    assert tomllib.loads(pyproject.read_text())["tool"]["uv"]["constraint-dependencies"] == pinned
 
 
 def test_what_left_the_fork_does_not_come_back(without_sample: Path, newer: Path, tmp_path: Path) -> None:

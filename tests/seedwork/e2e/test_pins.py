@@ -1,0 +1,12 @@
+"""The versions that are installed: ``constraints.txt`` pins them for pip, and its copy in ``pyproject.toml`` for uv."""
+
+import tomllib
+
+from adapters.seedwork.settings import PROJECT
+
+
+def test_uv_is_given_the_versions_that_pip_is_given() -> None:
+    pyproject = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+
+    pinned = (PROJECT / "constraints.txt").read_text().splitlines()
+    assert pyproject["tool"]["uv"]["constraint-dependencies"] == pinned, "Run: make constraints"
