@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import psycopg
 from sqlalchemy import make_url
 
+from benchmarks.distance import proxy_to
 from benchmarks.subject import AGE, NAME
 from tests.seedwork.backends import migrate
 from tests.seedwork.postgresql_server import PostgresServer
@@ -49,27 +50,38 @@ def sqlite() -> Generator[NewDatabase]:
 
 
 @contextmanager
+def distant_postgresql() -> Generator[NewDatabase]:
+    """Databases on a server that is a millisecond away. Raises: PostgresNotFound."""
+    with PostgresServer.start(tcp=True) as server, proxy_to(server.url()) as port:
+        new = _databases_on(server)
+        yield lambda rows: make_url(new(rows)).set(port=port).render_as_string(hide_password=False)
+
+
+@contextmanager
 def postgresql() -> Generator[NewDatabase]:
     """Databases on a server of our own, in memory for the same reason.
 
     Raises: PostgresNotFound.
     """
     with PostgresServer.start() as server:
+        yield _databases_on(server)
 
-        def new(rows: int) -> str:
-            name = f"bench_{uuid4().hex}"
-            server.create_database(name)
-            url = server.url(name)
-            migrate(url)
-            plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-            with psycopg.connect(plain) as connection, connection.cursor().copy("COPY users FROM STDIN") as copy:
-                for row in _rows(rows):
-                    copy.write_row(row)
-            with psycopg.connect(plain, autocommit=True) as connection:
-                connection.execute("VACUUM ANALYZE users")
-            return url
 
-        yield new
+def _databases_on(server: PostgresServer) -> NewDatabase:
+    def new(rows: int) -> str:
+        name = f"bench_{uuid4().hex}"
+        server.create_database(name)
+        url = server.url(name)
+        migrate(url)
+        plain = make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
+        with psycopg.connect(plain) as connection, connection.cursor().copy("COPY users FROM STDIN") as copy:
+            for row in _rows(rows):
+                copy.write_row(row)
+        with psycopg.connect(plain, autocommit=True) as connection:
+            connection.execute("VACUUM ANALYZE users")
+        return url
+
+    return new
 
 
 def _rows(count: int) -> Iterator[tuple[str, str, int, None, int]]:

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from statistics import median, quantiles
 from typing import TypeVar
 
 from benchmarks import chart, works
@@ -56,23 +57,34 @@ def _tables(results: Results) -> Iterator[str]:
             _of(results, place, many),
             _cpu,
         )
+    yield from _table(
+        f"{works.DISTANT}: time of a request, in microseconds", _of(results, works.DISTANT, requests), _wall
+    )
     yield from _table(f"{threads}: time between requests, in microseconds", _of(results, threads, requests), _wall)
     yield from _table(
         f"SQLite: memory above the start, in MB, for a stream of 1,000,000 and for making and inserting {works.BULK:,}",
         [result for result in results if isinstance(result, Peak)],
-        lambda peak: peak.mb,
+        lambda peak: [peak.mb],
     )
     yield from _table(
-        "CPU time of a start, in milliseconds", _of(results, "starting", ["start"]), lambda f: f.cpu / 1e3
+        "CPU time of a start, in milliseconds",
+        _of(results, "starting", ["start"]),
+        lambda figure: [time / 1e3 for time in figure.cpu_us],
     )
 
 
 def _targets(results: Results) -> Iterator[str]:
-    cpu = {(figure.place, figure.work, figure.subject): figure.cpu for figure in results if isinstance(figure, Figure)}
+    figures = {(figure.place, figure.work, figure.subject): figure for figure in results if isinstance(figure, Figure)}
     mb = {(peak.work, peak.subject): peak.mb for peak in results if isinstance(peak, Peak)}
 
-    def ratio(work: str, subject: str, other: str, other_work: str = "", place: str = "SQLite") -> float:
-        return cpu[place, work, subject] / cpu[place, other_work or work, other]
+    def ratio(work: str, subject: str, other: str, other_work: str = "") -> float:
+        return median(
+            _paired(_cpu(figures["SQLite", work, subject]), _cpu(figures["SQLite", other_work or work, other]))
+        )
+
+    def distant(work: str) -> float:
+        place = works.DISTANT
+        return median(_paired(_wall(figures[place, work, SERVICE]), _wall(figures[place, work, BASELINE])))
 
     peers = ("textbook unit of work", "advanced-alchemy", "SQLModel")
     shared = (*works.REQUEST_WORKS, works.FIRST_PAGE, works.LATE_PAGE)
@@ -99,6 +111,8 @@ def _targets(results: Results) -> Iterator[str]:
             lambda: ratio(works.MAKE_AND_INSERT, OURS, "bare driver", works.INSERT),
         ),
         (f"{works.LATE_PAGE}, beside page 1", 1.3, lambda: ratio(works.LATE_PAGE, OURS, OURS, works.FIRST_PAGE)),
+        ("get, 1 ms away, on the wall, beside the naked session", 0.55, lambda: distant("get")),
+        ("register, 1 ms away, on the wall, beside the naked session", 0.75, lambda: distant("register")),
         ("stream of 1,000,000, MB above the start", 40, lambda: mb[works.STREAM, OURS]),
     ]
     yield "| target | at most | measured |"
@@ -112,17 +126,23 @@ def _targets(results: Results) -> Iterator[str]:
     yield ""
 
 
-def _table(title: str, results: Sequence[R], value: Callable[[R], float]) -> Iterator[str]:
+def _paired(times: Sequence[float], base: Sequence[float]) -> list[float]:
+    """Return the ratios within each round: what slows one round down slows both, and cancels out."""
+    return [one / other for one, other in zip(times, base, strict=True) if other]
+
+
+def _table(title: str, results: Sequence[R], times: Callable[[R], Sequence[float]]) -> Iterator[str]:
     if not results:
         return
-    cells = {(result.subject, result.work): value(result) for result in results}
+    cells = {(result.subject, result.work): times(result) for result in results}
     columns = list(dict.fromkeys(result.work for result in results))
 
     def cell(subject: str, column: str) -> str:
         measured, base = cells.get((subject, column)), cells.get((BASELINE, column))
         if measured is None:
             return ""
-        return f"{measured:,.{0 if measured >= 100 else 1}f}" + (f" ({measured / base:.2f})" if base else "")
+        middle, ratios = median(measured), _paired(measured, base) if base else []
+        return f"{middle:,.{0 if middle >= 100 else 1}f}{_shown(ratios)}"
 
     yield f"**{title}**\n"
     yield f"| | {' | '.join(columns)} |"
@@ -130,6 +150,15 @@ def _table(title: str, results: Sequence[R], value: Callable[[R], float]) -> Ite
     for subject in dict.fromkeys(result.subject for result in results):
         yield f"| {subject} | {' | '.join(cell(subject, column) for column in columns)} |"
     yield ""
+
+
+def _shown(ratios: Sequence[float]) -> str:
+    if not ratios:
+        return ""
+    if len(ratios) == 1:
+        return f" ({ratios[0]:.2f})"
+    low, middle, high = quantiles(ratios, n=4, method="inclusive")
+    return f" ({middle:.2f}; {low:.2f}-{high:.2f})"
 
 
 def _of(results: Results, place: str, wanted: Iterable[str]) -> list[Figure]:
@@ -141,12 +170,12 @@ def _of(results: Results, place: str, wanted: Iterable[str]) -> list[Figure]:
     ]
 
 
-def _cpu(figure: Figure) -> float:
-    return figure.cpu
+def _cpu(figure: Figure) -> Sequence[float]:
+    return figure.cpu_us
 
 
-def _wall(figure: Figure) -> float:
-    return figure.wall
+def _wall(figure: Figure) -> Sequence[float]:
+    return figure.wall_us
 
 
 def _machine() -> dict[str, str]:

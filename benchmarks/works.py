@@ -27,6 +27,7 @@ R = TypeVar("R")
 ROUNDS, LONG_ROUNDS = 11, 5
 REQUESTS = 48
 THREADS = 8
+DISTANT = "PostgreSQL, 1 ms away"
 PAGES = 10
 FIRST, LATE = 0, 1_000_000
 """The rows that pages start after."""
@@ -53,6 +54,11 @@ def requests(database: str, url: str) -> list[Figure]:
     return _requests(Clock(database), _open(database, url), _one_by_one)
 
 
+def distant_requests(database: str, url: str) -> list[Figure]:
+    """The same, of a server that is further away."""
+    return _requests(Clock(DISTANT), _open(database, url), _one_by_one, LONG_ROUNDS)
+
+
 def requests_by_threads(database: str, url: str) -> list[Figure]:
     """The same, asked by 8 threads at once."""
     with ThreadPoolExecutor(THREADS) as pool:
@@ -74,7 +80,7 @@ class _Run(Protocol):
     def __call__(self, work: Callable[[T], R], items: Sequence[T]) -> list[R]: ...
 
 
-def _requests(clock: Clock, subjects: list[Subject], run: _Run) -> list[Figure]:
+def _requests(clock: Clock, subjects: list[Subject], run: _Run, rounds: int = ROUNDS) -> list[Figure]:
     ids: dict[str, list[UUID]] = {}
 
     def register(subject: Subject) -> None:
@@ -89,7 +95,7 @@ def _requests(clock: Clock, subjects: list[Subject], run: _Run) -> list[Figure]:
     def remove(subject: Subject) -> None:
         run(subject.remove, ids[subject.name])
 
-    for in_turn in _warmed_up(clock, subjects):
+    for in_turn in _warmed_up(clock, subjects, rounds):
         for name, work in zip(REQUEST_WORKS, (register, get, change, remove), strict=True):
             for subject in _tidy(in_turn):
                 with clock.turn(name, subject.name, REQUESTS):
@@ -187,11 +193,11 @@ def _able(subjects: list[Subject], method: str) -> list[Subject]:
     return [subject for subject in subjects if getattr(type(subject), method) is not getattr(Subject, method)]
 
 
-def _warmed_up(clock: Clock, subjects: list[Subject]) -> Iterator[list[Subject]]:
+def _warmed_up(clock: Clock, subjects: list[Subject], rounds: int = ROUNDS) -> Iterator[list[Subject]]:
     yield subjects
     clock.forget()
     gc.freeze()  # what the libraries have loaded is no garbage; nobody need look at it again
-    yield from _in_turn(subjects, ROUNDS)
+    yield from _in_turn(subjects, rounds)
 
 
 def _in_turn(subjects: list[Subject], rounds: int) -> Iterator[list[Subject]]:
