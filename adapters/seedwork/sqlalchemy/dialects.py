@@ -121,6 +121,10 @@ class _SQLite(_UnitOfWorkDialect):
         self._autocommitting.discard(id(connection))
         return connection
 
+    def do_rollback(self, dbapi_connection: PoolProxiedConnection) -> None:
+        if not self.has_ended(dbapi_connection.driver_connection):  # the pool asks for it again
+            dbapi_connection.rollback()
+
     def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
         dbapi_connection.commit()
         if session_of(dbapi_connection.info):
@@ -206,9 +210,8 @@ def _session_of(context: Any) -> "UnitSession | None":
 
 
 def _execute(connection: PoolProxiedConnection, sql: str) -> None:
-    cursor = connection.cursor()
-    cursor.execute(sql)
-    cursor.close()
+    driver: Any = connection.dbapi_connection  # Any: sqlite3's, or an adapter
+    driver.execute(sql).close()
 
 
 def _set_mode(connection: Any, level: Any, read_only: bool | None) -> None:  # noqa: FBT001  # as psycopg has it

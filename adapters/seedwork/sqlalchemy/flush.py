@@ -19,17 +19,18 @@ def prepare_flush(session: Session, *_: object) -> None:
 
     Raises: UnitOfWorkMisuse (a part belongs to two owners), and the error of a primary key that the block has already.
     """
-    for instance in session.deleted:
+    deleted, dirty = session.deleted, list(session.dirty)
+    for instance in deleted:
         for part in removed_with(instance):
             if part in session.new:
                 session.expunge(part)  # SQLAlchemy would insert it, without its root
-    new, deleted = list(session.new), session.deleted
-    _order_by_references(new, [*new, *session.dirty, *deleted])
+    new = list(session.new)
+    _order_by_references(new, [*new, *dirty, *deleted])
     owners: dict[int, object] = {}
     for instance in new:
         _refuse_known_identity(session, instance)
         _refuse_shared_parts(session, instance, owners)
-    for instance in (*session.dirty, *deleted):
+    for instance in (*dirty, *deleted):
         if not _counts_by_itself(inspect(instance).mapper) and (instance in deleted or session.is_modified(instance)):
             _refuse_shared_parts(session, instance, owners)
             root = _root_of(session, instance)
