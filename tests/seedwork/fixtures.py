@@ -7,6 +7,7 @@ The fixture ``units`` says which units of work: yours in ``tests/conftest.py``, 
 import asyncio
 import os
 import shutil
+import signal
 from collections.abc import Generator, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -70,6 +71,13 @@ def _no_connection_is_kept() -> Iterator[None]:
     event.remove(Pool, "checkout", take)
     event.remove(Pool, "checkin", give_back)
     assert not held, f"{len(held)} connections were not given back"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _programs_hear_ctrl_c() -> None:
+    """In a run that a shell started in the background, the programs of the tests would inherit that it is ignored."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
