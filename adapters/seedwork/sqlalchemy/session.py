@@ -51,8 +51,8 @@ class UnitSession(Session):
         self._added: list[object] = []
         self._values: list[tuple[object, dict[str, Any]]] = []
         """The values of objects before a failure made SQLAlchemy forget them."""
-        self._expired: list[object] | None = None
-        """The objects whose values SQLAlchemy has forgotten in a rollback, while it runs."""
+        self._expired: list[object] = []
+        """The objects whose values SQLAlchemy has forgotten, in a rollback or because a flush has failed."""
 
     @property
     def is_read_only(self) -> bool:
@@ -98,16 +98,16 @@ class UnitSession(Session):
     def rollback_block(self) -> None:
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         ended = self._blocks.pop()
-        self._expired = expired = list[object]()
         ended.transaction.rollback()
         self._unsave(ended.added_before)
         if ended.wrote_past:  # what was written past the session, and then loaded, is undone
             self._values = [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
             self.expire_all()
-        self._expired = None
+        expired, self._expired = self._expired, []
         for instance in expired:
             if instance in self and inspect(instance).expired:
                 self._reload(instance)
+        self._expired.clear()
         self._values = [(instance, values) for instance, values in self._values if instance not in self]
         self._show_values()
 
@@ -165,9 +165,8 @@ class UnitSession(Session):
         self._values.append((instance, dict(vars(instance))))
 
     def keep_expired(self, instance: object) -> None:
-        """Remember that SQLAlchemy has forgotten the values of an object, if it did so in a rollback."""
-        if self._expired is not None:
-            self._expired.append(instance)
+        """Remember that SQLAlchemy has forgotten the values of an object."""
+        self._expired.append(instance)
 
     def _show_values(self) -> None:
         for instance, values in self._values:
@@ -201,8 +200,8 @@ event.listen(UnitSession, "deleted_to_persistent", UnitSession.keep_values_of)
 
 
 @event.listens_for(Mapper, "expire", raw=True)
-def _keep_expired(state: InstanceState[Any], _names: object) -> None:
-    if isinstance(state.session, UnitSession) and (instance := state.obj()) is not None:
+def _keep_expired(state: InstanceState[Any], names: object) -> None:
+    if names is None and isinstance(state.session, UnitSession) and (instance := state.obj()) is not None:
         state.session.keep_expired(instance)
 
 

@@ -455,6 +455,36 @@ def test_an_entity_changed_in_an_inner_block_that_failed_can_be_used_on(
     assert [(line.product, line.quantity) for line in order.lines] == [("chair", 1)]
 
 
+@pytest.mark.parametrize("sent", [False, True], ids=["not sent before", "sent before"])
+def test_an_entity_changed_in_an_inner_block_whose_changes_are_refused_can_be_used_on(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork], *, sent: bool
+) -> None:
+    given_order(new_unit, "B-1")
+    order_id = given_order(
+        new_unit, "A-1", lines=[Line(product="chair", quantity=1), Line(product="table", quantity=1)]
+    )
+
+    with uow:
+        order = uow.orders.get(order_id)
+        with pytest.raises(OrderNumberTaken), uow:
+            order.number = "A-2"
+            order.lines[0].quantity = 2
+            del order.lines[1]
+            order.add_line("lamp")
+            if sent:
+                uow.flush()
+            uow.orders.add(Order(number="B-1"))
+            uow.flush()
+        order.deposit = Money(500, "EUR")
+        uow.commit()
+
+    with new_unit().reading() as reader:
+        stored = reader.orders.get(order_id)
+    for read in (order, stored):
+        assert (read.number, read.deposit, read.version) == ("A-1", Money(500, "EUR"), 2)
+        assert [(line.product, line.quantity) for line in read.lines] == [("chair", 1), ("table", 1)]
+
+
 def test_an_entity_changed_in_an_inner_block_that_failed_is_readable_after_the_outer_one(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
