@@ -130,7 +130,7 @@ class Worker:
         if not outbox.remove(delivery):
             raise ConcurrencyConflict(OVERTAKEN)
         later = outbox.later(delivery)
-        if later and later.attempts == 0 and (later.state is State.WAITING or later.not_before > now):
+        if later and (later.state is State.WAITING or (later.attempts == 0 and later.not_before > now)):
             outbox.change(later, state=State.DUE, not_before=now)
 
 

@@ -410,6 +410,26 @@ def test_a_replay_of_what_waits_for_nothing_stands_still_for_nothing(
     assert pending(uow) == []
 
 
+def test_what_was_tried_before_an_earlier_event_is_replayed_goes_on_after_it(
+    uow: OrderingUnitOfWork, handler: Failing, worker: Worker, clock: Clock
+) -> None:
+    publish(uow, ONE, "A")
+    worker.work()
+    handler.fails = {"B"}
+    publish(uow, ONE, "B", "C")
+    worker.work()
+    handler.fails = set()
+    replay(uow, "note")
+    with uow:
+        [replayed, tried, _] = uow.outbox.deliveries(10)
+        uow.outbox.change(tried, not_before=replayed.not_before - timedelta(seconds=1))
+        uow.commit()
+    worker.work()
+
+    assert handler.got == ["A", "B", "A", "B", "C"]
+    assert pending(uow) == []
+
+
 def test_a_replay_for_no_handler_is_refused(uow: OrderingUnitOfWork, handler: Failing) -> None:
     with pytest.raises(InvalidValue, match="handler 'nobody' is not allowed: it must be one of 'note'"):
         replay(uow, "nobody")
