@@ -5,7 +5,7 @@ import os
 import pty
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import typer
@@ -68,6 +68,27 @@ def printed(result: Result) -> list[dict[str, Any]]:
     """What a command printed with ``--json``."""
     assert result.exit_code == 0, result.stderr
     return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+def check_commands(
+    run: Run, group: str, values: Sequence[str], *, change: Sequence[str], find_by: Sequence[str] = ()
+) -> None:
+    """Check that what ``add`` saves is shown, found by what is unique, listed, changed and removed.
+
+    Args:
+        run: runs a command.
+        group: the name of the aggregate's commands.
+        values: the options of ``add``.
+        change: those of ``change``.
+        find_by: what is unique.
+    """
+    [added] = printed(run(group, "add", *values, "--json"))
+    assert printed(run(group, "show", added["id"], "--json")) == [added]
+    for name in find_by:
+        assert printed(run(group, f"find-by-{name.replace('_', '-')}", added[name], "--json")) == [added]
+    assert printed(run(group, "list", "--json")) == [added]
+    [changed] = printed(run(group, "change", added["id"], *change, "--json"))
+    assert printed(run(group, "remove", added["id"], "--json")) == [changed]
 
 
 def refusal(result: Result) -> tuple[int, str]:

@@ -14,6 +14,7 @@ from sqlalchemy import Table, inspect
 
 from adapters.seedwork.mapping import mapper_registry
 from domain.seedwork.entity import Entity, new_id
+from domain.seedwork.errors import InvalidValue
 from tests.examples import EXAMPLES
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -63,6 +64,18 @@ def example(kind: type, n: int, /, **given: Any) -> Any:  # Any: an instance of 
         return kind(**values | given)
     except Exception as error:
         raise NoExample(f"{error} {_line(kind)}") from error
+
+
+def check_refused(kind: type, /, **values: list[Any]) -> None:  # Any: what a rule must refuse
+    """Check that the rules refuse each of the values that are listed by the name of a field."""
+    for name, refused in values.items():
+        for value in refused:
+            made, blamed = example(kind, 1), None
+            try:
+                setattr(made, name, value)
+            except InvalidValue as error:
+                blamed = error.field
+            assert blamed == name, f"{kind.__name__} takes {value!r} as {name}."
 
 
 def value_of(kind: type, field: Field[Any], hint: Any, n: int) -> Any:  # Any: a type's annotation, and a value of it

@@ -1,9 +1,11 @@
 """What the use cases of an aggregate promise that add, get, list, change and remove it, on every implementation."""
 
 import inspect
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, get_args, get_type_hints
+from types import ModuleType
+from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 import pytest
 
@@ -29,6 +31,16 @@ class UseCases:
     remove: UseCase
     find_by: Mapping[str, UseCase] = field(default_factory=dict)
     """By the name of a unique value: finds the one that has it."""
+
+    @classmethod
+    def of(cls, module: ModuleType, entity: type) -> Self:
+        """Find those of a module by their names: ``add_order``, ``list_orders``, ``find_order_by_number`` and so on."""
+        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", entity.__name__).lower()
+        one = {verb: getattr(module, f"{verb}_{name}") for verb in ("add", "get", "change", "remove")}
+        many = getattr(module, f"list_{module.__name__.rpartition('.')[2]}")
+        finder = f"find_{name}_by_"
+        find_by = {key.removeprefix(finder): find for key, find in vars(module).items() if key.startswith(finder)}
+        return cls(entity, list=many, find_by=find_by, **one)
 
     def values(self, new_unit: New, n: int) -> dict[str, Any]:
         """Return what ``add`` takes for an example, and save what that must refer to.

@@ -7,6 +7,7 @@ from sqlalchemy.dialects import sqlite
 
 from adapters.seedwork.types import UtcDateTime
 from domain.seedwork.errors import InvalidValue
+from tests.seedwork.examples import check_refused
 from tests.seedwork.ordering import Money, Order, Status
 
 NAIVE = datetime(2026, 2, 3)  # noqa: DTZ001  # on purpose
@@ -38,3 +39,10 @@ def test_a_time_without_a_zone_is_refused_by_the_entity_and_in_a_query() -> None
     assert order.status is Status.DRAFT
     with pytest.raises(ValueError, match="has no time zone"):
         UtcDateTime().process_bind_param(NAIVE, sqlite.dialect())
+
+
+def test_a_value_that_should_be_refused_and_is_not_is_named() -> None:
+    check_refused(Order, number=["", "A" * 51])
+
+    with pytest.raises(AssertionError, match="Order takes 'A' as number"):
+        check_refused(Order, number=["", "A"])
