@@ -57,6 +57,8 @@ class History:
         bodies = {"upgrade": upgrade, "downgrade": downgrade}
         bodies = {name: indent(dedent(body).strip(), "    ") for name, body in bodies.items()}
         self.folder.mkdir(exist_ok=True)
+        for compiled in self.folder.glob(f"__pycache__/{id}.*"):  # taken for one of the same second and length
+            compiled.unlink()
         (self.folder / f"{id}.py").write_text(REVISION.format(id=id, down=down, **bodies))
 
     def config(self, **attributes: object) -> Config:
