@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# where it is set, as in many containers, each process of the tests would compile again what all others have compiled
+export PYTHONDONTWRITEBYTECODE :=
 # uv installs the same versions as pip, in a fraction of the time; an index that pip's settings name, it may not know
 install = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)/python --quiet \
 	--constraints constraints.txt --build-constraints constraints.txt --editable $(1) ||) \
