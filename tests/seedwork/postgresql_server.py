@@ -60,6 +60,7 @@ class PostgresServer:
         self.source = source
         self._url = make_url(url)
         self._watchdog = watchdog
+        self._connection: psycopg.Connection | None = None
 
     @classmethod
     def start(
@@ -118,7 +119,8 @@ class PostgresServer:
 
     def create_database(self, name: str, template: str | None = None) -> None:
         """Create a database, as a copy of ``template`` if given, to which nobody may be connected then."""
-        self._execute("CREATE DATABASE {} TEMPLATE {}", name, template or "template1")
+        # not page by page through the log, which takes three times as long
+        self._execute("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY", name, template or "template1")
 
     def drop_database(self, name: str) -> None:
         """Drop a database, if it is there, and cut its connections."""
@@ -126,14 +128,17 @@ class PostgresServer:
 
     def kill(self) -> None:
         """Kill the server as a crash would. What was committed stays for ``restart()``."""
+        self._disconnect()
         self._ask("kill")
 
     def restart(self) -> None:
         """Stop the server if it still runs, cutting its connections, and start it on the same data."""
+        self._disconnect()
         self.pid = self._ask("restart")["pid"]
 
     def stop(self) -> None:
         """Stop the server and delete its folder. May be repeated."""
+        self._disconnect()
         if self._watchdog.returncode is None:
             self._watchdog.communicate("stop\n", timeout=60)
 
@@ -150,9 +155,15 @@ class PostgresServer:
         return _answer(self._watchdog)
 
     def _execute(self, statement: LiteralString, *names: str) -> None:
-        url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
-        with psycopg.connect(url, autocommit=True) as connection:
-            connection.execute(SQL(statement).format(*map(Identifier, names)))
+        if not self._connection:  # one for all: for the server a new one is as much work as a new database
+            url = self._url.set(drivername="postgresql").render_as_string(hide_password=False)
+            self._connection = psycopg.connect(url, autocommit=True)
+        self._connection.execute(SQL(statement).format(*map(Identifier, names)))
+
+    def _disconnect(self) -> None:
+        if self._connection:
+            self._connection.close()
+            self._connection = None
 
 
 def _answer(watchdog: subprocess.Popen[str]) -> Any:
