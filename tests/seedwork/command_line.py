@@ -32,7 +32,9 @@ def runner(app: typer.Typer) -> Run:
 def starter(module: str, **environment: str) -> Start:
     """Return what starts a command of a module's ``app`` in a process of its own; ``shell`` is put around it."""
     environment["PYTHONUNBUFFERED"] = ""  # as on most machines: what can't be written stays in a buffer
-    program = f"from {module} import app; app(prog_name={PROGRAM!r})"
+    # as after a run-time install: dependency-injector would import both first, which takes as long as SQLAlchemy
+    absent = "import sys; sys.modules |= dict.fromkeys(['fastapi', 'werkzeug'])"
+    program = f"{absent}; from {module} import app; app(prog_name={PROGRAM!r})"
 
     def start(*arguments: object, shell: str = "", **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(
