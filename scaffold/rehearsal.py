@@ -69,7 +69,7 @@ def run(tree: Path, *command: str) -> str:
 
 def clone(tree: Path) -> None:
     """Clone the checkout, with what is not committed yet."""
-    run(PROJECT, "git", "clone", "--quiet", str(PROJECT), str(tree))
+    run(PROJECT, "git", "clone", "--quiet", "--shared", str(PROJECT), str(tree))  # no copy of the whole history
     present = run(PROJECT, "git", "ls-files", "--cached", "--others", "--exclude-standard", "-z").split("\0")
     for name in filter(None, present):
         if (PROJECT / name).exists():

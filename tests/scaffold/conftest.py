@@ -36,7 +36,7 @@ def without_sample(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> Pat
 def groundwork(begun: Path, tmp_path: Path) -> Path:
     """Groundwork as the fork was begun from it, in a repository that can get newer commits."""
     tree = tmp_path / "groundwork"
-    run(tmp_path, "git", "clone", "--quiet", str(begun), str(tree))
+    run(tmp_path, "git", "clone", "--quiet", "--shared", str(begun), str(tree))
     run(tree, "git", "checkout", "--quiet", "-B", "main", "HEAD~1")
     return tree
 
