@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import git
 from scaffold.doctor import CHECKS
-from scaffold.rehearsal import commit
+from scaffold.rehearsal import commit, run
 
 TYPES = "adapters/seedwork/types.py"
 REQUIRED = """"nowhere",
@@ -42,13 +43,20 @@ def edit(file: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
+@pytest.fixture(scope="module")
+def set_up(begun: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fork whose database is migrated, and whose name the environment knows; nobody changes it."""
+    tree = Path(shutil.copytree(begun, tmp_path_factory.mktemp("set_up") / "clinic"))
+    edit(tree / "pyproject.toml", "clinic", "groundwork")
+    run(tree, "alembic", "upgrade", "head")
+    commit(tree, "set up")
+    return tree
+
+
 @pytest.fixture
-def healthy(fork: Path) -> Path:
-    """A fork whose database is migrated, and whose name the environment knows."""
-    edit(fork / "pyproject.toml", "clinic", "groundwork")
-    subprocess.run([sys.executable, "-m", "alembic", "upgrade", "head"], cwd=fork, check=True, capture_output=True)
-    commit(fork, "set up")
-    return fork
+def healthy(set_up: Path, tmp_path: Path) -> Path:
+    """The same, to be changed."""
+    return Path(shutil.copytree(set_up, tmp_path / "clinic"))
 
 
 def test_where_all_is_as_it_should_be_it_says_so(healthy: Path) -> None:
