@@ -213,8 +213,8 @@ def test_a_role_that_may_make_nothing_is_refused_with_what_to_name(given: URL, o
 
 def test_several_worker_processes_run_tests_on_it_and_leave_nothing(given: URL) -> None:
     before = everything(given)
-    run = [sys.executable, "-m", "pytest", "-n2", "-p", "no:cacheprovider", "-k", "postgresql and not async"]
-    run += ["tests/seedwork/contract/test_repositories.py"]
+    run = [sys.executable, "-m", "pytest", "-n2", "-p", "no:cacheprovider"]
+    run += ["-k", "earlier_block and postgresql and not async", "tests/seedwork/contract/test_repositories.py"]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
 
     done = subprocess.run(
