@@ -1,5 +1,6 @@
 """The import rules find planted violations, in this project and in a copy without your aggregates."""
 
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,14 +28,22 @@ for module in pkgutil.walk_packages(domain.__path__, "domain."):
 """
 
 
-@pytest.fixture(params=["project", "bare"])
-def project(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
-    """A copy of the project in which a test plants a violation: as it is, and without your aggregates."""
-    tree = tmp_path / "project"
+@pytest.fixture(scope="module", params=["project", "bare"])
+def copied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project as it is, and without your aggregates; nobody changes it."""
+    tree = tmp_path_factory.mktemp("copied") / "project"
     copy_project(tree)
     if request.param == "bare":
         remove_aggregates(tree)
+    for folder in ("benchmarks", "docs", "scaffold", "tests"):  # no rule looks at them
+        shutil.rmtree(tree / folder, ignore_errors=True)
     return tree
+
+
+@pytest.fixture
+def project(copied: Path, tmp_path: Path) -> Path:
+    """A copy in which a test plants a violation."""
+    return Path(shutil.copytree(copied, tmp_path / "project"))
 
 
 def append(file: Path, line: str) -> None:
