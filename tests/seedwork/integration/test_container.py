@@ -17,6 +17,7 @@ from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
 from adapters.unit_of_work import InMemoryUnitOfWork
 from service_layer.seedwork.errors import UnitOfWorkMisuse
+from tests.seedwork.command_line import WITHOUT_FRAMEWORKS
 from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order, SqlAlchemyOrderingUnitOfWork
 
 
@@ -125,7 +126,7 @@ def test_in_a_forked_process_nothing_works_and_the_parent_goes_on(
     url = request.getfixturevalue(url)
 
     run = subprocess.run(
-        [sys.executable, "-c", PROGRAM.format(work=work), url],
+        [sys.executable, "-c", WITHOUT_FRAMEWORKS + PROGRAM.format(work=work), url],
         check=False,
         cwd=PROJECT,
         capture_output=True,
