@@ -1,8 +1,11 @@
 """Names in English: their article, singular and plural, and as classes are written."""
 
 from functools import cache
+from unittest.mock import patch
 
-import inflect
+# else inflect compiles its functions again, with a check of each value, which takes two seconds
+with patch("typeguard.typechecked", lambda function: function):
+    import inflect
 
 
 @cache
