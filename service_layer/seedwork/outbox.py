@@ -163,8 +163,8 @@ class Outbox(ABC):
         """Return deliveries of events after a position, in order."""
 
     @abstractmethod
-    def events(self, limit: int, *, after: int = 0) -> list[Published]:
-        """Return stored events after a position, in order."""
+    def events(self, limit: int, *, after: int = 0, lock: bool = False) -> list[Published]:
+        """Return stored events after a position, in order; ``lock`` keeps others from locking them, too."""
 
     @abstractmethod
     def forget(self, positions: Sequence[int]) -> int:

@@ -42,7 +42,7 @@ def replay(uow: Transaction, handler: str) -> int:
     kinds, made, after = uow.handlers[handler].kinds, 0, 0
     while True:
         with uow:
-            batch = uow.outbox.events(BATCH, after=after)
+            batch = uow.outbox.events(BATCH, after=after, lock=True)
             wanted = [event for event in batch if issubclass(kind_of(event.name), kinds)]
             for event in wanted:
                 uow.outbox.deliver_again(event, handler, datetime.now(UTC))
@@ -58,7 +58,8 @@ def prune(uow: Transaction, older_than: timedelta) -> int:
     before, after, gone = datetime.now(UTC) - older_than, 0, 0
     while True:
         with uow:
-            batch = [event for event in uow.outbox.events(BATCH, after=after) if event.published_at < before]
+            stored = uow.outbox.events(BATCH, after=after, lock=True)
+            batch = [event for event in stored if event.published_at < before]
             gone += uow.outbox.forget([event.position for event in batch])
             receipts = uow.receipts.forget(before, BATCH)
             uow.commit()

@@ -80,7 +80,7 @@ class InMemoryOutbox(EncodingOutbox):
         wanted = [one for one in self._deliveries(handler) if one.position > after and state in {None, one.state}]
         return wanted[:limit]
 
-    def events(self, limit: int, *, after: int = 0) -> list[Published]:
+    def events(self, limit: int, *, after: int = 0, lock: bool = False) -> list[Published]:  # one writes
         rows = [row for _, row in self._session.roots(events) if row["position"] > after]
         return [Published(**row) for row in rows[:limit]]
 

@@ -139,8 +139,10 @@ class SqlAlchemyOutbox(EncodingOutbox):
             wanted = wanted.where(_d.handler == handler)
         return [Delivery(**row) for row in self._connection.execute(wanted).mappings()]
 
-    def events(self, limit: int, *, after: int = 0) -> list[Published]:
+    def events(self, limit: int, *, after: int = 0, lock: bool = False) -> list[Published]:
         wanted = select(events).where(_e.position > after).order_by(_e.position).limit(limit)
+        if lock:
+            wanted = wanted.with_for_update()
         return [Published(**row) for row in self._connection.execute(wanted).mappings()]
 
     def forget(self, positions: Sequence[int]) -> int:

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from domain.seedwork.errors import InvalidValue
+from service_layer.seedwork.errors import ConcurrencyConflict
 from service_layer.seedwork.outbox import Delivery, Handlers, State
 from service_layer.seedwork.upkeep import list_deliveries, prune, replay, retry_deliveries
 from service_layer.seedwork.worker import TRIES, Worker
 from tests.seedwork.backends import NewUnit
+from tests.seedwork.fixtures import OpenBackend
 from tests.seedwork.order_events import OrderPlaced, OrderRemoved
 from tests.seedwork.ordering import Order, OrderId, OrderingUnitOfWork
 from tests.seedwork.use_cases import add_order, list_orders
@@ -454,3 +456,16 @@ def test_pruning_deletes_old_events_that_every_handler_has_got(
     assert prune(uow, timedelta(days=-1)) == 1
     with uow.reading():
         assert uow.outbox.events(10) == []
+
+
+def test_what_a_replay_delivers_again_is_not_pruned_meanwhile(open_backend: OpenBackend[OrderingUnitOfWork]) -> None:
+    with open_backend(lock_timeout_s=0.1) as backend:
+        publish(backend.new_unit(), ONE, "A")
+        with backend.new_unit() as uow:
+            [event] = uow.outbox.events(1, lock=True)
+            uow.outbox.deliver_again(event, "note", event.published_at)
+            with pytest.raises(ConcurrencyConflict):
+                prune(backend.new_unit(), timedelta(days=-1))
+            uow.commit()
+
+        assert prune(backend.new_unit(), timedelta(days=-1)) == 0
