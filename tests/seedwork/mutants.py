@@ -116,6 +116,8 @@ def fate_of(mutant: Mutant) -> str:
         return SURVIVED
     if killer := re.search(r"^(?:FAILED|ERROR) \S+::(\S+)", ended.stdout, re.MULTILINE):
         return f"killed by {killer[1]}"
+    if "KeyboardInterrupt" in ended.stdout:  # that of a test, which nothing has caught
+        return "killed, for it interrupts the tests"
     raise RuntimeError(f"The tests did not run:\n{ended.stdout}{ended.stderr}")
 
 
