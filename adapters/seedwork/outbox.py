@@ -1,6 +1,7 @@
 """What both outboxes share: how an event becomes a row, and an event again."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,6 +35,13 @@ class EncodingOutbox(Outbox):
             body = kind.upgrade(dict(body), published.schema)
         event: Event = decoded(kind, body | {"id": published.id})
         return event
+
+
+def deliveries_again(published: Sequence[Published], handler: str, now: datetime) -> list[Row]:
+    """Return a delivery to a handler of each of these stored events, due now."""
+    return [
+        row for one in published for row in deliveries_of({**asdict(one), "published_at": now}, one.position, [handler])
+    ]
 
 
 def deliveries_of(row: Row, position: int, handlers: Sequence[str]) -> list[Row]:

@@ -117,8 +117,8 @@ class Outbox(ABC):
         """Store an event, with the next position, and a delivery for each handler."""
 
     @abstractmethod
-    def deliver_again(self, published: Published, handler: str, now: datetime) -> None:
-        """Make a delivery of a stored event, unless there is one."""
+    def deliver_again(self, published: Sequence[Published], handler: str, now: datetime) -> None:
+        """Make a delivery of each of these stored events, unless there is one."""
 
     @abstractmethod
     def due(self, handlers: Iterable[str], now: datetime) -> list[str]:

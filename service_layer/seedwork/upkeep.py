@@ -44,8 +44,7 @@ def replay(uow: Transaction, handler: str) -> int:
         with uow:
             batch = uow.outbox.events(BATCH, after=after, lock=True)
             wanted = [event for event in batch if issubclass(kind_of(event.name), kinds)]
-            for event in wanted:
-                uow.outbox.deliver_again(event, handler, datetime.now(UTC))
+            uow.outbox.deliver_again(wanted, handler, datetime.now(UTC))
             uow.commit()
         made += len(wanted)
         if len(batch) < BATCH:

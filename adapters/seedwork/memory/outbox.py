@@ -11,7 +11,7 @@ from sqlalchemy import inspect
 
 from adapters.seedwork.memory.rows import key_of
 from adapters.seedwork.memory.store import InMemoryStore
-from adapters.seedwork.outbox import EncodingOutbox, Row, deliveries_of
+from adapters.seedwork.outbox import EncodingOutbox, Row, deliveries_again, deliveries_of
 from adapters.seedwork.shape import shape_of
 from adapters.seedwork.tables import deliveries, events
 from domain.seedwork.entity import Entity
@@ -36,10 +36,11 @@ class InMemoryOutbox(EncodingOutbox):
         for delivery in deliveries_of(row, position, handlers):
             self._put(Delivery(**delivery))
 
-    def deliver_again(self, published: Published, handler: str, now: datetime) -> None:
-        [row] = deliveries_of({**asdict(published), "published_at": now}, published.position, [handler])
-        if not any(one.position == published.position for one in self._deliveries(handler)):
-            self._put(Delivery(**row))
+    def deliver_again(self, published: Sequence[Published], handler: str, now: datetime) -> None:
+        there = {one.position for one in self._deliveries(handler)}
+        for row in deliveries_again(published, handler, now):
+            if row["position"] not in there:
+                self._put(Delivery(**row))
 
     def due(self, handlers: Iterable[str], now: datetime) -> list[str]:
         return [name for name in handlers if self.next_due(name, now)]

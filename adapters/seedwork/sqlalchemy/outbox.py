@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapper
 
-from adapters.seedwork.outbox import EncodingOutbox, Row, deliveries_of
+from adapters.seedwork.outbox import EncodingOutbox, Row, deliveries_again
 from adapters.seedwork.sqlalchemy.receipts import insert_if_absent
 from adapters.seedwork.tables import deliveries, events
 from domain.seedwork.entity import Entity
@@ -93,9 +93,9 @@ class SqlAlchemyOutbox(EncodingOutbox):
         for name in handlers:
             connection.execute(_deliver_newest, new | {"handler": name})
 
-    def deliver_again(self, published: Published, handler: str, now: datetime) -> None:
-        rows = deliveries_of({**asdict(published), "published_at": now}, published.position, [handler])
-        insert_if_absent(self._connection, deliveries, rows[0])
+    def deliver_again(self, published: Sequence[Published], handler: str, now: datetime) -> None:
+        if published:
+            insert_if_absent(self._connection, deliveries, *deliveries_again(published, handler, now))
 
     def due(self, handlers: Iterable[str], now: datetime) -> list[str]:
         there = [

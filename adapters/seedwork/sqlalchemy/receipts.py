@@ -42,8 +42,11 @@ class SqlAlchemyReceipts(EncodingReceipts):
         return self._connection.execute(delete(receipts).where(_c.key.in_(old))).rowcount
 
 
-def insert_if_absent(connection: Connection, table: Table, row: dict[str, Any]) -> bool:  # Any: of the columns' types
-    """Insert a row; where its key is there already, or becomes so in a transaction that it waits for, do nothing."""
+def insert_if_absent(connection: Connection, table: Table, *rows: dict[str, Any]) -> bool:  # Any: of the columns' types
+    """Insert rows, and return whether any was new.
+
+    Where the key of one is there already, or becomes so in a transaction that it waits for, nothing happens.
+    """
     insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert
     statement = insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-    return connection.execute(statement, row).rowcount == 1
+    return connection.execute(statement, rows).rowcount > 0

@@ -462,8 +462,8 @@ def test_what_a_replay_delivers_again_is_not_pruned_meanwhile(open_backend: Open
     with open_backend(lock_timeout_s=0.1) as backend:
         publish(backend.new_unit(), ONE, "A")
         with backend.new_unit() as uow:
-            [event] = uow.outbox.events(1, lock=True)
-            uow.outbox.deliver_again(event, "note", event.published_at)
+            stored = uow.outbox.events(1, lock=True)
+            uow.outbox.deliver_again(stored, "note", stored[0].published_at)
             with pytest.raises(ConcurrencyConflict):
                 prune(backend.new_unit(), timedelta(days=-1))
             uow.commit()
