@@ -27,11 +27,12 @@ def proxy_to(url: str) -> Generator[int]:
 
 
 async def _carry(source: asyncio.StreamReader, target: asyncio.StreamWriter, delay_s: float) -> None:
-    with suppress(ConnectionError):
+    loop = asyncio.get_running_loop()
+    with suppress(ConnectionError, asyncio.CancelledError):
         while data := await source.read(2**16):
-            await asyncio.sleep(delay_s)
-            target.write(data)
-    target.close()
+            # one answer does not wait for another: a network delays both alike
+            loop.call_later(delay_s, target.write, data)
+    loop.call_later(delay_s, target.close)
 
 
 async def _serve(host: str, port: str) -> None:
