@@ -1,8 +1,8 @@
 """Measures all, and writes the results, the chart and the figures of ``docs/performance.md``.
 
 python -m benchmarks             all of it
-python -m benchmarks requests    only this, shown and not written: requests, threads, distant, pages, streams, bulk,
-                                 memory, starts
+python -m benchmarks requests    only this, shown and not written: requests, threads, tasks, distant, pages,
+                                 streams, bulk, memory, starts
 """
 
 import logging
@@ -12,7 +12,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
-from benchmarks import report, works
+from benchmarks import report, tasks, works
 from benchmarks.clock import Figure, Peak
 from benchmarks.databases import NewDatabase, distant_postgresql, postgresql, sqlite
 from benchmarks.subjects import BASELINE, DRIVERS
@@ -56,6 +56,8 @@ def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure | Peak]:
             yield from _measured_on("PostgreSQL", new, wanted)
             if wanted("threads"):
                 yield from _in_a_new_process(works.requests_by_threads, "PostgreSQL", new(rows=1_000))
+            if wanted("tasks"):
+                yield from _in_a_new_process(tasks.gets_by_tasks, "PostgreSQL", new(rows=1_000))
         if wanted("distant"):
             with distant_postgresql() as new:
                 yield from _in_a_new_process(works.distant_requests, "PostgreSQL", new(rows=1_000))
