@@ -3,6 +3,7 @@
 python -m benchmarks             all of it
 python -m benchmarks requests    only this, shown and not written: requests, threads, tasks, distant, pages,
                                  streams, bulk, memory, starts
+python -m benchmarks instructions    those of a request on SQLite, by valgrind in seven minutes; not a part of all
 """
 
 import logging
@@ -12,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
-from benchmarks import report, tasks, works
+from benchmarks import instructions, report, tasks, works
 from benchmarks.clock import Figure, Peak
 from benchmarks.databases import NewDatabase, distant_postgresql, postgresql, sqlite
 from benchmarks.subjects import BASELINE, DRIVERS
@@ -35,7 +36,7 @@ def main() -> None:
     """Measure what the command line names, or all."""
     logging.getLogger("alembic").setLevel(logging.WARNING)
     wanted = sys.argv[1:]
-    results = list(_measured(lambda part: not wanted or part in wanted))
+    results = list(_measured(lambda part: part in wanted if wanted else part != "instructions"))
     print(report.tables(results))
     if not wanted:
         report.write(results)
@@ -44,6 +45,8 @@ def main() -> None:
 def _measured(wanted: Callable[[str], bool]) -> Iterator[Figure | Peak]:
     with sqlite() as new:
         yield from _measured_on("SQLite", new, wanted)
+        if wanted("instructions"):
+            yield from instructions.instructions(new)
         if wanted("bulk"):
             yield from _in_a_new_process(works.bulk, "SQLite", new(rows=0))
         if wanted("memory"):

@@ -13,7 +13,7 @@ from pathlib import Path
 from statistics import median, quantiles
 from typing import TypeVar
 
-from benchmarks import chart, tasks, works
+from benchmarks import chart, instructions, tasks, works
 from benchmarks.clock import Figure, Peak
 
 HERE = Path(__file__).parent
@@ -61,6 +61,9 @@ def _tables(results: Results) -> Iterator[str]:
         f"{works.DISTANT}: time of a request, in microseconds", _of(results, works.DISTANT, requests), _wall
     )
     yield from _table(f"{threads}: time between requests, in microseconds", _of(results, threads, requests), _wall)
+    yield from _table(
+        "SQLite: thousands of instructions of a request", _of(results, instructions.PLACE, requests), _cpu
+    )
     yield from _table(
         f"PostgreSQL, {tasks.TASKS} tasks of one event loop, {tasks.CONNECTIONS} connections: time between gets, in"
         " microseconds; the naked session is an AsyncSession",
