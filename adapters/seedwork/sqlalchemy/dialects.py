@@ -135,9 +135,11 @@ class _PostgreSQL(_UnitOfWorkDialect):
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         # psycopg sends BEGIN with the first statement, as these two attributes say; sent here, it costs a round trip
         session = session_of(dbapi_connection.info)
-        read_only = bool(session and session.is_read_only) or None
+        if session is None:
+            return  # without a unit of work, a connection is as its caller has set it
+        read_only = session.is_read_only or None
         # REPEATABLE READ: all that a reading block reads is of one moment, as on SQLite
-        name = (session and session.unit.isolation_level) or ("REPEATABLE READ" if read_only else None)
+        name = session.unit.isolation_level or ("REPEATABLE READ" if read_only else None)
         level = name and self.loaded_dbapi.IsolationLevel[name.replace(" ", "_")]
         driver: Any = dbapi_connection.driver_connection  # Any: psycopg is an extra
         if (driver.isolation_level, driver.read_only) != (level, read_only):

@@ -523,6 +523,22 @@ def test_sqlite_keeps_what_it_acknowledges(sqlite_url: str) -> None:
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
 
 
+def test_without_a_unit_of_work_a_connection_has_the_level_that_its_caller_sets(postgresql_url: str) -> None:
+    def level_of(connection: Connection) -> object:
+        return connection.execute(text("SHOW transaction_isolation")).scalar_one()
+
+    with bootstrap(settings=Settings(database_url=postgresql_url, database_pool_size=1)) as container:
+        engine, unit = container.engine(), SqlAlchemyUnitOfWork(container.session_factory())
+        with unit.reading():
+            assert unit.session.execute(text("SELECT 1")).scalar_one() == 1
+        with engine.connect().execution_options(isolation_level="SERIALIZABLE") as connection:
+            assert level_of(connection) == "serializable"
+        with unit:
+            assert level_of(unit.session.connection()) == "read committed"
+        with engine.connect() as connection:
+            assert level_of(connection) == "read committed"
+
+
 def test_postgresql_levels_are_those_asked_for(postgresql_url: str) -> None:
     with bootstrap(settings=Settings(database_url=postgresql_url)) as container:
         for asked, level in (
