@@ -133,7 +133,7 @@ class _SQLite(_UnitOfWorkDialect):
 
 class _PostgreSQL(_UnitOfWorkDialect):
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
-        # psycopg sends BEGIN with the first statement, as these two attributes say; sent here, it costs a round trip
+        # psycopg sends BEGIN before the first statement, as these two attributes say
         session = session_of(dbapi_connection.info)
         if session is None:
             return  # without a unit of work, a connection is as its caller has set it
