@@ -128,7 +128,8 @@ class _SQLite(_UnitOfWorkDialect):
     def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
         dbapi_connection.commit()
         if session_of(dbapi_connection.info):
-            sqlite.shorten_log(dbapi_connection.cursor, dbapi_connection.info)
+            driver: Any = dbapi_connection.driver_connection  # Any: sqlite3's, or that of aiosqlite
+            sqlite.shorten_log(dbapi_connection.cursor, driver.total_changes, dbapi_connection.info)
 
 
 class _PostgreSQL(_UnitOfWorkDialect):

@@ -9,6 +9,8 @@ from typing import Any
 
 LOG_LIMIT = 8 * 2**20
 """How large the log of a file may be, in bytes, before it is written into the file; it then takes no more space."""
+LOOK_AFTER = 50
+"""How many rows are written before a connection looks how large the log is: a look takes 12 µs of a commit."""
 READERS_MS = 200
 """How long a writer waits for readers then, in milliseconds."""
 
@@ -51,15 +53,18 @@ def prepare(connection: Connection, info: dict[str, Any], lock_timeout_s: float)
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
     (_, _, file) = connection.execute("PRAGMA database_list").fetchone()
-    info |= {"log": Path(f"{file}-wal"), "lock_timeout_s": lock_timeout_s, "log_size": 0}
+    info |= {"log": Path(f"{file}-wal"), "lock_timeout_s": lock_timeout_s, "log_size": 0, "seen": 0}
 
 
-def shorten_log(new_cursor: Callable[[], Any], info: dict[str, Any]) -> None:  # Any: a cursor of either driver
+def shorten_log(new_cursor: Callable[[], Any], written: int, info: dict[str, Any]) -> None:  # Any: of either driver
     """Write a large log into the database file, after a commit.
 
     While readers overlap SQLite gets no chance to do it by itself, and the log grows without bound. This waits for
     them, for a short time only, and not again before the log has grown by ``LOG_LIMIT``.
     """
+    if written - info["seen"] < LOOK_AFTER:
+        return
+    info["seen"] = written
     try:
         size = info["log"].stat().st_size
     except OSError:
