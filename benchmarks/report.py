@@ -93,7 +93,7 @@ def _targets(results: Results) -> Iterator[str]:
 
     def distant(work: str) -> float:
         place = works.DISTANT
-        return median(_paired(_wall(figures[place, work, SERVICE]), _wall(figures[place, work, BASELINE])))
+        return median(_paired(_wall(figures[place, work, OURS]), _wall(figures[place, work, BASELINE])))
 
     peers = ("textbook unit of work", "advanced-alchemy", "SQLModel")
     shared = (*works.REQUEST_WORKS, works.FIRST_PAGE, works.LATE_PAGE)
