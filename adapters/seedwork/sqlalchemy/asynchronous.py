@@ -12,7 +12,7 @@ from sqlalchemy import Engine
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from adapters.seedwork.settings import DatabaseSettings
-from adapters.seedwork.sqlalchemy.dialects import driver_of
+from adapters.seedwork.sqlalchemy.drivers import driver_of
 from adapters.seedwork.sqlalchemy.engine import engine_options, prepare
 from service_layer.seedwork.transaction import Transaction
 

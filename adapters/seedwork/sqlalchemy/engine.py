@@ -15,8 +15,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from adapters.seedwork.settings import DatabaseSettings
 from adapters.seedwork.sqlalchemy import sqlite
-from adapters.seedwork.sqlalchemy.dialects import CONNECTING, driver_of, session_of
+from adapters.seedwork.sqlalchemy.dialects import CONNECTING, session_of
 from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
+from adapters.seedwork.sqlalchemy.drivers import driver_of
 from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.seedwork.sqlalchemy.lifetime import watch
 from adapters.seedwork.sqlalchemy.session import ONLY_READS, UnitSession
@@ -45,7 +46,7 @@ def engine_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatev
 
 def prepare(engine: Engine, settings: DatabaseSettings) -> Engine:
     """Set an engine up for units of work, and return it: what a new connection gets, and who translates errors."""
-    dialect: Any = engine.dialect  # Any: one of dialects.py
+    dialect: Any = engine.dialect  # Any: a UnitOfWorkDialect
     dialect.retry_seconds = settings.retry_seconds
     dialect.retry_tries = settings.retry_tries or max(dialect.retry_tries, round(settings.retry_seconds))
     if engine.dialect.name == "sqlite":
@@ -177,7 +178,7 @@ def _asks_what_the_server_is(connection: Connection) -> bool:
 
 def _has_ended(connection: Connection) -> bool:
     """Return whether SQLite has ended the transaction, as on a full disk: it would save each later statement."""
-    dialect: Any = connection.dialect  # Any: one of dialects.py
+    dialect: Any = connection.dialect  # Any: a UnitOfWorkDialect
     in_transaction = dialect.name == "sqlite" and connection.in_transaction()
     return in_transaction and bool(dialect.has_ended(connection.connection.driver_connection))
 

@@ -79,7 +79,7 @@ class UnitSession(Session):
         """Release the innermost savepoint, or commit the transaction."""
         block, connection = self.unit.block, self.get_bind()
         assert isinstance(connection, Connection)
-        dialect: Any = connection.dialect  # Any: one of dialects.py
+        dialect: Any = connection.dialect  # Any: a UnitOfWorkDialect
         if block and block.changed and not block.outer and dialect.has_ended(connection.connection.driver_connection):
             raise UnitOfWorkMisuse(ENDED)
         try:

@@ -1,0 +1,75 @@
+"""SQLite's dialect for units of work, on both drivers: a writer takes its lock at BEGIN, and a reader can't write."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from sqlalchemy import PoolProxiedConnection
+from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+
+from adapters.seedwork.sqlalchemy import sqlite
+from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
+
+
+class _SQLite(UnitOfWorkDialect):
+    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
+        session, info = session_of(dbapi_connection.info), dbapi_connection.info
+        read_only = bool(session and session.is_read_only)
+        # only when it changes: the pragma makes SQLite prepare every statement anew
+        if info.get("query_only", False) is not read_only:
+            _execute(dbapi_connection, f"PRAGMA query_only={read_only:d}")
+            info["query_only"] = read_only
+        if not session and id(dbapi_connection.dbapi_connection) in self._autocommitting:
+            return
+        # IMMEDIATE takes the write lock now. A transaction that begins as a reader and writes later fails at once
+        # with SQLITE_BUSY_SNAPSHOT instead of waiting.
+        _execute(dbapi_connection, "BEGIN IMMEDIATE" if session and not read_only else "BEGIN")
+
+    def set_isolation_level(self, dbapi_connection: Any, level: str) -> None:
+        """Let AUTOCOMMIT begin nothing, as VACUUM needs it; the driver begins nothing by itself in any case."""
+        (self._autocommitting.add if level == "AUTOCOMMIT" else self._autocommitting.discard)(id(dbapi_connection))
+
+    def renew(self, connection: Any, info: dict[str, Any]) -> None:
+        if info.pop("query_only", False):
+            connection.execute("PRAGMA query_only=0")
+
+    def has_ended(self, driver: Any) -> bool:
+        return not driver.in_transaction
+
+    def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
+        before = driver.total_changes
+        execute(*arguments)
+        return bool(driver.total_changes != before)
+
+    @cached_property
+    def _autocommitting(self) -> set[int]:
+        return set()  # by id: the driver's connections take neither attributes nor weak references
+
+    def connect(self, *arguments: Any, **options: Any) -> Any:
+        connection = super().connect(*arguments, **options)
+        self._autocommitting.discard(id(connection))
+        return connection
+
+    def do_rollback(self, dbapi_connection: PoolProxiedConnection) -> None:
+        if not self.has_ended(dbapi_connection.driver_connection):  # the pool asks for it again
+            dbapi_connection.rollback()
+
+    def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
+        dbapi_connection.commit()
+        if session_of(dbapi_connection.info):
+            driver: Any = dbapi_connection.driver_connection  # Any: sqlite3's, or that of aiosqlite
+            sqlite.shorten_log(dbapi_connection.cursor, driver.total_changes, dbapi_connection.info)
+
+
+class SQLite(_SQLite, SQLiteDialect_pysqlite):
+    supports_statement_cache = True
+
+
+class AsyncSQLite(_SQLite, SQLiteDialect_aiosqlite):
+    supports_statement_cache = True
+
+
+def _execute(connection: PoolProxiedConnection, sql: str) -> None:
+    driver: Any = connection.dbapi_connection  # Any: sqlite3's, or an adapter
+    driver.execute(sql).close()
