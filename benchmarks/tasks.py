@@ -12,13 +12,12 @@ from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.settings import Settings
 from benchmarks.clock import Clock, Figure
 from benchmarks.databases import row_id
-from benchmarks.subjects.sessions import User
+from benchmarks.subjects.sessions import NakedSession, User
 from domain.user import UserId
 from service_layer.users import get_user
 
 TASKS, CONNECTIONS, ROUNDS = 100, 8, 7
 GET, AWAITED, THREADS = "get", "groundwork, awaited", "groundwork, in threads"
-BASELINE = "naked session"
 
 Read = Callable[[UserId], Awaitable[object]]
 
@@ -32,7 +31,7 @@ async def _measured(clock: Clock, url: str) -> list[Figure]:
     ids = [UserId(row_id(number)) for number in range(1, TASKS + 1)]
     settings = Settings(database_url=url, database_pool_size=CONNECTIONS)
     async with _naked(url) as naked, _awaited(settings) as awaited, _in_threads(settings) as in_threads:
-        readers = {BASELINE: naked, AWAITED: awaited, THREADS: in_threads}
+        readers = {NakedSession.name: naked, AWAITED: awaited, THREADS: in_threads}
         for number in range(1 + ROUNDS):
             for name, read in readers.items():
                 with clock.turn(GET, name, TASKS):
