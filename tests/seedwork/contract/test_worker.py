@@ -395,16 +395,21 @@ def test_a_replay_delivers_all_stored_events_again_in_order(
     assert handler.got == ["A", "B", "A", "B", "C"]
 
 
-def test_a_replay_of_what_waits_for_nothing_stands_still_for_nothing(
-    uow: OrderingUnitOfWork, handler: Failing, worker: Worker, clock: Clock
-) -> None:
+def deliver_one_and_fail_at_the_next(uow: OrderingUnitOfWork, handler: Failing, worker: Worker) -> None:
+    """A was got, B has failed once, and C waits behind it; from now on nothing fails."""
     publish(uow, ONE, "A")
     worker.work()
     handler.fails = {"B"}
     publish(uow, ONE, "B", "C")
     worker.work()
-    replay(uow, "note")
     handler.fails = set()
+
+
+def test_a_replay_of_what_waits_for_nothing_stands_still_for_nothing(
+    uow: OrderingUnitOfWork, handler: Failing, worker: Worker, clock: Clock
+) -> None:
+    deliver_one_and_fail_at_the_next(uow, handler, worker)
+    replay(uow, "note")
     clock.advance(10)
     worker.work()
 
@@ -415,12 +420,7 @@ def test_a_replay_of_what_waits_for_nothing_stands_still_for_nothing(
 def test_what_was_tried_before_an_earlier_event_is_replayed_goes_on_after_it(
     uow: OrderingUnitOfWork, handler: Failing, worker: Worker, clock: Clock
 ) -> None:
-    publish(uow, ONE, "A")
-    worker.work()
-    handler.fails = {"B"}
-    publish(uow, ONE, "B", "C")
-    worker.work()
-    handler.fails = set()
+    deliver_one_and_fail_at_the_next(uow, handler, worker)
     replay(uow, "note")
     with uow:
         [replayed, tried, _] = uow.outbox.deliveries(10)
