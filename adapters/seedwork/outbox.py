@@ -1,13 +1,12 @@
 """What both outboxes share: how an event becomes a row, and an event again."""
 
-from collections.abc import Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from adapters.seedwork.encoding import decoded, encoded
 from domain.seedwork.events import Event, kind_of
-from service_layer.seedwork.outbox import Outbox, Published, State
+from service_layer.seedwork.outbox import Delivery, Outbox, Published, State
 
 Row = dict[str, Any]  # of the columns' types
 
@@ -37,14 +36,6 @@ class EncodingOutbox(Outbox):
         return event
 
 
-def deliveries_again(published: Sequence[Published], handler: str, now: datetime) -> list[Row]:
-    """Return a delivery to a handler of each of these stored events, due now."""
-    return [
-        row for one in published for row in deliveries_of({**asdict(one), "published_at": now}, one.position, [handler])
-    ]
-
-
-def deliveries_of(row: Row, position: int, handlers: Sequence[str]) -> list[Row]:
-    """Return a new delivery of an event for each handler."""
-    delivery = {"position": position, "aggregate_id": row["aggregate_id"], "not_before": row["published_at"]}
-    return [delivery | {"handler": name, "state": State.DUE, "attempts": 0, "error": None} for name in handlers]
+def new_delivery(position: int, handler: str, aggregate_id: UUID, due: datetime) -> Delivery:
+    """Return the delivery of an event to a handler that has not been tried."""
+    return Delivery(position, handler, aggregate_id, State.DUE, 0, due, None)

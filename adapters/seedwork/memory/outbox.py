@@ -11,7 +11,7 @@ from sqlalchemy import inspect
 
 from adapters.seedwork.memory.rows import key_of
 from adapters.seedwork.memory.store import InMemoryStore
-from adapters.seedwork.outbox import EncodingOutbox, Row, deliveries_again, deliveries_of
+from adapters.seedwork.outbox import EncodingOutbox, Row, new_delivery
 from adapters.seedwork.shape import shape_of
 from adapters.seedwork.tables import deliveries, events
 from domain.seedwork.entity import Entity
@@ -33,14 +33,14 @@ class InMemoryOutbox(EncodingOutbox):
     def store(self, row: Row, handlers: Sequence[str]) -> None:
         position = next(self._store.positions)
         self._session.put(events, (position,), row | {"position": position})
-        for delivery in deliveries_of(row, position, handlers):
-            self._put(Delivery(**delivery))
+        for name in handlers:
+            self._put(new_delivery(position, name, row["aggregate_id"], row["published_at"]))
 
     def deliver_again(self, published: Sequence[Published], handler: str, now: datetime) -> None:
         there = {one.position for one in self._deliveries(handler)}
-        for row in deliveries_again(published, handler, now):
-            if row["position"] not in there:
-                self._put(Delivery(**row))
+        for one in published:
+            if one.position not in there:
+                self._put(new_delivery(one.position, handler, one.aggregate_id, now))
 
     def due(self, handlers: Iterable[str], now: datetime) -> list[str]:
         return [name for name in handlers if self.next_due(name, now)]
@@ -81,7 +81,8 @@ class InMemoryOutbox(EncodingOutbox):
         wanted = [one for one in self._deliveries(handler) if one.position > after and state in {None, one.state}]
         return wanted[:limit]
 
-    def events(self, limit: int, *, after: int = 0, lock: bool = False) -> list[Published]:  # one writes
+    def events(self, limit: int, *, after: int = 0, lock: bool = False) -> list[Published]:
+        # nothing to lock: one block writes at a time
         rows = [row for _, row in self._session.roots(events) if row["position"] > after]
         return [Published(**row) for row in rows[:limit]]
 

@@ -29,7 +29,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapper
 
-from adapters.seedwork.outbox import EncodingOutbox, Row, deliveries_again
+from adapters.seedwork.outbox import EncodingOutbox, Row, new_delivery
 from adapters.seedwork.sqlalchemy.receipts import insert_if_absent
 from adapters.seedwork.tables import deliveries, events
 from domain.seedwork.entity import Entity
@@ -94,8 +94,9 @@ class SqlAlchemyOutbox(EncodingOutbox):
             connection.execute(_deliver_newest, new | {"handler": name})
 
     def deliver_again(self, published: Sequence[Published], handler: str, now: datetime) -> None:
-        if published:
-            insert_if_absent(self._connection, deliveries, *deliveries_again(published, handler, now))
+        new = [new_delivery(one.position, handler, one.aggregate_id, now) for one in published]
+        if new:
+            insert_if_absent(self._connection, deliveries, *map(asdict, new))
 
     def due(self, handlers: Iterable[str], now: datetime) -> list[str]:
         there = [
