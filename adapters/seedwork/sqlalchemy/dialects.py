@@ -24,9 +24,12 @@ CONNECTING = ContextVar("CONNECTING", default=False)
 """Whether a unit of work takes a connection from the pool now."""
 
 
-def session_of(info: dict[str, Any]) -> "UnitSession | None":
-    """Return the session that a connection serves, by its ``info``; None outside of units of work."""
-    session: ref[UnitSession] | None = info.get(SESSION)
+def session_of(connection: Any) -> "UnitSession | None":  # Any: SQLAlchemy has three kinds, each with its ``info``
+    """Return the session that a connection serves; None outside of units of work."""
+    try:
+        session: ref[UnitSession] | None = connection.info.get(SESSION)
+    except NotImplementedError:  # the connection on which SQLAlchemy asks the server for its version has none
+        return None
     return session() if session else None
 
 
@@ -46,7 +49,7 @@ class UnitOfWorkDialect(DefaultDialect):
         self._send(context, cursor, cursor.execute, statement)
 
     def _send(self, context: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> None:
-        session = _session_of(context) if context else None
+        session = session_of(context.root_connection) if context else None
         if not session or not context.is_text:
             execute(*arguments)
             wrote = session and (context.isinsert or context.isupdate or context.isdelete or context.isddl)
@@ -69,10 +72,3 @@ class UnitOfWorkDialect(DefaultDialect):
     def renew(self, connection: Any, info: dict[str, Any]) -> None:
         """Undo what a reading block has set, before a connection is used without a unit of work."""
         raise NotImplementedError
-
-
-def _session_of(context: Any) -> "UnitSession | None":
-    try:
-        return session_of(context.root_connection.info)
-    except NotImplementedError:  # the connection on which SQLAlchemy asks the server for its version has none
-        return None

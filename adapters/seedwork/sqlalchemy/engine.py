@@ -54,7 +54,7 @@ def prepare(engine: Engine, settings: DatabaseSettings) -> Engine:
         event.listen(engine, "connect", partial(_prepare_sqlite, settings.database_lock_timeout_s))
         event.listen(engine, "invalidate", _end_transaction)
     else:
-        event.listen(engine, "checkout", _replace_if_closed)
+        event.listen(engine, "checkout", partial(_replace_if_closed, engine.dialect))
         logging.getLogger("psycopg").addFilter(_says_something_new)
     event.listen(engine, "checkout", partial(_renew_for_others, engine.dialect))
     event.listen(engine, "handle_error", _translate)
@@ -124,7 +124,7 @@ def _says_something_new(record: logging.LogRecord) -> bool:
     return not record.getMessage().endswith("pipeline aborted")
 
 
-def _replace_if_closed(_driver: object, entry: ConnectionPoolEntry, _connection: object) -> None:
+def _replace_if_closed(dialect: Any, _driver: object, entry: ConnectionPoolEntry, _connection: object) -> None:
     """Let the pool replace a connection that the server has closed.
 
     The server's goodbye is already in the socket's buffer, so reading it needs no round trip.
@@ -134,9 +134,7 @@ def _replace_if_closed(_driver: object, entry: ConnectionPoolEntry, _connection:
         return
     driver: Any = entry.driver_connection  # Any: psycopg is an extra
     try:
-        for _ in range(2):  # two reads: the server's error message, then end of file
-            driver.pgconn.consume_input()
-            driver.pgconn.is_busy()  # parses what was read
+        dialect.settle(driver)
     except driver.OperationalError as error:
         raise DisconnectionError from error
 
@@ -145,7 +143,7 @@ def _translate(context: ExceptionContext) -> None:
     """Raise what a driver's error means, in the place where it happens. After any error the block has failed."""
     connection, error, wrapped = context.connection, context.original_exception, context.sqlalchemy_exception
     is_first = connection is not None and _asks_what_the_server_is(connection)
-    session = session_of(connection.info) if connection and not is_first else None
+    session = session_of(connection) if connection and not is_first else None
     meaning = None
     if isinstance(wrapped, DBAPIError):
         block = session.unit.block if session else None

@@ -1,14 +1,26 @@
-"""PostgreSQL's dialect for units of work, on psycopg: levels, reading blocks, and what plain SQL has done."""
+"""PostgreSQL's dialect for units of work, on psycopg: how a transaction begins and ends, and what plain SQL has done.
 
+The first statement of a block travels in one request with BEGIN, and a reading block does not wait for its ROLLBACK.
+Sources: PostgreSQL, "Multiple Statements in a Simple Query"; psycopg, "Client-side-binding cursors".
+"""
+
+import asyncio
 import re
+import select
 from collections.abc import Callable
-from typing import Any, Self  # Any, below: psycopg is an extra
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any, Self  # Any, below: psycopg is an extra
+from weakref import WeakSet
 
 from sqlalchemy import URL, PoolProxiedConnection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
+from sqlalchemy.util import await_
 
 from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
 from service_layer.seedwork.errors import ENDED, UnitOfWorkMisuse
+
+if TYPE_CHECKING:
+    from adapters.seedwork.sqlalchemy.session import UnitSession
 
 WRITING_TAGS = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "CREATE", "ALTER", "DROP")
 """How PostgreSQL's command tags of statements begin that write."""
@@ -18,23 +30,30 @@ class PostgreSQLFamily(UnitOfWorkDialect):
     """What PostgreSQL's own dialects and those of its relatives have in common."""
 
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
-        # psycopg sends BEGIN before the first statement, as these two attributes say
-        session = session_of(dbapi_connection.info)
+        # psycopg sends BEGIN before the first statement, as its attributes say
+        session = session_of(dbapi_connection)
         if session is None:
             return  # without a unit of work, a connection is as its caller has set it
-        read_only = session.is_read_only or None
-        # REPEATABLE READ: all that a reading block reads is of one moment, as on SQLite
-        name = session.unit.isolation_level or ("REPEATABLE READ" if read_only else None)
+        name, read_only = _mode(session)
         level = name and self.loaded_dbapi.IsolationLevel[name.replace(" ", "_")]
         driver: Any = dbapi_connection.driver_connection
+        if driver.autocommit:
+            _adapter(dbapi_connection).set_autocommit(False)
         if (driver.isolation_level, driver.read_only) != (level, read_only):
-            _set_mode(dbapi_connection.dbapi_connection, level, read_only=read_only)
+            _set_mode(_adapter(dbapi_connection), level, read_only=read_only)
 
     def renew(self, connection: Any, info: dict[str, Any]) -> None:
+        connection.set_autocommit(False)
         _set_mode(connection, None, read_only=None)
 
+    def settle(self, driver: Any) -> None:
+        """Read what the server has said since the last block. Raises: psycopg.OperationalError (its goodbye)."""
+        for _ in range(2):  # two reads: the server's error message, then end of file
+            driver.pgconn.consume_input()
+            driver.pgconn.is_busy()  # parses what was read
+
     def has_ended(self, driver: Any) -> bool:
-        return bool(driver.info.transaction_status.name == "IDLE")
+        return bool(driver.pgconn.transaction_status == self.loaded_dbapi.pq.TransactionStatus.IDLE)
 
     def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         sent = execute(*arguments) or cursor  # psycopg returns its cursor, which an asynchronous adapter hides
@@ -45,18 +64,122 @@ class PostgreSQLFamily(UnitOfWorkDialect):
         return tag.startswith(WRITING_TAGS) and cursor.rowcount != 0
 
 
-class PostgreSQL(PostgreSQLFamily, PGDialect_psycopg):
+class _PostgreSQL(PostgreSQLFamily):
+    """Sends BEGIN with the first statement of a block, and does not wait for the ROLLBACK of a reading block."""
+
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        session = session_of(context.root_connection) if context and not context.is_text else None
+        if not session or not self._can_travel(driver := context.root_connection.connection.driver_connection, cursor):
+            super().do_execute(cursor, statement, parameters, context)
+            return
+        # a request of two statements has no parameters: psycopg writes the values into the text, which says their types
+        client_cursor = getattr(self.loaded_dbapi, "AsyncClientCursor" if self.is_async else "ClientCursor")
+        first = client_cursor(driver).mogrify(statement, parameters)
+        adapter = _adapter(context.root_connection.connection)
+        adapter.set_autocommit(True)  # psycopg sends no BEGIN by itself
+        try:
+            self._send(context, cursor, partial(self._execute_both, cursor), f"{_begin(session)};{first}")
+        except BaseException:
+            if self.has_ended(driver):  # neither was executed
+                adapter.set_autocommit(False)
+            raise
+
+    def _can_travel(self, driver: Any, cursor: Any) -> bool:
+        is_in_server = hasattr(cursor, "name")
+        return self.has_ended(driver) and not is_in_server and not driver.pgconn.pipeline_status
+
+    def do_rollback(self, dbapi_connection: PoolProxiedConnection) -> None:
+        driver: Any = dbapi_connection.driver_connection
+        if self.has_ended(driver) or driver in self._leaving:
+            return  # the pool asks for it again
+        session = session_of(dbapi_connection)
+        if session and session.is_read_only:
+            driver.pgconn.send_query(b"ROLLBACK")
+            driver.pgconn.flush()
+            self._leaving.add(driver)
+        else:
+            dbapi_connection.rollback()
+
+    def settle(self, driver: Any) -> None:
+        if driver in self._leaving:
+            while driver.pgconn.is_busy():
+                self._wait(driver.pgconn.socket)  # get_result() would wait with the interpreter's lock held
+                driver.pgconn.consume_input()
+            while driver.pgconn.get_result():
+                pass
+            self._leaving.discard(driver)
+        super().settle(driver)
+
+    @cached_property
+    def _leaving(self) -> WeakSet[Any]:
+        """Connections that were sent ROLLBACK, and whose answer was not read."""
+        return WeakSet()
+
+    def _execute_both(self, cursor: Any, request: str) -> None:
+        """Execute BEGIN and a statement, and let the cursor show the result of the latter."""
+        raise NotImplementedError
+
+    def _wait(self, socket: int) -> None:
+        """Wait until something can be read."""
+        raise NotImplementedError
+
+
+class PostgreSQL(_PostgreSQL, PGDialect_psycopg):
     supports_statement_cache = True
 
+    def _execute_both(self, cursor: Any, request: str) -> None:
+        cursor.execute(request, prepare=False)
+        cursor.nextset()
 
-class AsyncPostgreSQL(PostgreSQLFamily, PGDialectAsync_psycopg):
+    def _wait(self, socket: int) -> None:
+        select.select([socket], [], [])
+
+
+class AsyncPostgreSQL(_PostgreSQL, PGDialectAsync_psycopg):
     supports_statement_cache = True
 
     @classmethod
     def get_async_dialect_cls(cls, url: URL) -> type[Self]:  # noqa: ARG003  # SQLAlchemy passes it
         return cls
 
+    def connect(self, *arguments: Any, **options: Any) -> Any:
+        from adapters.seedwork.sqlalchemy.postgresql_cursor import AsyncCursor  # noqa: PLC0415  # psycopg is an extra
 
-def _set_mode(connection: Any, level: Any, *, read_only: bool | None) -> None:
-    connection.set_isolation_level(level)  # an asynchronous driver is set through its adapter
-    connection.set_read_only(read_only)
+        return super().connect(*arguments, cursor_factory=AsyncCursor, **options)
+
+    def _execute_both(self, cursor: Any, request: str) -> None:
+        cursor.execute(request)
+
+    def _wait(self, socket: int) -> None:
+        await_(_readable(socket))
+
+
+def _adapter(connection: PoolProxiedConnection) -> Any:
+    """Return by what a connection is set: the driver's own, or the adapter of an asynchronous one."""
+    return connection.dbapi_connection
+
+
+def _set_mode(adapter: Any, level: Any, *, read_only: bool | None) -> None:
+    adapter.set_isolation_level(level)
+    adapter.set_read_only(read_only)
+
+
+def _mode(session: "UnitSession") -> tuple[str | None, bool | None]:
+    """Return the isolation level of a transaction, and whether it only reads; None for what the server does anyway."""
+    read_only = session.is_read_only or None
+    # REPEATABLE READ: all that a reading block reads is of one moment, as on SQLite
+    return session.unit.isolation_level or ("REPEATABLE READ" if read_only else None), read_only
+
+
+def _begin(session: "UnitSession") -> str:
+    name, read_only = _mode(session)
+    return f"BEGIN{f' ISOLATION LEVEL {name}' if name else ''}{' READ ONLY' if read_only else ''}"
+
+
+async def _readable(socket: int) -> None:
+    loop, event = asyncio.get_running_loop(), asyncio.Event()
+    loop.add_reader(socket, event.set)
+    try:
+        await event.wait()
+    finally:
+        loop.remove_reader(socket)

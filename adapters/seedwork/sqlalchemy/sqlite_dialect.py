@@ -14,7 +14,7 @@ from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
 
 class _SQLite(UnitOfWorkDialect):
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
-        session, info = session_of(dbapi_connection.info), dbapi_connection.info
+        session, info = session_of(dbapi_connection), dbapi_connection.info
         read_only = bool(session and session.is_read_only)
         # only when it changes: the pragma makes SQLite prepare every statement anew
         if info.get("query_only", False) is not read_only:
@@ -57,7 +57,7 @@ class _SQLite(UnitOfWorkDialect):
 
     def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
         dbapi_connection.commit()
-        if session_of(dbapi_connection.info):
+        if session_of(dbapi_connection):
             driver: Any = dbapi_connection.driver_connection  # Any: sqlite3's, or that of aiosqlite
             sqlite.shorten_log(dbapi_connection.cursor, driver.total_changes, dbapi_connection.info)
 

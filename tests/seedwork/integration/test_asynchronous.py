@@ -1,9 +1,11 @@
 """Service functions for asynchronous callers: many at a time, cancelled, and tried again."""
 
 import asyncio
+import re
+from collections.abc import Callable
 
 import pytest
-from sqlalchemy import AsyncAdaptedQueuePool, create_engine, text
+from sqlalchemy import AsyncAdaptedQueuePool, create_engine, func, select, text
 from sqlalchemy.util import await_
 
 from adapters.container import Container, async_bootstrap
@@ -12,6 +14,7 @@ from adapters.settings import Settings
 from service_layer.seedwork.errors import ConcurrencyConflict, SchemaOutdated, UnitOfWorkMisuse
 from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.ordering import OrderingUnitOfWork, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork
+from tests.seedwork.tcp_proxy import TcpProxy
 from tests.seedwork.use_cases import OrderDetails, add_order, get_order, list_orders, raise_deposit
 
 
@@ -119,12 +122,21 @@ def test_a_cancelled_task_is_rolled_back_and_gives_its_connection_back(settings:
     asyncio.run(main())
 
 
-def test_a_task_is_cancelled_in_the_middle_of_a_statement(postgresql_url: str) -> None:
-    def work(uow: SqlAlchemyOrderingUnitOfWork) -> None:
-        with uow:
-            add_order(uow, "B-2")
-            uow.session.execute(text("SELECT pg_sleep(60)"))
+def wait_last(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    with uow:
+        add_order(uow, "B-2")
+        uow.session.execute(text("SELECT pg_sleep(60)"))
 
+
+def wait_first(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    with uow:
+        uow.session.execute(select(func.pg_sleep(60)))
+
+
+@pytest.mark.parametrize("work", [wait_last, wait_first])
+def test_a_task_is_cancelled_in_the_middle_of_a_statement(
+    postgresql_url: str, work: Callable[[SqlAlchemyOrderingUnitOfWork], None]
+) -> None:
     async def main() -> None:
         async with async_bootstrap(Settings(database_url=postgresql_url)) as container:
             with pytest.raises(TimeoutError):
@@ -133,6 +145,45 @@ def test_a_task_is_cancelled_in_the_middle_of_a_statement(postgresql_url: str) -
             assert checked_out(container) == 0
             order = await added(container)
             assert await saved(container) == (order,)
+
+    asyncio.run(main())
+
+
+def test_on_postgresql_begin_is_no_request_of_its_own(proxied_url: str, proxy: TcpProxy) -> None:
+    async def main() -> None:
+        async with async_bootstrap(Settings(database_url=proxied_url)) as container:
+            order = await added(container)
+            proxy.sent.clear()
+            await run(raise_deposit, new_unit(container), order.id)
+
+        words = [re.findall(rb"BEGIN;SELECT|SELECT|UPDATE|COMMIT", request)[:1] for request in proxy.sent[:4]]
+        assert words == [[b"BEGIN;SELECT"], [b"SELECT"], [b"UPDATE"], [b"COMMIT"]]
+
+    asyncio.run(main())
+
+
+def test_on_postgresql_a_reading_block_does_not_wait_for_the_answer_to_rollback(
+    proxied_url: str, proxy: TcpProxy
+) -> None:
+    def read(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+        with uow.reading():
+            assert uow.orders.count() == 0
+            proxy.fall_silent()
+
+    async def main() -> None:
+        async with async_bootstrap(Settings(database_url=proxied_url)) as container:
+            await asyncio.wait_for(run(read, new_unit(container)), timeout=30)
+
+    asyncio.run(main())
+
+
+def test_on_postgresql_who_comes_next_waits_for_it(postgresql_url: str) -> None:
+    async def main() -> None:
+        async with async_bootstrap(Settings(database_url=postgresql_url, database_pool_size=1)) as container:
+            order = await added(container)
+            reads = (run(get_order, new_unit(container), order.id) for _ in range(50))
+
+            assert await asyncio.gather(*reads) == [order] * 50
 
     asyncio.run(main())
 

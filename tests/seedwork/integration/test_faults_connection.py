@@ -277,6 +277,8 @@ def test_a_backend_that_was_terminated_during_a_block_fails_it(
 def test_a_backend_that_was_terminated_between_two_blocks_fails_no_block(
     direct: SqlAlchemyOrderingUnitOfWork, administrator: psycopg.Connection, numbers: Callable[[], list[str]]
 ) -> None:
+    with direct.reading():  # the answer to its ROLLBACK is read by the next block
+        assert direct.orders.count() == 0
     terminate_all(administrator)
 
     with direct:
@@ -304,8 +306,7 @@ def test_a_healthy_connection_is_not_tested_by_a_statement(uow: SqlAlchemyOrderi
 
     raise_deposit(uow, order.id)
 
-    assert [re.findall(b"BEGIN|SELECT|UPDATE|COMMIT", request)[0] for request in proxy.sent] == [
-        b"BEGIN",
+    assert [re.findall(b"SELECT|UPDATE|COMMIT", request)[0] for request in proxy.sent] == [
         b"SELECT",
         b"SELECT",
         b"UPDATE",

@@ -1,13 +1,14 @@
 """How many statements a use case sends: as many as its work needs, inside one BEGIN and one end.
 
-Each is a round trip: SQLite's driver reports it, and PostgreSQL's goes through a proxy. To load orders takes two, for
-their lines are in another table.
+SQLite's driver reports them, and PostgreSQL's go through a proxy: there each is a round trip, but for BEGIN, which
+travels with the first one. To load orders takes two, for their lines are in another table.
 """
 
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from sqlite3 import Connection
+from threading import Thread
 
 import psycopg
 import pytest
@@ -32,7 +33,8 @@ from tests.seedwork.use_cases import (
 
 WRITE, READ = "begin to write", "begin to read"
 
-STATEMENT = re.compile(rb"BEGIN[A-Z ]*|SAVEPOINT|RELEASE|COMMIT|ROLLBACK( TO)?|SELECT|INSERT|UPDATE|DELETE|PRAGMA")
+STATEMENT = rb"BEGIN[A-Z ]*|SAVEPOINT|RELEASE|COMMIT|ROLLBACK(?: TO)?|SELECT|INSERT|UPDATE|DELETE|PRAGMA"
+REQUEST = re.compile(rb"(?:(BEGIN[A-Z ]*);)?(" + STATEMENT + rb")")
 BEGINS = {
     "sqlite": {"BEGIN IMMEDIATE": WRITE, "BEGIN": READ},
     "postgresql": {"BEGIN": WRITE, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY": READ},
@@ -49,12 +51,17 @@ class Application:
     def new_unit(self) -> SqlAlchemyOrderingUnitOfWork:
         return SqlAlchemyOrderingUnitOfWork(self.container.session_factory())
 
+    def wait(self) -> None:
+        """Wait for the last ROLLBACK: who takes the connection reads the answer."""
+        self.container.engine().connect().close()
+
     @property
     def sent(self) -> list[str]:
-        """What was sent, in a word a request."""
+        """What was sent, in a word a statement."""
+        self.wait()
         begins = BEGINS[self.container.engine().dialect.name]
-        found = [STATEMENT.search(request) for request in self.requests]
-        words = [match[0].decode() if match else "?" for match in found]
+        found = [REQUEST.search(request) for request in self.requests]
+        words = [word.decode() for match in found for word in (match.groups() if match else [b"?"]) if word]
         return [begins.get(word, word) for word in words if word != "PRAGMA"]
 
 
@@ -87,6 +94,7 @@ def order(application: Application) -> OrderDetails:
     """An order, and a connection that has done its first work."""
     order = add_order(application.new_unit(), "A-1", voucher="V-1")
     get_order(application.new_unit(), order.id)
+    application.wait()
     application.requests.clear()
     return order
 
@@ -185,7 +193,7 @@ def test_on_sqlite_only_a_turn_between_reading_and_writing_costs_a_pragma(traced
     assert pragmas == [b"PRAGMA query_only=1", b"PRAGMA query_only=0"]
 
 
-def test_on_postgresql_a_change_is_the_round_trips_of_the_bare_driver(
+def test_on_postgresql_a_change_is_a_round_trip_less_than_by_the_bare_driver(
     postgresql_behind_proxy: Application, proxied_url: str, proxy: TcpProxy
 ) -> None:
     order = add_order(postgresql_behind_proxy.new_unit(), "A-1")
@@ -202,4 +210,22 @@ def test_on_postgresql_a_change_is_the_round_trips_of_the_bare_driver(
 
         renumber_order(postgresql_behind_proxy.new_unit(), order.id, "C-3")
 
-        assert len(proxy.sent) == of_the_driver
+        assert len(proxy.sent) == of_the_driver - 1
+
+
+def test_on_postgresql_a_reading_block_does_not_wait_for_the_answer_to_rollback(
+    postgresql_behind_proxy: Application, proxy: TcpProxy
+) -> None:
+    add_order(postgresql_behind_proxy.new_unit(), "A-1")
+    uow = postgresql_behind_proxy.new_unit()
+
+    def read() -> None:
+        with uow.reading():
+            assert uow.orders.count() == 1
+            proxy.fall_silent()
+
+    reader = Thread(target=read, daemon=True)
+    reader.start()
+    reader.join(30)
+
+    assert not reader.is_alive()

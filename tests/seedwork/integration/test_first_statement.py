@@ -1,0 +1,197 @@
+"""What comes first on a connection to PostgreSQL, whatever it is: it is undone or saved with its block."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+import pytest
+from sqlalchemy import literal, literal_column, select, text
+from sqlalchemy.exc import DataError, ProgrammingError
+
+from adapters.container import Container, bootstrap
+from adapters.settings import Settings
+from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders
+
+Unit = SqlAlchemyOrderingUnitOfWork
+
+INSERT = "INSERT INTO house_orders (id, number, status, version) VALUES (gen_random_uuid(), 'A-1', 'draft', 1)"
+
+
+@pytest.fixture
+def container(postgresql_url: str) -> Iterator[Container]:
+    with bootstrap(settings=Settings(database_url=postgresql_url, database_pool_size=1)) as container:
+        map_orders()
+        yield container
+
+
+@pytest.fixture
+def uow(container: Container) -> Unit:
+    return Unit(container.session_factory())
+
+
+def driver(uow: Unit) -> psycopg.Connection[Any]:
+    connection = uow.session.connection().connection.driver_connection
+    assert isinstance(connection, psycopg.Connection)
+    return connection
+
+
+def a_unit_s_own(uow: Unit) -> None:
+    uow.orders.add(Order(number="A-1"))
+
+
+def several_statements(uow: Unit) -> None:
+    uow.session.execute(text(f"SELECT 1; {INSERT}"))
+
+
+def a_comment(uow: Unit) -> None:
+    uow.session.execute(text(f"-- ours;\n{INSERT}"))
+
+
+def a_cursor_of_the_driver(uow: Unit) -> None:
+    driver(uow).execute(INSERT)
+
+
+def many_rows(uow: Unit) -> None:
+    driver(uow).cursor().executemany(INSERT.replace("'A-1'", "%s"), [("A-1",)])
+
+
+def a_pipeline(uow: Unit) -> None:
+    with driver(uow).pipeline():
+        uow.orders.add(Order(number="A-1"))
+        uow.flush()
+
+
+def copy(uow: Unit) -> None:
+    with driver(uow).cursor().copy("COPY house_orders (id, number, status, version) FROM STDIN") as target:
+        target.write_row((uuid4(), "A-1", "draft", 1))
+
+
+def a_stream(uow: Unit) -> None:
+    assert list(driver(uow).cursor().stream(f"{INSERT} RETURNING number")) == [("A-1",)]
+
+
+def a_server_side_cursor(uow: Unit) -> None:
+    assert list(uow.orders.stream()) == []
+    uow.orders.add(Order(number="A-1"))
+
+
+def an_inner_block(uow: Unit) -> None:
+    with uow:
+        uow.orders.add(Order(number="A-1"))
+        uow.commit()
+
+
+first_ones = pytest.mark.parametrize(
+    "first",
+    [
+        a_unit_s_own,
+        several_statements,
+        a_comment,
+        a_cursor_of_the_driver,
+        many_rows,
+        a_pipeline,
+        copy,
+        a_stream,
+        a_server_side_cursor,
+        an_inner_block,
+    ],
+)
+
+
+def numbers(uow: Unit) -> list[str]:
+    with uow.reading():
+        return [order.number for order in uow.orders.page().items]
+
+
+@first_ones
+@pytest.mark.parametrize("prepare", [lambda _: [], numbers], ids=["new connection", "used connection"])
+def test_whatever_comes_first_is_undone_with_its_block(
+    uow: Unit, first: Callable[[Unit], None], prepare: Callable[[Unit], list[str]]
+) -> None:
+    prepare(uow)
+    with uow:
+        first(uow)
+        uow.flush()
+        uow.rollback()
+
+    assert numbers(uow) == []
+
+
+@first_ones
+def test_whatever_comes_first_is_saved_with_its_block(uow: Unit, first: Callable[[Unit], None]) -> None:
+    with uow:
+        first(uow)
+        uow.flush()
+        uow.orders.add(Order(number="B-2"))
+        uow.commit()
+
+    assert sorted(numbers(uow)) == ["A-1", "B-2"]
+
+
+def test_a_first_statement_of_any_size_is_sent(uow: Unit) -> None:
+    large = "x" * 20_000_000
+    with uow.reading():
+        assert uow.session.scalar(select(literal(large))) == large
+
+
+@pytest.mark.parametrize("value", [1.5, -1, "it's 100 % \\ :a", None, True, b"\x00\\'"])
+def test_a_value_is_the_same_in_a_first_statement_and_in_a_later_one(uow: Unit, value: object) -> None:
+    with uow.reading():
+        first = uow.session.scalar(select(literal(value)))
+        later = uow.session.scalar(select(literal(value)))
+
+    assert (first, type(first)) == (later, type(later)) == (value, type(value))
+
+
+def test_a_value_of_plain_sql_is_the_same_in_a_first_statement_and_in_a_later_one(uow: Unit) -> None:
+    with uow.reading():
+        kinds = [uow.session.scalar(text("SELECT pg_typeof(:value)::text"), {"value": 1.5}) for _ in range(2)]
+
+    assert kinds == ["double precision", "double precision"]
+
+
+def test_a_refused_first_statement_leaves_nothing_of_it_in_the_connection(uow: Unit) -> None:
+    for _ in range(7):  # more often than it takes psycopg to prepare a statement
+        with pytest.raises(DataError), uow:
+            uow.session.execute(select(literal(1) / literal(0)))
+
+    assert numbers(uow) == []
+
+
+def test_after_a_first_statement_that_the_server_can_t_parse_nothing_is_saved(uow: Unit) -> None:
+    with uow:
+        session = uow.session
+        with pytest.raises(ProgrammingError):
+            session.execute(select(literal_column("1 +")))
+        session.execute(text(INSERT))
+
+    assert numbers(uow) == []
+
+
+def test_without_a_unit_of_work_a_connection_begins_as_its_caller_has_set_it(container: Container, uow: Unit) -> None:
+    numbers(uow)
+    options: dict[str, Any] = {"isolation_level": "SERIALIZABLE", "postgresql_readonly": True}
+    shows = [text(f"SHOW transaction_{name}") for name in ("isolation", "read_only", "deferrable")]
+
+    with container.engine().connect().execution_options(**options, postgresql_deferrable=True) as connection:
+        as_set = [connection.scalar(show) for show in shows]
+    with container.engine().connect() as connection:
+        renewed = [connection.scalar(show) for show in shows]
+
+    assert (as_set, renewed) == (["serializable", "on", "on"], ["read committed", "off", "off"])
+
+
+@pytest.mark.parametrize(
+    ("options", "saved"), [({}, []), ({"isolation_level": "AUTOCOMMIT"}, ["A-1"])], ids=["usual", "autocommit"]
+)
+def test_without_a_unit_of_work_a_statement_is_saved_as_its_caller_has_set_it(
+    container: Container, uow: Unit, options: dict[str, Any], saved: list[str]
+) -> None:
+    numbers(uow)
+    with container.engine().connect().execution_options(**options) as connection:
+        connection.execute(text(INSERT))
+    with container.engine().connect() as connection:
+        connection.execute(text(INSERT.replace("A-1", "B-2")))
+
+    assert numbers(uow) == saved
