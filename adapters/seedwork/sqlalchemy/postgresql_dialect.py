@@ -1,7 +1,7 @@
 """PostgreSQL's dialect for units of work, on psycopg: how a transaction begins and ends, and what plain SQL has done.
 
 The first statement of a block travels in one request with BEGIN, and a reading block does not wait for its ROLLBACK.
-Sources: PostgreSQL, "Multiple Statements in a Simple Query"; psycopg, "Client-side-binding cursors".
+Sources: PostgreSQL, "Multiple Statements in a Simple Query"; psycopg, "Data adaptation configuration".
 """
 
 import asyncio
@@ -72,9 +72,8 @@ class _PostgreSQL(PostgreSQLFamily):
         if not session or not self._can_travel(driver := context.root_connection.connection.driver_connection, cursor):
             super().do_execute(cursor, statement, parameters, context)
             return
-        # a request of two statements has no parameters: psycopg writes the values into the text, which says their types
-        client_cursor = getattr(self.loaded_dbapi, "AsyncClientCursor" if self.is_async else "ClientCursor")
-        first = client_cursor(driver).mogrify(statement, parameters)
+        # a request of two statements has no parameters
+        first = statement % {name: self._literal(driver, value) for name, value in parameters.items()}
         adapter = _adapter(context.root_connection.connection)
         adapter.set_autocommit(True)  # psycopg sends no BEGIN by itself
         try:
@@ -83,6 +82,18 @@ class _PostgreSQL(PostgreSQLFamily):
             if self.has_ended(driver):  # neither was executed
                 adapter.set_autocommit(False)
             raise
+
+    def _literal(self, driver: Any, value: object) -> str:
+        """Return a value as psycopg quotes it, with the type that psycopg gives to a parameter."""
+        if value is None:
+            return "NULL"
+        kind, form = type(value), self.loaded_dbapi.adapt.PyFormat.TEXT
+        dumper = driver.adapters.get_dumper(kind, form)(kind, driver).upgrade(value, form)
+        quoted = bytes(dumper.quote(value)).decode(driver.info.encoding)
+        if "'" not in quoted and quoted != "NULL":
+            quoted = f"'{quoted.strip()}'"  # a number: PostgreSQL reads -1::smallint as -(1::smallint)
+        known = driver.adapters.types.get(dumper.oid)
+        return f"{quoted}::{known.regtype}{'[]' * (dumper.oid == known.array_oid)}" if known else quoted
 
     def _can_travel(self, driver: Any, cursor: Any) -> bool:
         is_in_server = hasattr(cursor, "name")

@@ -1,13 +1,16 @@
 """What comes first on a connection to PostgreSQL, whatever it is: it is undone or saved with its block."""
 
 from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
-from sqlalchemy import literal, literal_column, select, text
+from sqlalchemy import String, bindparam, cast, func, literal, literal_column, select, text
 from sqlalchemy.exc import DataError, ProgrammingError
+from sqlalchemy.types import NullType
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
@@ -135,13 +138,31 @@ def test_a_first_statement_of_any_size_is_sent(uow: Unit) -> None:
         assert uow.session.scalar(select(literal(large))) == large
 
 
-@pytest.mark.parametrize("value", [1.5, -1, "it's 100 % \\ :a", None, True, b"\x00\\'"])
+VALUES = [
+    *(True, None, "it's 100 % \\ :a", b"\x00\\'", UUID(int=7)),
+    *(0, -1, -(2**15), -(2**31), -(2**63), 2**63 - 1),
+    *(1.5, -0.0, 5e-324, float("inf"), Decimal(5), Decimal("-0.10")),
+    *(date(2026, 1, 2), datetime(2026, 1, 2, 3, tzinfo=UTC), timedelta(days=-1, microseconds=1)),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=repr)
 def test_a_value_is_the_same_in_a_first_statement_and_in_a_later_one(uow: Unit, value: object) -> None:
     with uow.reading():
-        first = uow.session.scalar(select(literal(value)))
-        later = uow.session.scalar(select(literal(value)))
+        first, later = (repr(uow.session.scalar(select(literal(value)))) for _ in range(2))
 
-    assert (first, type(first)) == (later, type(later)) == (value, type(value))
+    assert first == later
+
+
+@pytest.mark.parametrize(
+    "value", [value for value in VALUES if not isinstance(value, str | None)] + [[1, -2], [1.5]], ids=repr
+)
+def test_a_value_without_a_type_of_sqlalchemy_s_has_the_same_type_in_both(uow: Unit, value: object) -> None:
+    kind = cast(func.pg_typeof(bindparam("value", value, NullType())), String)
+    with uow.reading():
+        first, later = (uow.session.scalar(select(kind)) for _ in range(2))
+
+    assert first == later
 
 
 def test_a_value_of_plain_sql_is_the_same_in_a_first_statement_and_in_a_later_one(uow: Unit) -> None:
