@@ -75,13 +75,19 @@ class _PostgreSQL(PostgreSQLFamily):
         # a request of two statements has no parameters
         first = statement % {name: self._literal(driver, value) for name, value in parameters.items()}
         adapter = _adapter(context.root_connection.connection)
-        adapter.set_autocommit(True)  # psycopg sends no BEGIN by itself
         try:
-            self._send(context, cursor, partial(self._execute_both, cursor), f"{_begin(session)};{first}")
+            self._send(context, cursor, partial(self._execute_both, adapter, cursor), f"{_begin(session)};{first}")
         except BaseException:
             if self.has_ended(driver):  # neither was executed
                 adapter.set_autocommit(False)
             raise
+
+    def _send(self, context: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> None:
+        connection = context.root_connection.connection if context and session_of(context.root_connection) else None
+        driver: Any = connection and connection.driver_connection
+        if connection and driver.autocommit and self.has_ended(driver):  # somebody has ended the unit's transaction
+            _adapter(connection).set_autocommit(False)
+        super()._send(context, cursor, execute, *arguments)
 
     def _literal(self, driver: Any, value: object) -> str:
         """Return a value as psycopg quotes it, with the type that psycopg gives to a parameter."""
@@ -119,6 +125,8 @@ class _PostgreSQL(PostgreSQLFamily):
             while driver.pgconn.get_result():
                 pass
             self._leaving.discard(driver)
+            if not self.has_ended(driver):
+                raise driver.OperationalError("ROLLBACK was cancelled")
         super().settle(driver)
 
     @cached_property
@@ -126,8 +134,12 @@ class _PostgreSQL(PostgreSQLFamily):
         """Connections that were sent ROLLBACK, and whose answer was not read."""
         return WeakSet()
 
-    def _execute_both(self, cursor: Any, request: str) -> None:
+    def _execute_both(self, adapter: Any, cursor: Any, request: str) -> None:
         """Execute BEGIN and a statement, and let the cursor show the result of the latter."""
+        adapter.set_autocommit(True)  # psycopg sends no BEGIN by itself
+        self._execute_second(cursor, request)
+
+    def _execute_second(self, cursor: Any, request: str) -> None:
         raise NotImplementedError
 
     def _wait(self, socket: int) -> None:
@@ -138,7 +150,7 @@ class _PostgreSQL(PostgreSQLFamily):
 class PostgreSQL(_PostgreSQL, PGDialect_psycopg):
     supports_statement_cache = True
 
-    def _execute_both(self, cursor: Any, request: str) -> None:
+    def _execute_second(self, cursor: Any, request: str) -> None:
         cursor.execute(request, prepare=False)
         cursor.nextset()
 
@@ -158,8 +170,8 @@ class AsyncPostgreSQL(_PostgreSQL, PGDialectAsync_psycopg):
 
         return super().connect(*arguments, cursor_factory=AsyncCursor, **options)
 
-    def _execute_both(self, cursor: Any, request: str) -> None:
-        cursor.execute(request)
+    def _execute_second(self, cursor: Any, request: str) -> None:
+        cursor.execute(request)  # AsyncCursor shows the second result
 
     def _wait(self, socket: int) -> None:
         await_(_readable(socket))

@@ -288,6 +288,18 @@ def test_a_backend_that_was_terminated_between_two_blocks_fails_no_block(
     assert numbers() == ["A-1"]
 
 
+def test_a_connection_that_refused_the_rollback_of_a_reading_block_is_replaced(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, numbers: Callable[[], list[str]]
+) -> None:
+    with uow.reading():
+        assert uow.orders.count() == 0
+        proxy.misspell(b"ROLLBACK")  # as if an administrator cancelled it
+
+    add_order(uow, "A-1")
+
+    assert numbers() == ["A-1"]
+
+
 @pytest.mark.parametrize("end", [PostgresServer.restart, PostgresServer.kill], ids=["stopped", "killed"])
 def test_a_server_that_was_restarted_between_two_blocks_fails_no_block(
     server: PostgresServer, direct: SqlAlchemyOrderingUnitOfWork, end: Callable[[PostgresServer], None]

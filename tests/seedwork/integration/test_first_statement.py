@@ -14,6 +14,7 @@ from sqlalchemy.types import NullType
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
+from service_layer.seedwork.errors import UnitOfWorkMisuse
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders
 
 Unit = SqlAlchemyOrderingUnitOfWork
@@ -185,6 +186,18 @@ def test_after_a_first_statement_that_the_server_can_t_parse_nothing_is_saved(uo
         session = uow.session
         with pytest.raises(ProgrammingError):
             session.execute(select(literal_column("1 +")))
+        session.execute(text(INSERT))
+
+    assert numbers(uow) == []
+
+
+@pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
+def test_after_plain_sql_has_ended_the_transaction_nothing_is_saved(uow: Unit, end: str) -> None:
+    with uow:
+        session = uow.session
+        session.execute(select(literal(1)))
+        with pytest.raises(UnitOfWorkMisuse):
+            session.execute(text(end))
         session.execute(text(INSERT))
 
     assert numbers(uow) == []
