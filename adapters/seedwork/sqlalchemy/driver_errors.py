@@ -132,7 +132,9 @@ def _remove_contents(error: BaseException, code: str) -> None:
     """Keep only the first line of PostgreSQL's error, since DETAIL and CONTEXT show rows; remove quoted values, too."""
     if primary := getattr(getattr(error, "diag", None), "message_primary", None):
         quotes = code.startswith("22") or code in {"42704", "P0001"}
-        error.args = (re.sub("\".*\"|'.*'", "...", primary, flags=re.DOTALL) if quotes else primary,)
+        # a first statement has its values in its text, where a syntax error quotes them
+        contents = "\".*\"|'.*'" if quotes else "\"'.*'\""
+        error.args = (re.sub(contents, "...", primary, flags=re.DOTALL),)
 
 
 def _broken_constraint(error: BaseException, code: str, dialect: Dialect) -> Exception:

@@ -6,10 +6,10 @@ Sources: PostgreSQL, "Multiple Statements in a Simple Query"; psycopg, "Data ada
 
 import asyncio
 import re
-import select
+import selectors
 from collections.abc import Callable
 from functools import cached_property, partial
-from typing import TYPE_CHECKING, Any, Self  # Any, below: psycopg is an extra
+from typing import Any, Self  # Any, below: psycopg is an extra
 from weakref import WeakSet
 
 from sqlalchemy import URL, PoolProxiedConnection
@@ -18,9 +18,6 @@ from sqlalchemy.util import await_
 
 from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
 from service_layer.seedwork.errors import ENDED, UnitOfWorkMisuse
-
-if TYPE_CHECKING:
-    from adapters.seedwork.sqlalchemy.session import UnitSession
 
 WRITING_TAGS = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "CREATE", "ALTER", "DROP")
 """How PostgreSQL's command tags of statements begin that write."""
@@ -34,7 +31,9 @@ class PostgreSQLFamily(UnitOfWorkDialect):
         session = session_of(dbapi_connection)
         if session is None:
             return  # without a unit of work, a connection is as its caller has set it
-        name, read_only = _mode(session)
+        read_only = session.is_read_only or None
+        # REPEATABLE READ: all that a reading block reads is of one moment, as on SQLite
+        name = session.unit.isolation_level or ("REPEATABLE READ" if read_only else None)
         level = name and self.loaded_dbapi.IsolationLevel[name.replace(" ", "_")]
         driver: Any = dbapi_connection.driver_connection
         if driver.autocommit:
@@ -69,14 +68,16 @@ class _PostgreSQL(PostgreSQLFamily):
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         session = session_of(context.root_connection) if context and not context.is_text else None
-        if not session or not self._can_travel(driver := context.root_connection.connection.driver_connection, cursor):
+        if not session or not self._can_travel(
+            cursor, statement, driver := context.root_connection.connection.driver_connection
+        ):
             super().do_execute(cursor, statement, parameters, context)
             return
         # a request of two statements has no parameters
         first = statement % {name: self._literal(driver, value) for name, value in parameters.items()}
         adapter = _adapter(context.root_connection.connection)
         try:
-            self._send(context, cursor, partial(self._execute_both, adapter, cursor), f"{_begin(session)};{first}")
+            self._send(context, cursor, partial(self._execute_both, adapter, cursor), f"{_begin(driver)};{first}")
         except BaseException:
             if self.has_ended(driver):  # neither was executed
                 adapter.set_autocommit(False)
@@ -101,16 +102,19 @@ class _PostgreSQL(PostgreSQLFamily):
         known = driver.adapters.types.get(dumper.oid)
         return f"{quoted}::{known.regtype}{'[]' * (dumper.oid == known.array_oid)}" if known else quoted
 
-    def _can_travel(self, driver: Any, cursor: Any) -> bool:
+    def _can_travel(self, cursor: Any, statement: str, driver: Any) -> bool:
         is_in_server = hasattr(cursor, "name")
-        return self.has_ended(driver) and not is_in_server and not driver.pgconn.pipeline_status
+        is_one = ";" not in statement  # PostgreSQL refuses several with parameters, and so stops what was injected
+        return self.has_ended(driver) and is_one and not is_in_server and not driver.pgconn.pipeline_status
 
     def do_rollback(self, dbapi_connection: PoolProxiedConnection) -> None:
         driver: Any = dbapi_connection.driver_connection
         if self.has_ended(driver) or driver in self._leaving:
             return  # the pool asks for it again
         session = session_of(dbapi_connection)
-        if session and session.is_read_only:
+        # after a failure psycopg's own way forgets what it has prepared, as it must if a table has changed
+        is_intact = driver.pgconn.transaction_status == self.loaded_dbapi.pq.TransactionStatus.INTRANS
+        if session and session.is_read_only and is_intact:
             driver.pgconn.send_query(b"ROLLBACK")
             driver.pgconn.flush()
             self._leaving.add(driver)
@@ -119,15 +123,18 @@ class _PostgreSQL(PostgreSQLFamily):
 
     def settle(self, driver: Any) -> None:
         if driver in self._leaving:
-            while driver.pgconn.is_busy():
-                self._wait(driver.pgconn.socket)  # get_result() would wait with the interpreter's lock held
-                driver.pgconn.consume_input()
-            while driver.pgconn.get_result():
+            while self._has_result(driver):
                 pass
             self._leaving.discard(driver)
             if not self.has_ended(driver):
                 raise driver.OperationalError("ROLLBACK was cancelled")
         super().settle(driver)
+
+    def _has_result(self, driver: Any) -> bool:
+        while driver.pgconn.is_busy():
+            self._wait(driver.pgconn.socket)  # get_result() would wait with the interpreter's lock held
+            driver.pgconn.consume_input()
+        return driver.pgconn.get_result() is not None
 
     @cached_property
     def _leaving(self) -> WeakSet[Any]:
@@ -155,7 +162,9 @@ class PostgreSQL(_PostgreSQL, PGDialect_psycopg):
         cursor.nextset()
 
     def _wait(self, socket: int) -> None:
-        select.select([socket], [], [])
+        with selectors.DefaultSelector() as selector:
+            selector.register(socket, selectors.EVENT_READ)
+            selector.select()
 
 
 class AsyncPostgreSQL(_PostgreSQL, PGDialectAsync_psycopg):
@@ -187,16 +196,15 @@ def _set_mode(adapter: Any, level: Any, *, read_only: bool | None) -> None:
     adapter.set_read_only(read_only)
 
 
-def _mode(session: "UnitSession") -> tuple[str | None, bool | None]:
-    """Return the isolation level of a transaction, and whether it only reads; None for what the server does anyway."""
-    read_only = session.is_read_only or None
-    # REPEATABLE READ: all that a reading block reads is of one moment, as on SQLite
-    return session.unit.isolation_level or ("REPEATABLE READ" if read_only else None), read_only
-
-
-def _begin(session: "UnitSession") -> str:
-    name, read_only = _mode(session)
-    return f"BEGIN{f' ISOLATION LEVEL {name}' if name else ''}{' READ ONLY' if read_only else ''}"
+def _begin(driver: Any) -> str:
+    """Return BEGIN as psycopg would send it."""
+    level, read_only, deferrable = driver.isolation_level, driver.read_only, driver.deferrable
+    words = [
+        f"ISOLATION LEVEL {level.name.replace('_', ' ')}" if level is not None else "",
+        {None: "", True: "READ ONLY", False: "READ WRITE"}[read_only],
+        {None: "", True: "DEFERRABLE", False: "NOT DEFERRABLE"}[deferrable],
+    ]
+    return " ".join(("BEGIN", *filter(None, words)))
 
 
 async def _readable(socket: int) -> None:

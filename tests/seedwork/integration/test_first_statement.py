@@ -15,6 +15,7 @@ from sqlalchemy.types import NullType
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
 from service_layer.seedwork.errors import UnitOfWorkMisuse
+from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders
 
 Unit = SqlAlchemyOrderingUnitOfWork
@@ -189,6 +190,41 @@ def test_after_a_first_statement_that_the_server_can_t_parse_nothing_is_saved(uo
         session.execute(text(INSERT))
 
     assert numbers(uow) == []
+
+
+def test_a_second_statement_that_was_injected_is_refused(uow: Unit) -> None:
+    injected = text(f"number = 'x'; {INSERT}; COMMIT; SELECT 'a'")
+    with pytest.raises(ProgrammingError, match="multiple commands"), uow:
+        uow.session.execute(select(literal(1)).where(injected))
+
+    assert numbers(uow) == []
+
+
+def test_an_error_shows_no_value_of_a_first_statement(uow: Unit) -> None:
+    with pytest.raises(ProgrammingError) as caught, uow:
+        uow.session.execute(select(literal_column("1 IN :value")).where(text("1 IN :value")).params(value="SECRET"))
+
+    assert "SECRET" not in str(caught.value)
+
+
+def test_a_column_whose_type_changes_under_a_prepared_statement_of_reading_blocks_is_a_reason_to_retry(
+    uow: Unit, postgresql_url: str
+) -> None:
+    @retry_transient
+    def read(uow: Unit) -> str:
+        with uow.reading():
+            number = select(literal_column("number", String)).select_from(Order)
+            return f"{uow.orders.count()} {uow.session.scalar(number)}"
+
+    with uow:
+        uow.orders.add(Order(number="A-1"))
+        uow.commit()
+    for _ in range(8):
+        read(uow)
+    with psycopg.connect(postgresql_url.replace("+psycopg", "")) as owner:
+        owner.execute("ALTER TABLE house_orders ALTER number TYPE text")
+
+    assert read(uow) == "1 A-1"
 
 
 @pytest.mark.parametrize("end", ["COMMIT", "ROLLBACK"])
