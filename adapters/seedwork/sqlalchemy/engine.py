@@ -127,7 +127,8 @@ def _says_something_new(record: logging.LogRecord) -> bool:
 def _replace_if_closed(dialect: Any, _driver: object, entry: ConnectionPoolEntry, _connection: object) -> None:
     """Let the pool replace a connection that the server has closed.
 
-    The server's goodbye is already in the socket's buffer, so reading it needs no round trip.
+    The server's goodbye is already in the socket's buffer, so reading it needs no round trip; only the answer to the
+    ROLLBACK of a reading block that has just ended is waited for.
     """
     if "used" not in entry.info:  # a new one is not replaced by another: its first statement reports what is wrong
         entry.info["used"] = True

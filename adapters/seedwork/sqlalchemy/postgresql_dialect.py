@@ -67,15 +67,14 @@ class _PostgreSQL(PostgreSQLFamily):
     """Sends BEGIN with the first statement of a block, and does not wait for the ROLLBACK of a reading block."""
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        session = session_of(context.root_connection) if context and not context.is_text else None
-        if not session or not self._can_travel(
-            cursor, statement, driver := context.root_connection.connection.driver_connection
-        ):
+        connection = _served(context)
+        driver: Any = connection and connection.driver_connection
+        if not connection or context.is_text or not self._can_travel(cursor, statement, driver):
             super().do_execute(cursor, statement, parameters, context)
             return
         # a request of two statements has no parameters
         first = statement % {name: self._literal(driver, value) for name, value in parameters.items()}
-        adapter = _adapter(context.root_connection.connection)
+        adapter = _adapter(connection)
         try:
             self._send(context, cursor, partial(self._execute_both, adapter, cursor), f"{_begin(driver)};{first}")
         except BaseException:
@@ -84,7 +83,7 @@ class _PostgreSQL(PostgreSQLFamily):
             raise
 
     def _send(self, context: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> None:
-        connection = context.root_connection.connection if context and session_of(context.root_connection) else None
+        connection = _served(context)
         driver: Any = connection and connection.driver_connection
         if connection and driver.autocommit and self.has_ended(driver):  # somebody has ended the unit's transaction
             _adapter(connection).set_autocommit(False)
@@ -184,6 +183,11 @@ class AsyncPostgreSQL(_PostgreSQL, PGDialectAsync_psycopg):
 
     def _wait(self, socket: int) -> None:
         await_(_readable(socket))
+
+
+def _served(context: Any) -> PoolProxiedConnection | None:
+    """Return the connection of a statement, if it is one of a unit of work."""
+    return context.root_connection.connection if context and session_of(context.root_connection) else None
 
 
 def _adapter(connection: PoolProxiedConnection) -> Any:
