@@ -26,9 +26,9 @@ def insert(engine: Engine, **values: object) -> UserId:
     with engine.begin() as connection:
         connection.execute(
             text("INSERT INTO users (id, name, age, email, version) VALUES (:id, :name, :age, :email, :version)"),
-            row | {"id": row["id"].hex if engine.dialect.name == "sqlite" else row["id"]},  # type: ignore[attr-defined]
+            row | {"id": row["id"].hex if engine.dialect.name == "sqlite" else row["id"]},  # type: ignore[attr-defined]  # a UUID
         )
-    return row["id"]  # type: ignore[return-value]
+    return row["id"]  # type: ignore[return-value]  # the id stands among values of other types
 
 
 def test_a_saved_user_is_this_row(container: Container) -> None:

@@ -248,7 +248,7 @@ def test_plain_values_may_leave_attributes_to_their_class(uow: ShapesUnitOfWork,
 
 def test_plain_values_without_an_id_are_refused(uow: ShapesUnitOfWork) -> None:
     with pytest.raises(ConstraintViolated), uow:
-        uow.seats.insert_many([SimpleNamespace(id=None, hall="A", row=1, number=1)])  # type: ignore[list-item]
+        uow.seats.insert_many([SimpleNamespace(id=None, hall="A", row=1, number=1)])  # type: ignore[list-item]  # on purpose
         uow.flush()
 
 
