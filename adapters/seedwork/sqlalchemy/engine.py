@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Engine, event
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError, ResourceClosedError, StatementError
 from sqlalchemy.orm import sessionmaker
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from adapters.seedwork.settings import DatabaseSettings
 from adapters.seedwork.sqlalchemy import sqlite
@@ -22,6 +22,9 @@ from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.seedwork.sqlalchemy.lifetime import watch
 from adapters.seedwork.sqlalchemy.session import ONLY_READS, UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable
+
+WAITS = 10
+"""After how many waits for the end of the last block a second connection is opened."""
 
 
 def create_engine(settings: DatabaseSettings) -> Engine:
@@ -54,7 +57,7 @@ def prepare(engine: Engine, settings: DatabaseSettings) -> Engine:
         event.listen(engine, "connect", partial(_prepare_sqlite, settings.database_lock_timeout_s))
         event.listen(engine, "invalidate", _end_transaction)
     else:
-        event.listen(engine, "checkout", partial(_replace_if_closed, engine.dialect))
+        event.listen(engine, "checkout", partial(_replace_if_closed, engine))
         logging.getLogger("psycopg").addFilter(_says_something_new)
     event.listen(engine, "checkout", partial(_renew_for_others, engine.dialect))
     event.listen(engine, "handle_error", _translate)
@@ -124,20 +127,34 @@ def _says_something_new(record: logging.LogRecord) -> bool:
     return not record.getMessage().endswith("pipeline aborted")
 
 
-def _replace_if_closed(dialect: Any, _driver: object, entry: ConnectionPoolEntry, _connection: object) -> None:
+def _replace_if_closed(engine: Engine, _driver: object, entry: ConnectionPoolEntry, _connection: object) -> None:
     """Let the pool replace a connection that the server has closed.
 
     The server's goodbye is already in the socket's buffer, so reading it needs no round trip; only the answer to the
-    ROLLBACK of a reading block that has just ended is waited for.
+    ROLLBACK of a block that has just ended is waited for.
     """
     if "used" not in entry.info:  # a new one is not replaced by another: its first statement reports what is wrong
         entry.info["used"] = True
         return
+    dialect: Any = engine.dialect  # Any: a UnitOfWorkDialect
     driver: Any = entry.driver_connection  # Any: psycopg is an extra
     try:
-        dialect.settle(driver)
+        has_waited = dialect.settle(driver)
     except driver.OperationalError as error:
         raise DisconnectionError from error
+    if has_waited:
+        entry.info["waits"] = entry.info.get("waits", 0) + 1
+        if entry.info["waits"] == WAITS:
+            _let_two_take_turns(engine)
+
+
+def _let_two_take_turns(engine: Engine) -> None:
+    """Open a second connection: the pool hands out first what was returned first, so that one rests meanwhile."""
+    pool = engine.pool
+    assert isinstance(pool, QueuePool)
+    if pool.checkedin() + pool.checkedout() == 1 < pool.size():
+        with suppress(Exception):  # the server may have no room for it
+            pool.connect().close()
 
 
 def _translate(context: ExceptionContext) -> None:

@@ -1,6 +1,7 @@
 """PostgreSQL's dialect for units of work, on psycopg: how a transaction begins and ends, and what plain SQL has done.
 
-The first statement of a block travels in one request with BEGIN, and a reading block does not wait for its ROLLBACK.
+The first statement of a block travels in one request with BEGIN, and a block that wrote nothing does not wait for its
+ROLLBACK.
 Sources: PostgreSQL, "Multiple Statements in a Simple Query"; psycopg, "Data adaptation configuration".
 """
 
@@ -12,7 +13,7 @@ from functools import cached_property, partial
 from typing import Any, Self  # Any, below: psycopg is an extra
 from weakref import WeakSet
 
-from sqlalchemy import URL, PoolProxiedConnection
+from sqlalchemy import URL, Connection, PoolProxiedConnection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
 from sqlalchemy.util import await_
 
@@ -45,11 +46,15 @@ class PostgreSQLFamily(UnitOfWorkDialect):
         connection.set_autocommit(False)
         _set_mode(connection, None, read_only=None)
 
-    def settle(self, driver: Any) -> None:
-        """Read what the server has said since the last block. Raises: psycopg.OperationalError (its goodbye)."""
+    def settle(self, driver: Any) -> bool:
+        """Read what the server has said since the last block, and return whether that took a wait.
+
+        Raises: psycopg.OperationalError (its goodbye).
+        """
         for _ in range(2):  # two reads: the server's error message, then end of file
             driver.pgconn.consume_input()
             driver.pgconn.is_busy()  # parses what was read
+        return False
 
     def has_ended(self, driver: Any) -> bool:
         return bool(driver.pgconn.transaction_status == self.loaded_dbapi.pq.TransactionStatus.IDLE)
@@ -64,17 +69,16 @@ class PostgreSQLFamily(UnitOfWorkDialect):
 
 
 class _PostgreSQL(PostgreSQLFamily):
-    """Sends BEGIN with the first statement of a block, and does not wait for the ROLLBACK of a reading block."""
+    """Sends BEGIN with the first statement of a block, and does not wait for ROLLBACK where nothing was written."""
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        connection = _served(context)
-        driver: Any = connection and connection.driver_connection
-        if not connection or context.is_text or not self._can_travel(cursor, statement, driver):
+        if not context or context.is_text or not self._can_travel(context.root_connection, cursor, statement):
             super().do_execute(cursor, statement, parameters, context)
             return
+        connection = context.root_connection.connection
+        driver, adapter = connection.driver_connection, _adapter(connection)
         # a request of two statements has no parameters
         first = statement % {name: self._literal(driver, value) for name, value in parameters.items()}
-        adapter = _adapter(connection)
         try:
             self._send(context, cursor, partial(self._execute_both, adapter, cursor), f"{_begin(driver)};{first}")
         except BaseException:
@@ -83,10 +87,12 @@ class _PostgreSQL(PostgreSQLFamily):
             raise
 
     def _send(self, context: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> None:
-        connection = _served(context)
-        driver: Any = connection and connection.driver_connection
-        if connection and driver.autocommit and self.has_ended(driver):  # somebody has ended the unit's transaction
-            _adapter(connection).set_autocommit(False)
+        if context and (session := session_of(context.root_connection)):
+            connection = context.root_connection.connection
+            driver: Any = connection.driver_connection
+            if driver.autocommit and self.has_ended(driver):  # somebody has ended the unit's transaction
+                _adapter(connection).set_autocommit(False)
+            session.may_have_locked |= context.is_text or " FOR " in arguments[0]
         super()._send(context, cursor, execute, *arguments)
 
     def _literal(self, driver: Any, value: object) -> str:
@@ -101,10 +107,13 @@ class _PostgreSQL(PostgreSQLFamily):
         known = driver.adapters.types.get(dumper.oid)
         return f"{quoted}::{known.regtype}{'[]' * (dumper.oid == known.array_oid)}" if known else quoted
 
-    def _can_travel(self, cursor: Any, statement: str, driver: Any) -> bool:
+    def _can_travel(self, connection: Connection, cursor: Any, statement: str) -> bool:
+        driver: Any = session_of(connection) and connection.connection.driver_connection
+        if not driver or not self.has_ended(driver):
+            return False
         is_in_server = hasattr(cursor, "name")
         is_one = ";" not in statement  # PostgreSQL refuses several with parameters, and so stops what was injected
-        return self.has_ended(driver) and is_one and not is_in_server and not driver.pgconn.pipeline_status
+        return is_one and not is_in_server and not driver.pgconn.pipeline_status
 
     def do_rollback(self, dbapi_connection: PoolProxiedConnection) -> None:
         driver: Any = dbapi_connection.driver_connection
@@ -113,21 +122,26 @@ class _PostgreSQL(PostgreSQLFamily):
         session = session_of(dbapi_connection)
         # after a failure psycopg's own way forgets what it has prepared, as it must if a table has changed
         is_intact = driver.pgconn.transaction_status == self.loaded_dbapi.pq.TransactionStatus.INTRANS
-        if session and session.is_read_only and is_intact:
+        block = session and session.unit.block
+        if session and block and not (block.changed or session.may_have_locked) and is_intact:
             driver.pgconn.send_query(b"ROLLBACK")
             driver.pgconn.flush()
             self._leaving.add(driver)
         else:
             dbapi_connection.rollback()
 
-    def settle(self, driver: Any) -> None:
-        if driver in self._leaving:
-            while self._has_result(driver):
-                pass
-            self._leaving.discard(driver)
-            if not self.has_ended(driver):
-                raise driver.OperationalError("ROLLBACK was cancelled")
+    def settle(self, driver: Any) -> bool:
+        if driver not in self._leaving:
+            return super().settle(driver)
+        driver.pgconn.consume_input()
+        waits = bool(driver.pgconn.is_busy())
+        while self._has_result(driver):
+            pass
+        self._leaving.discard(driver)
+        if not self.has_ended(driver):
+            raise driver.OperationalError("ROLLBACK was cancelled")
         super().settle(driver)
+        return waits
 
     def _has_result(self, driver: Any) -> bool:
         while driver.pgconn.is_busy():
@@ -183,11 +197,6 @@ class AsyncPostgreSQL(_PostgreSQL, PGDialectAsync_psycopg):
 
     def _wait(self, socket: int) -> None:
         await_(_readable(socket))
-
-
-def _served(context: Any) -> PoolProxiedConnection | None:
-    """Return the connection of a statement, if it is one of a unit of work."""
-    return context.root_connection.connection if context and session_of(context.root_connection) else None
 
 
 def _adapter(connection: PoolProxiedConnection) -> Any:

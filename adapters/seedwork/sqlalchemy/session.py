@@ -42,6 +42,8 @@ class UnitSession(Session):
 
     unit: Transaction
     """The unit of work that it belongs to, and informs of every failure."""
+    may_have_locked = False
+    """Whether a statement may have locked rows without a write: plain SQL, or SELECT ... FOR UPDATE."""
 
     def __init__(self, *args: Any, **options: Any) -> None:  # Any: as Session has them
         super().__init__(*args, **options)

@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg.sql import SQL
 from sqlalchemy import event, make_url, text
+from sqlalchemy.pool import QueuePool
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
@@ -251,7 +252,8 @@ def test_an_error_of_the_callers_own_is_not_replaced_by_a_lost_connection(
     mine = Interrupted("mine")
 
     with pytest.raises(Interrupted) as caught, uow:
-        uow.orders.count()
+        uow.orders.add(Order(number="A-1"))
+        uow.flush()
         proxy.cut_before(b"ROLLBACK")
         raise mine
 
@@ -298,6 +300,22 @@ def test_a_connection_that_refused_the_rollback_of_a_reading_block_is_replaced(
     add_order(uow, "A-1")
 
     assert numbers() == ["A-1"]
+
+
+def test_a_server_without_room_for_a_second_connection_is_asked_once(
+    proxied_url: str, proxy: TcpProxy, administrator: psycopg.Connection
+) -> None:
+    with bootstrap(settings=Settings(database_url=proxied_url)) as container:
+        uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
+        list_orders(uow)
+        proxy.refuse(times=1)
+
+        for _ in range(200):
+            list_orders(uow)
+
+        pool = container.engine().pool
+        assert isinstance(pool, QueuePool)
+        assert pool.checkedin() == 1
 
 
 @pytest.mark.parametrize("end", [PostgresServer.restart, PostgresServer.kill], ids=["stopped", "killed"])

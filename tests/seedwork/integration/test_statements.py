@@ -6,17 +6,19 @@ travels with the first one. To load orders takes two, for their lines are in ano
 
 import re
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from sqlite3 import Connection
 from threading import Thread
 
 import psycopg
 import pytest
-from sqlalchemy import event
+from sqlalchemy import delete, event, text
+from sqlalchemy.pool import QueuePool
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
-from tests.seedwork.ordering import SqlAlchemyOrderingUnitOfWork
+from tests.seedwork.ordering import Order, OrderId, SqlAlchemyOrderingUnitOfWork
 from tests.seedwork.tcp_proxy import TcpProxy
 from tests.seedwork.use_cases import (
     OrderDetails,
@@ -213,14 +215,19 @@ def test_on_postgresql_a_change_is_a_round_trip_less_than_by_the_bare_driver(
         assert len(proxy.sent) == of_the_driver - 1
 
 
-def test_on_postgresql_a_reading_block_does_not_wait_for_the_answer_to_rollback(
-    postgresql_behind_proxy: Application, proxy: TcpProxy
+@pytest.mark.parametrize(
+    "open_block", [SqlAlchemyOrderingUnitOfWork.reading, lambda uow: uow], ids=["reading block", "block"]
+)
+def test_on_postgresql_a_block_that_only_read_does_not_wait_for_the_answer_to_rollback(
+    postgresql_behind_proxy: Application,
+    proxy: TcpProxy,
+    open_block: Callable[[SqlAlchemyOrderingUnitOfWork], AbstractContextManager[object]],
 ) -> None:
     add_order(postgresql_behind_proxy.new_unit(), "A-1")
     uow = postgresql_behind_proxy.new_unit()
 
     def read() -> None:
-        with uow.reading():
+        with open_block(uow):
             assert uow.orders.count() == 1
             proxy.fall_silent()
 
@@ -229,3 +236,43 @@ def test_on_postgresql_a_reading_block_does_not_wait_for_the_answer_to_rollback(
     reader.join(30)
 
     assert not reader.is_alive()
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda uow, order_id: uow.session.execute(delete(Order)),
+        lambda uow, order_id: uow.session.execute(text("UPDATE house_orders SET number = 'B-2'")),
+        lambda uow, order_id: uow.orders.get(order_id, for_update=True),
+        lambda uow, order_id: uow.session.execute(text("SELECT 1 FROM house_orders FOR SHARE")),
+    ],
+    ids=["write", "plain SQL that writes", "lock", "plain SQL that locks"],
+)
+def test_on_postgresql_a_block_that_locked_rows_has_released_them_when_it_is_left(
+    postgresql_behind_proxy: Application, work: Callable[[SqlAlchemyOrderingUnitOfWork, OrderId], None]
+) -> None:
+    order = add_order(postgresql_behind_proxy.new_unit(), "A-1")
+
+    with postgresql_behind_proxy.new_unit() as uow:
+        work(uow, order.id)
+        driver = uow.session.connection().connection.driver_connection
+        uow.rollback()
+
+    assert isinstance(driver, psycopg.Connection)
+    assert driver.info.transaction_status is psycopg.pq.TransactionStatus.IDLE  # the answer to ROLLBACK is read
+
+
+@pytest.mark.parametrize(("pool_size", "connections"), [(1, 1), (10, 2)])
+def test_on_postgresql_two_connections_take_turns_where_one_caller_reads_again_and_again(
+    proxied_url: str, pool_size: int, connections: int
+) -> None:
+    settings = Settings(database_url=proxied_url, database_pool_size=pool_size, database_pool_timeout_s=3600)
+    with bootstrap(settings=settings) as container:
+        uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
+        reader = Thread(target=lambda: [list_orders(uow) for _ in range(200)], daemon=True)
+        reader.start()
+        reader.join(30)
+
+        pool = container.engine().pool
+        assert isinstance(pool, QueuePool)
+        assert (reader.is_alive(), pool.checkedin()) == (False, connections)
