@@ -5,6 +5,7 @@ import gc
 import signal
 import threading
 from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -404,19 +405,19 @@ def test_the_log_of_a_file_does_not_grow_without_bound_under_overlapping_readers
             reader.__enter__().orders.page(limit=10)
             return reader
 
-        readers = threading.Thread(target=read)
-        readers.start()
         uow, largest = SqlAlchemyOrderingUnitOfWork(container.session_factory()), 0
-        for number in range(60):
-            changed.wait()
-            changed.clear()
-            with uow:
-                uow.orders.insert_many(Order(number=f"{number}-{n}") for n in range(40))
-                uow.commit()
-            committed.set()
-            largest = max(largest, log.stat().st_size)
-        stop.set()
-        readers.join()
+        with ThreadPoolExecutor(1) as pool:
+            reading = pool.submit(read)
+            for number in range(60):
+                if not changed.wait(30):
+                    reading.result(0)  # why it has ended
+                changed.clear()
+                with uow:
+                    uow.orders.insert_many(Order(number=f"{number}-{n}") for n in range(40))
+                    uow.commit()
+                committed.set()
+                largest = max(largest, log.stat().st_size)
+            stop.set()
 
         assert largest < 4 * 2**18
 
