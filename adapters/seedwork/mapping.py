@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any, cast
 
-from sqlalchemy import Constraint, Index, MetaData, Table, and_, event, inspect
+from sqlalchemy import Column, Constraint, Index, MetaData, Table, and_, event, inspect
 from sqlalchemy.orm import (
     ONETOMANY,
     Mapper,
@@ -58,12 +58,18 @@ def mapping() -> Generator[None]:
 def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they are map_imperatively's, which takes Any
     """Map a class to ``table`` unless it is mapped already; ``options`` are those of ``map_imperatively``."""
     if inspect(entity, raiseerr=False) is None:
-        # eager_defaults: what the database makes in an UPDATE is readable after the block, too
-        mapper_registry.map_imperatively(entity, table, **{"eager_defaults": True, **options})
+        # what the database makes in an UPDATE is readable after the block, too
+        made = {"eager_defaults": True} if any(map(_is_made, table.columns)) else {}
+        mapper_registry.map_imperatively(entity, table, **{**made, **options})
         if issubclass(entity, Entity) and any(
             isinstance(part, Relationship) for part in options.get("properties", {}).values()
         ):
             event.listen(entity, "load", _hold)
+
+
+def _is_made(column: Column[Any]) -> bool:
+    """Whether the database makes the values of a column, in an INSERT or in an UPDATE."""
+    return column.server_default is not None or column.server_onupdate is not None
 
 
 def parts_of(mapper: Mapper[Any]) -> list[Relation]:

@@ -20,7 +20,7 @@ from adapters.seedwork.sqlalchemy.driver_errors import meaning_of
 from adapters.seedwork.sqlalchemy.drivers import driver_of
 from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.seedwork.sqlalchemy.lifetime import watch
-from adapters.seedwork.sqlalchemy.session import ONLY_READS, UnitSession
+from adapters.seedwork.sqlalchemy.session import UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable
 
 WAITS = 10
@@ -72,7 +72,7 @@ def session_factory(engine: Engine) -> sessionmaker[UnitSession]:
 
 def reading_session_factory(engine: Engine) -> sessionmaker[UnitSession]:
     """Return the same for units of work that open reading blocks alone, since a stand-by takes no other ones."""
-    return sessionmaker(engine, class_=UnitSession, expire_on_commit=False, info={ONLY_READS: True})
+    return sessionmaker(engine, class_=UnitSession, expire_on_commit=False, only_reads=True)
 
 
 def _sqlite_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatever the driver takes

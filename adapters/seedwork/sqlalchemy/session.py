@@ -22,9 +22,6 @@ from service_layer.seedwork.errors import (
 )
 from service_layer.seedwork.transaction import Transaction
 
-ONLY_READS = "only_reads"
-"""The key in a session's ``info`` of whether its unit of work opens reading blocks alone."""
-
 
 @dataclass(slots=True)
 class _Begun:
@@ -45,8 +42,10 @@ class UnitSession(Session):
     may_have_locked = False
     """Whether a statement may have locked rows without a write: plain SQL, or SELECT ... FOR UPDATE."""
 
-    def __init__(self, *args: Any, **options: Any) -> None:  # Any: as Session has them
+    def __init__(self, *args: Any, only_reads: bool = False, **options: Any) -> None:  # Any: as Session has them
         super().__init__(*args, **options)
+        self.only_reads = only_reads
+        """Whether its unit of work opens reading blocks alone."""
         self._is_flushing = False
         self._blocks: list[_Begun] = []
         """The transaction and its savepoints, innermost last."""
@@ -63,7 +62,9 @@ class UnitSession(Session):
     @property
     def is_changed(self) -> bool:
         """Whether changes are pending, or were made after the commit."""
-        return bool(self._blocks and (self.new or self.deleted)) or any(map(self.is_modified, self.dirty))
+        if self._blocks and (self.new or self.deleted):
+            return True
+        return self.identity_map.check_modified() and any(map(self.is_modified, self.dirty))
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
         raise UnitOfWorkMisuse(
@@ -79,7 +80,7 @@ class UnitSession(Session):
 
     def commit_block(self) -> None:
         """Release the innermost savepoint, or commit the transaction."""
-        block, connection = self.unit.block, self.get_bind()
+        block, connection = self.unit.block, self.bind
         assert isinstance(connection, Connection)
         dialect: Any = connection.dialect  # Any: a UnitOfWorkDialect
         if block and block.changed and not block.outer and dialect.has_ended(connection.connection.driver_connection):

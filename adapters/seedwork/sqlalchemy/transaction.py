@@ -3,7 +3,7 @@
 import asyncio
 from weakref import ref
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.util import await_
@@ -13,7 +13,7 @@ from adapters.seedwork.registration import RepositoryOf
 from adapters.seedwork.sqlalchemy.dialects import CONNECTING, SESSION
 from adapters.seedwork.sqlalchemy.outbox import SqlAlchemyOutbox
 from adapters.seedwork.sqlalchemy.receipts import SqlAlchemyReceipts
-from adapters.seedwork.sqlalchemy.session import ONLY_READS, UnitSession
+from adapters.seedwork.sqlalchemy.session import UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable, UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction
 
@@ -63,9 +63,10 @@ class SqlAlchemyTransaction(Transaction):
 
     def _begin(self) -> None:
         session = self._session_factory()
-        if session.info.get(ONLY_READS) and self.block and not self.block.read_only:
+        if session.only_reads and self.block and not self.block.read_only:
             raise UnitOfWorkMisuse("with uow: by one that reads a stand-by. Write: with uow.reading():")
-        engine = session.get_bind().engine
+        engine = session.bind
+        assert isinstance(engine, Engine)
         if engine.dialect.is_async and not in_greenlet():
             raise UnitOfWorkMisuse(
                 "This unit of work must be awaited. Write: await run(function, uow), from"
