@@ -56,6 +56,11 @@ class PostgreSQLFamily(UnitOfWorkDialect):
             driver.pgconn.is_busy()  # parses what was read
         return False
 
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        if hasattr(cursor, "name") and context and (session := session_of(context.root_connection)):
+            session.keep_cursor(cursor)
+        super().do_execute(cursor, statement, parameters, context)
+
     def has_ended(self, driver: Any) -> bool:
         return bool(driver.pgconn.transaction_status == self.loaded_dbapi.pq.TransactionStatus.IDLE)
 

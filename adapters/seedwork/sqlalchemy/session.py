@@ -1,7 +1,8 @@
 """SQLAlchemy's session as a unit of work needs it: the unit alone ends it, and objects stay readable."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, event, inspect
@@ -32,6 +33,14 @@ class _Begun:
     """How many objects were added before it."""
     wrote_past: bool = False
     """Whether a statement has written past the session's own record of what changed."""
+    cursors: list[Any] = field(default_factory=list)  # Any: a driver's, or an adapter
+    """What it has opened in the server, to read in batches."""
+
+    def close_cursors(self) -> None:
+        """Close what may be half-read: in a later block the driver would close what is not there any more."""
+        for cursor in self.cursors:
+            with suppress(Exception):  # a lost connection, which the next statement reports
+                cursor.close()
 
 
 class UnitSession(Session):
@@ -95,12 +104,15 @@ class UnitSession(Session):
         ended = self._blocks.pop()
         if self._blocks:
             self._blocks[-1].wrote_past |= ended.wrote_past
+            self._blocks[-1].cursors += ended.cursors
         else:
+            ended.close_cursors()
             self._added.clear()
 
     def rollback_block(self) -> None:
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         ended = self._blocks.pop()
+        ended.close_cursors()
         ended.transaction.rollback()
         self._unsave(ended.added_before)
         if ended.wrote_past:  # what was written past the session, and then loaded, is undone
@@ -122,6 +134,8 @@ class UnitSession(Session):
                     self.expunge(instance)
             super().close()
         finally:
+            for block in self._blocks:
+                block.close_cursors()
             self._unsave(0)
             self._blocks.clear()  # they refer to the session: only the garbage collector would free that cycle
 
@@ -152,6 +166,11 @@ class UnitSession(Session):
             self.unit.block.changed = True
         if self._blocks and not self._is_flushing:
             self._blocks[-1].wrote_past = True
+
+    def keep_cursor(self, cursor: Any) -> None:  # Any: a driver's, or an adapter
+        """Remember a cursor in the server."""
+        if self._blocks:
+            self._blocks[-1].cursors.append(cursor)
 
     def keep_added(self, instance: object) -> None:
         """Remember that an entity or a part was new."""

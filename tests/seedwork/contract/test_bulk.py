@@ -1,6 +1,7 @@
 """Many entities at once, on every implementation: reading them in a stream, and inserting them without tracking."""
 
-from collections.abc import Iterator
+import gc
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -79,6 +80,68 @@ def test_a_stream_ends_with_its_block(uow: OrderingUnitOfWork, new_unit: NewUnit
 
     with pytest.raises(UnitOfWorkMisuse, match="outside a block"):
         list(stream)
+
+
+def half_read(uow: OrderingUnitOfWork) -> Iterator[Order]:
+    stream = uow.orders.stream()
+    next(stream)
+    return stream
+
+
+def half_read_in_a_reading_block(uow: OrderingUnitOfWork) -> Iterator[Order]:
+    with uow.reading():
+        return half_read(uow)
+
+
+def half_read_before_a_commit(uow: OrderingUnitOfWork) -> Iterator[Order]:
+    with uow:
+        stream = half_read(uow)
+        uow.commit()
+        return stream
+
+
+def half_read_in_an_inner_block(uow: OrderingUnitOfWork) -> Iterator[Order]:
+    with uow, uow:
+        stream = half_read(uow)
+        uow.commit()
+        return stream
+
+
+@pytest.mark.parametrize("read", [half_read_in_a_reading_block, half_read_before_a_commit, half_read_in_an_inner_block])
+def test_a_stream_that_was_left_half_read_disturbs_no_other_block(
+    uow: OrderingUnitOfWork,
+    new_unit: NewUnit[OrderingUnitOfWork],
+    read: Callable[[OrderingUnitOfWork], Iterator[Order]],
+) -> None:
+    given(new_unit, *orders(MANY))
+    stream = read(uow)
+
+    with uow:
+        uow.orders.add(Order(number="C-3"))
+        uow.flush()
+        del stream  # which closes it
+        gc.collect()
+        uow.commit()
+
+    assert len(numbers(new_unit)) == MANY + 1
+
+
+@pytest.mark.parametrize("ends", ["by a rollback", "by a commit"])
+def test_a_stream_that_was_left_half_read_in_an_inner_block_disturbs_no_block_around_it(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork], ends: str
+) -> None:
+    given(new_unit, *orders(MANY))
+
+    with uow:
+        outer = half_read(uow)
+        with uow:
+            stream = half_read(uow)
+            (uow.rollback if ends == "by a rollback" else uow.commit)()
+        del stream  # which closes it
+        gc.collect()
+
+        assert len(list(outer)) == MANY - 1
+        assert uow.orders.count() == MANY
 
 
 def test_a_stream_may_be_left_early(uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]) -> None:
