@@ -59,17 +59,18 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
     """Map a class to ``table`` unless it is mapped already; ``options`` are those of ``map_imperatively``."""
     if inspect(entity, raiseerr=False) is None:
         # what the database makes in an UPDATE is readable after the block, too
-        made = {"eager_defaults": True} if any(map(_is_made, table.columns)) else {}
-        mapper_registry.map_imperatively(entity, table, **{**made, **options})
+        filled = {"eager_defaults": True} if any(map(_is_filled, table.columns)) else {}
+        mapper_registry.map_imperatively(entity, table, **{**filled, **options})
         if issubclass(entity, Entity) and any(
             isinstance(part, Relationship) for part in options.get("properties", {}).values()
         ):
             event.listen(entity, "load", _hold)
 
 
-def _is_made(column: Column[Any]) -> bool:
-    """Whether the database makes the values of a column, in an INSERT or in an UPDATE."""
-    return column.server_default is not None or column.server_onupdate is not None
+def _is_filled(column: Column[Any]) -> bool:
+    """Whether a column may be filled by another than the entity, in an INSERT or in an UPDATE."""
+    makers = (column.default, column.onupdate, column.server_default, column.server_onupdate)
+    return any(maker is not None for maker in makers)
 
 
 def parts_of(mapper: Mapper[Any]) -> list[Relation]:

@@ -159,7 +159,7 @@ class InMemoryNoteRepository(InMemoryRepository[Note, NoteId], NoteRepository):
     entity = Note
 
 
-# ---- a person with one address, which has one geographic point (nested one-to-one parts) -----------------------------
+# ---- a person with one address, which has one geographic point (nested one-to-one parts); an UPDATE fills a column ---
 
 PersonId = NewType("PersonId", UUID)
 
@@ -189,6 +189,7 @@ class Person(Entity):
     id: PersonId = field(default_factory=lambda: PersonId(new_id()))
     name: str
     address: Address | None = None
+    changed_at: datetime | None = None
 
 
 class PersonNotFound(NotFound):
@@ -200,6 +201,7 @@ people = Table(
     metadata,
     Column("id", IdType[PersonId](), primary_key=True),
     Column("name", String(50), nullable=False),
+    Column("changed_at", UtcDateTime(), onupdate=func.now()),
     Column("version", Integer, nullable=False),
 )
 addresses = Table(

@@ -39,6 +39,8 @@ from tests.seedwork.shapes import (
 
 New = NewUnit[ShapesUnitOfWork]
 
+LONG_AGO = datetime.fromisoformat("2020-01-01T00:00:00Z")
+
 
 @pytest.fixture
 def units() -> Units[ShapesUnitOfWork]:
@@ -162,20 +164,25 @@ def test_what_the_database_filled_at_an_insert_is_readable_after_the_block(uow: 
     assert note.made_at
 
 
+@pytest.mark.parametrize(
+    ("new", "text"),
+    [(lambda: Note(text="x", changed_at=LONG_AGO), "text"), (lambda: Person(name="x", changed_at=LONG_AGO), "name")],
+    ids=["among other columns", "in one column"],
+)
 def test_what_the_database_fills_at_an_update_is_new_and_readable_after_the_block(
-    uow: ShapesUnitOfWork, new_unit: New
+    uow: ShapesUnitOfWork, new_unit: New, new: Callable[[], Note | Person], text: str
 ) -> None:
-    note = Note(text="x", changed_at=datetime.fromisoformat("2020-01-01T00:00:00Z"))
-    saved(new_unit, note)
+    entity = new()
+    saved(new_unit, entity)
 
     with uow:
-        changed = uow.notes.get(note.id)
-        changed.text = "y"
+        changed = repository_of(uow, entity).get(entity.id)
+        setattr(changed, text, "y")
         uow.commit()
 
     assert changed.changed_at
     assert changed.changed_at.year > 2020
-    assert loaded(new_unit, note).changed_at == changed.changed_at
+    assert loaded(new_unit, entity).changed_at == changed.changed_at
 
 
 def test_a_decimal_is_rounded_to_the_places_of_its_column(
@@ -264,7 +271,7 @@ def test_plain_values_may_have_slots(uow: ShapesUnitOfWork, new_unit: New) -> No
 def test_plain_values_may_have_parts_and_value_objects(uow: ShapesUnitOfWork, new_unit: New) -> None:
     room = SimpleNamespace(id=new_id(), name="a")
     address = SimpleNamespace(id=new_id(), street="x", point=Point(1, 2), rooms=[room])
-    person = SimpleNamespace(id=new_id(), name="Ann", address=address)
+    person = SimpleNamespace(id=new_id(), name="Ann", address=address, changed_at=None)
 
     with uow:
         uow.people.insert_many([person])  # type: ignore[list-item]  # on purpose
