@@ -18,6 +18,8 @@ class TcpProxy:
     def __init__(self, host: str, port: int) -> None:
         self.sent: list[bytes] = []
         """What clients have sent, request by request."""
+        self.refused = 0
+        """How many clients it has turned away."""
         self._server = (host, port)
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
@@ -86,6 +88,7 @@ class TcpProxy:
             server = socket.create_connection(self._server)
         except ConnectionRefusedError:
             self._refusals = max(0, self._refusals - 1)
+            self.refused += 1
             client.close()
         else:
             self._clients.add(client)

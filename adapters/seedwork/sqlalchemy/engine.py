@@ -24,7 +24,7 @@ from adapters.seedwork.sqlalchemy.session import UnitSession
 from service_layer.seedwork.errors import DatabaseUnavailable
 
 WAITS = 10
-"""After how many waits for the end of the last block a second connection is opened."""
+"""A second connection is opened when callers have waited this often for the answer to the ROLLBACK of a block."""
 
 
 def create_engine(settings: DatabaseSettings) -> Engine:
@@ -151,8 +151,7 @@ def _replace_if_closed(engine: Engine, _driver: object, entry: ConnectionPoolEnt
 def _let_two_take_turns(engine: Engine) -> None:
     """Open a second connection: the pool hands out first what was returned first, so that one rests meanwhile."""
     pool = engine.pool
-    assert isinstance(pool, QueuePool)
-    if pool.checkedin() + pool.checkedout() == 1 < pool.size():
+    if isinstance(pool, QueuePool) and pool.size() > 1 and pool.checkedin() + pool.checkedout() == 1:
         with suppress(Exception):  # the server may have no room for it
             pool.connect().close()
 

@@ -1,6 +1,6 @@
 """PostgreSQL's dialect for units of work, on psycopg: how a transaction begins and ends, and what plain SQL has done.
 
-The first statement of a block travels in one request with BEGIN, and a block that wrote nothing does not wait for its
+The first statement of a block travels in one request with BEGIN, and a block that only read does not wait for its
 ROLLBACK.
 Sources: PostgreSQL, "Multiple Statements in a Simple Query"; psycopg, "Data adaptation configuration".
 """
@@ -9,7 +9,7 @@ import asyncio
 import re
 import selectors
 from collections.abc import Callable
-from functools import cached_property, partial
+from functools import cached_property, lru_cache, partial
 from typing import Any, Self  # Any, below: psycopg is an extra
 from weakref import WeakSet
 
@@ -74,7 +74,7 @@ class PostgreSQLFamily(UnitOfWorkDialect):
 
 
 class _PostgreSQL(PostgreSQLFamily):
-    """Sends BEGIN with the first statement of a block, and does not wait for ROLLBACK where nothing was written."""
+    """Sends BEGIN with the first statement of a block, and does not wait for ROLLBACK where it only read."""
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         if not context or context.is_text or not self._can_travel(context.root_connection, cursor, statement):
@@ -97,7 +97,7 @@ class _PostgreSQL(PostgreSQLFamily):
             driver: Any = connection.driver_connection
             if driver.autocommit and self.has_ended(driver):  # somebody has ended the unit's transaction
                 _adapter(connection).set_autocommit(False)
-            session.may_have_locked |= context.is_text or " FOR " in arguments[0]
+            session.may_have_locked |= context.is_text or _may_lock(context.statement)
         super()._send(context, cursor, execute, *arguments)
 
     def _literal(self, driver: Any, value: object) -> str:
@@ -113,8 +113,10 @@ class _PostgreSQL(PostgreSQLFamily):
         return f"{quoted}::{known.regtype}{'[]' * (dumper.oid == known.array_oid)}" if known else quoted
 
     def _can_travel(self, connection: Connection, cursor: Any, statement: str) -> bool:
-        driver: Any = session_of(connection) and connection.connection.driver_connection
-        if not driver or not self.has_ended(driver):
+        if session_of(connection) is None:
+            return False
+        driver: Any = connection.connection.driver_connection
+        if not self.has_ended(driver):
             return False
         is_in_server = hasattr(cursor, "name")
         is_one = ";" not in statement  # PostgreSQL refuses several with parameters, and so stops what was injected
@@ -202,6 +204,12 @@ class AsyncPostgreSQL(_PostgreSQL, PGDialectAsync_psycopg):
 
     def _wait(self, socket: int) -> None:
         await_(_readable(socket))
+
+
+@lru_cache(1_000)
+def _may_lock(statement: str) -> bool:
+    """Return whether a statement may lock more than a plain SELECT does: by FOR UPDATE, a function, or a write."""
+    return bool(re.search(r"\bFOR\b|\w\(|\b(INSERT|UPDATE|DELETE|MERGE)\b", statement, re.IGNORECASE))
 
 
 def _adapter(connection: PoolProxiedConnection) -> Any:

@@ -49,7 +49,7 @@ class UnitSession(Session):
     unit: Transaction
     """The unit of work that it belongs to, and informs of every failure."""
     may_have_locked = False
-    """Whether a statement may have locked rows without a write: plain SQL, or SELECT ... FOR UPDATE."""
+    """Whether a statement may have locked something: any but a plain SELECT."""
 
     def __init__(self, *args: Any, only_reads: bool = False, **options: Any) -> None:  # Any: as Session has them
         super().__init__(*args, **options)

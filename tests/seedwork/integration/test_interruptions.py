@@ -6,7 +6,7 @@ import signal
 import threading
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -406,7 +406,8 @@ def test_the_log_of_a_file_does_not_grow_without_bound_under_overlapping_readers
             return reader
 
         uow, largest = SqlAlchemyOrderingUnitOfWork(container.session_factory()), 0
-        with ThreadPoolExecutor(1) as pool:
+        with ThreadPoolExecutor(1) as pool, ExitStack() as at_end:
+            at_end.callback(stop.set)
             reading = pool.submit(read)
             for number in range(60):
                 if not changed.wait(30):
@@ -417,7 +418,6 @@ def test_the_log_of_a_file_does_not_grow_without_bound_under_overlapping_readers
                     uow.commit()
                 committed.set()
                 largest = max(largest, log.stat().st_size)
-            stop.set()
 
         assert largest < 4 * 2**18
 

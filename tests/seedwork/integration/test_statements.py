@@ -13,12 +13,12 @@ from threading import Thread
 
 import psycopg
 import pytest
-from sqlalchemy import delete, event, text
+from sqlalchemy import delete, event, func, select, text
 from sqlalchemy.pool import QueuePool
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
-from tests.seedwork.ordering import Order, OrderId, SqlAlchemyOrderingUnitOfWork
+from tests.seedwork.ordering import Order, OrderId, SqlAlchemyOrderingUnitOfWork, orders
 from tests.seedwork.tcp_proxy import TcpProxy
 from tests.seedwork.use_cases import (
     OrderDetails,
@@ -228,7 +228,7 @@ def test_on_postgresql_a_block_that_only_read_does_not_wait_for_the_answer_to_ro
 
     def read() -> None:
         with open_block(uow):
-            assert uow.orders.count() == 1
+            assert len(uow.orders.page().items) == 1
             proxy.fall_silent()
 
     reader = Thread(target=read, daemon=True)
@@ -245,8 +245,10 @@ def test_on_postgresql_a_block_that_only_read_does_not_wait_for_the_answer_to_ro
         lambda uow, order_id: uow.session.execute(text("UPDATE house_orders SET number = 'B-2'")),
         lambda uow, order_id: uow.orders.get(order_id, for_update=True),
         lambda uow, order_id: uow.session.execute(text("SELECT 1 FROM house_orders FOR SHARE")),
+        lambda uow, order_id: uow.session.execute(select(func.pg_advisory_xact_lock(1))),
+        lambda uow, order_id: uow.session.execute(select(delete(orders).returning(orders.c.id).cte())),
     ],
-    ids=["write", "plain SQL that writes", "lock", "plain SQL that locks"],
+    ids=["write", "plain SQL that writes", "lock", "plain SQL that locks", "function", "write in a SELECT"],
 )
 def test_on_postgresql_a_block_that_locked_rows_has_released_them_when_it_is_left(
     postgresql_behind_proxy: Application, work: Callable[[SqlAlchemyOrderingUnitOfWork, OrderId], None]
