@@ -30,7 +30,7 @@ from tests.seedwork.ordering import (
 )
 
 SLOW = {
-    "sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 1e6) SELECT max(x) FROM n",
+    "sqlite": "WITH RECURSIVE n(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM n WHERE x < 5e6) SELECT max(x) FROM n",
     "postgresql": "SELECT pg_sleep(60)",
 }
 
