@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, event, inspect
@@ -31,16 +31,10 @@ class _Begun:
     transaction: SessionTransaction
     added_before: int
     """How many objects were added before it."""
+    cursors_before: int
+    """How many cursors were opened before it."""
     wrote_past: bool = False
     """Whether a statement has written past the session's own record of what changed."""
-    cursors: list[Any] = field(default_factory=list)  # Any: a driver's, or an adapter
-    """What it has opened in the server, to read in batches."""
-
-    def close_cursors(self) -> None:
-        """Close what may be half-read: in a later block the driver would close what is not there any more."""
-        for cursor in self.cursors:
-            with suppress(Exception):  # a lost connection, which the next statement reports
-                cursor.close()
 
 
 class UnitSession(Session):
@@ -59,6 +53,8 @@ class UnitSession(Session):
         self._blocks: list[_Begun] = []
         """The transaction and its savepoints, innermost last."""
         self._added: list[object] = []
+        self._cursors: list[Any] = []  # Any: a driver's, or an adapter
+        """What was opened in the server, to read in batches."""
         self._values: list[tuple[object, dict[str, Any]]] = []
         """The values of objects before a failure made SQLAlchemy forget them."""
         self._expired: list[object] = []
@@ -85,7 +81,7 @@ class UnitSession(Session):
 
     def begin_block(self) -> None:
         """Begin a transaction; inside it, flush and set a savepoint."""
-        self._blocks.append(_Begun(super().begin(nested=bool(self._blocks)), len(self._added)))
+        self._blocks.append(_Begun(super().begin(nested=bool(self._blocks)), len(self._added), len(self._cursors)))
 
     def commit_block(self) -> None:
         """Release the innermost savepoint, or commit the transaction."""
@@ -104,15 +100,13 @@ class UnitSession(Session):
         ended = self._blocks.pop()
         if self._blocks:
             self._blocks[-1].wrote_past |= ended.wrote_past
-            self._blocks[-1].cursors += ended.cursors
         else:
-            ended.close_cursors()
             self._added.clear()
 
     def rollback_block(self) -> None:
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         ended = self._blocks.pop()
-        ended.close_cursors()
+        self._close_cursors(ended.cursors_before)
         ended.transaction.rollback()
         self._unsave(ended.added_before)
         if ended.wrote_past:  # what was written past the session, and then loaded, is undone
@@ -134,8 +128,7 @@ class UnitSession(Session):
                     self.expunge(instance)
             super().close()
         finally:
-            for block in self._blocks:
-                block.close_cursors()
+            self._close_cursors(0)
             self._unsave(0)
             self._blocks.clear()  # they refer to the session: only the garbage collector would free that cycle
 
@@ -169,8 +162,7 @@ class UnitSession(Session):
 
     def keep_cursor(self, cursor: Any) -> None:  # Any: a driver's, or an adapter
         """Remember a cursor in the server."""
-        if self._blocks:
-            self._blocks[-1].cursors.append(cursor)
+        self._cursors.append(cursor)
 
     def keep_added(self, instance: object) -> None:
         """Remember that an entity or a part was new."""
@@ -200,6 +192,13 @@ class UnitSession(Session):
             self.refresh(instance)
         except InvalidRequestError:  # its row is gone
             self.expunge(instance)
+
+    def _close_cursors(self, mark: int) -> None:
+        """Close what may be half-read: in a later block the driver would close what is not there any more."""
+        for cursor in self._cursors[mark:]:
+            with suppress(Exception):  # a lost connection, which the next statement reports
+                cursor.close()
+        del self._cursors[mark:]
 
     def _unsave(self, mark: int) -> None:
         """Make entities and parts that were added and not saved new again: to SQLAlchemy they are inserted."""
