@@ -50,16 +50,23 @@ class UnitOfWorkDialect(DefaultDialect):
 
     def _send(self, context: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> None:
         session = session_of(context.root_connection) if context else None
-        if not session or not context.is_text:
+        if session is None:
             execute(*arguments)
-            wrote = session and (context.isinsert or context.isupdate or context.isdelete or context.isddl)
+            return
+        self._prepare(session, context, cursor)
+        if not context.is_text:
+            execute(*arguments)
+            wrote = context.isinsert or context.isupdate or context.isdelete or context.isddl
         else:  # only the driver knows what plain SQL did
             driver = context.root_connection.connection.driver_connection
             wrote = self._send_text(driver, cursor, execute, *arguments)
             if self.has_ended(driver):
                 raise UnitOfWorkMisuse(ENDED)
-        if wrote and session:
+        if wrote:
             session.note_write()
+
+    def _prepare(self, session: "UnitSession", context: Any, cursor: Any) -> None:
+        """Prepare what sends a statement of a unit of work."""
 
     def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         """Execute plain SQL, and return whether it has written."""

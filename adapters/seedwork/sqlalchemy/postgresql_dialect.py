@@ -2,7 +2,7 @@
 
 The first statement of a block travels in one request with BEGIN, and a block that only read does not wait for its
 ROLLBACK.
-Sources: PostgreSQL, "Multiple Statements in a Simple Query"; psycopg, "Data adaptation configuration".
+Source: PostgreSQL, "Multiple Statements in a Simple Query".
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import re
 import selectors
 from collections.abc import Callable
 from functools import cached_property, lru_cache, partial
-from typing import Any, Self  # Any, below: psycopg is an extra
+from typing import TYPE_CHECKING, Any, Self  # Any, below: psycopg is an extra
 from weakref import WeakSet
 
 from sqlalchemy import URL, Connection, PoolProxiedConnection
@@ -18,7 +18,11 @@ from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectA
 from sqlalchemy.util import await_
 
 from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
+from adapters.seedwork.sqlalchemy.postgresql_request import request_of
 from service_layer.seedwork.errors import ENDED, UnitOfWorkMisuse
+
+if TYPE_CHECKING:
+    from adapters.seedwork.sqlalchemy.session import UnitSession
 
 WRITING_TAGS = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "CREATE", "ALTER", "DROP")
 """How PostgreSQL's command tags of statements begin that write."""
@@ -56,10 +60,9 @@ class PostgreSQLFamily(UnitOfWorkDialect):
             driver.pgconn.is_busy()  # parses what was read
         return False
 
-    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        if hasattr(cursor, "name") and context and (session := session_of(context.root_connection)):
+    def _prepare(self, session: "UnitSession", context: Any, cursor: Any) -> None:
+        if _is_in_server(cursor):
             session.keep_cursor(cursor)
-        super().do_execute(cursor, statement, parameters, context)
 
     def has_ended(self, driver: Any) -> bool:
         return bool(driver.pgconn.transaction_status == self.loaded_dbapi.pq.TransactionStatus.IDLE)
@@ -82,35 +85,21 @@ class _PostgreSQL(PostgreSQLFamily):
             return
         connection = context.root_connection.connection
         driver, adapter = connection.driver_connection, _adapter(connection)
-        # a request of two statements has no parameters
-        first = statement % {name: self._literal(driver, value) for name, value in parameters.items()}
+        request = request_of(self.loaded_dbapi, driver, statement, parameters)
         try:
-            self._send(context, cursor, partial(self._execute_both, adapter, cursor), f"{_begin(driver)};{first}")
+            self._send(context, cursor, partial(self._execute_both, adapter, cursor), request)
         except BaseException:
             if self.has_ended(driver):  # neither was executed
                 adapter.set_autocommit(False)
             raise
 
-    def _send(self, context: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> None:
-        if context and (session := session_of(context.root_connection)):
-            connection = context.root_connection.connection
-            driver: Any = connection.driver_connection
-            if driver.autocommit and self.has_ended(driver):  # somebody has ended the unit's transaction
-                _adapter(connection).set_autocommit(False)
-            session.may_have_locked |= context.is_text or _may_lock(context.statement)
-        super()._send(context, cursor, execute, *arguments)
-
-    def _literal(self, driver: Any, value: object) -> str:
-        """Return a value as psycopg quotes it, with the type that psycopg gives to a parameter."""
-        if value is None:
-            return "NULL"
-        kind, form = type(value), self.loaded_dbapi.adapt.PyFormat.TEXT
-        dumper = driver.adapters.get_dumper(kind, form)(kind, driver).upgrade(value, form)
-        quoted = bytes(dumper.quote(value)).decode(driver.info.encoding)
-        if "'" not in quoted and quoted != "NULL":
-            quoted = f"'{quoted.strip()}'"  # a number: PostgreSQL reads -1::smallint as -(1::smallint)
-        known = driver.adapters.types.get(dumper.oid)
-        return f"{quoted}::{known.regtype}{'[]' * (dumper.oid == known.array_oid)}" if known else quoted
+    def _prepare(self, session: "UnitSession", context: Any, cursor: Any) -> None:
+        super()._prepare(session, context, cursor)
+        connection = context.root_connection.connection
+        driver: Any = connection.driver_connection
+        if driver.autocommit and self.has_ended(driver):  # somebody has ended the unit's transaction
+            _adapter(connection).set_autocommit(False)
+        session.may_have_locked |= context.is_text or _may_lock(context.statement)
 
     def _can_travel(self, connection: Connection, cursor: Any, statement: str) -> bool:
         if session_of(connection) is None:
@@ -118,9 +107,8 @@ class _PostgreSQL(PostgreSQLFamily):
         driver: Any = connection.connection.driver_connection
         if not self.has_ended(driver):
             return False
-        is_in_server = hasattr(cursor, "name")
         is_one = ";" not in statement  # PostgreSQL refuses several with parameters, and so stops what was injected
-        return is_one and not is_in_server and not driver.pgconn.pipeline_status
+        return is_one and not _is_in_server(cursor) and not driver.pgconn.pipeline_status
 
     def do_rollback(self, dbapi_connection: PoolProxiedConnection) -> None:
         driver: Any = dbapi_connection.driver_connection
@@ -212,6 +200,11 @@ def _may_lock(statement: str) -> bool:
     return bool(re.search(r"\bFOR\b|\w\(|\b(INSERT|UPDATE|DELETE|MERGE)\b", statement, re.IGNORECASE))
 
 
+def _is_in_server(cursor: Any) -> bool:
+    """Return whether a cursor reads in batches."""
+    return hasattr(cursor, "name")
+
+
 def _adapter(connection: PoolProxiedConnection) -> Any:
     """Return by what a connection is set: the driver's own, or the adapter of an asynchronous one."""
     return connection.dbapi_connection
@@ -220,17 +213,6 @@ def _adapter(connection: PoolProxiedConnection) -> Any:
 def _set_mode(adapter: Any, level: Any, *, read_only: bool | None) -> None:
     adapter.set_isolation_level(level)
     adapter.set_read_only(read_only)
-
-
-def _begin(driver: Any) -> str:
-    """Return BEGIN as psycopg would send it."""
-    level, read_only, deferrable = driver.isolation_level, driver.read_only, driver.deferrable
-    words = [
-        f"ISOLATION LEVEL {level.name.replace('_', ' ')}" if level is not None else "",
-        {None: "", True: "READ ONLY", False: "READ WRITE"}[read_only],
-        {None: "", True: "DEFERRABLE", False: "NOT DEFERRABLE"}[deferrable],
-    ]
-    return " ".join(("BEGIN", *filter(None, words)))
 
 
 async def _readable(socket: int) -> None:
