@@ -5,9 +5,10 @@ from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, c
 from functools import partial
 from typing import TYPE_CHECKING, Any, Never, TypeVar
 
-from dependency_injector import containers, providers
+from dependency_injector import providers
 from sqlalchemy import Engine
 
+from adapters.seedwork.containers import DeclarativeContainer
 from adapters.seedwork.settings import DatabaseSettings
 from adapters.seedwork.sqlalchemy.engine import create_engine
 from adapters.seedwork.sqlalchemy.lifetime import ENDED, end
@@ -17,7 +18,7 @@ C = TypeVar("C", bound="Parts")
 
 if TYPE_CHECKING:
 
-    class Parts(containers.DeclarativeContainer):
+    class Parts(DeclarativeContainer):
         """What every container has, and what a type checker needs to see a misspelt part."""
 
         settings: providers.Provider[Any]
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
         __getattr__: None  # type: ignore[assignment, misc]  # the library's own accepts every misspelt part
 
 else:
-    Parts = containers.DeclarativeContainer
+    Parts = DeclarativeContainer
 
 
 def opened_engine(settings: DatabaseSettings) -> Generator[Engine]:

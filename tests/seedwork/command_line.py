@@ -16,10 +16,6 @@ from adapters.seedwork.settings import PROJECT
 PROGRAM = "acme"
 """The program's name in tests: messages must contain this one."""
 
-WITHOUT_FRAMEWORKS = "import sys; sys.modules |= dict.fromkeys(['fastapi', 'werkzeug'])"
-"""A line to begin a program with, as after a run-time install: dependency-injector imports both where they are
-installed, which takes half as long as SQLAlchemy."""
-
 Run = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[bytes]]
 
@@ -36,7 +32,7 @@ def runner(app: typer.Typer) -> Run:
 def starter(module: str, **environment: str) -> Start:
     """Return what starts a command of a module's ``app`` in a process of its own; ``shell`` is put around it."""
     environment["PYTHONUNBUFFERED"] = ""  # as on most machines: what can't be written stays in a buffer
-    program = f"{WITHOUT_FRAMEWORKS}; from {module} import app; app(prog_name={PROGRAM!r})"
+    program = f"from {module} import app; app(prog_name={PROGRAM!r})"
 
     def start(*arguments: object, shell: str = "", **options: Any) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

@@ -39,14 +39,14 @@ def test_help_is_printed_without_loading_the_application(start: Start) -> None:
     assert "adapters.seedwork.sqlalchemy.schema" not in imports
 
 
-def test_a_command_on_an_up_to_date_database_imports_neither_alembic_nor_what_other_databases_need(
+def test_a_command_on_an_up_to_date_database_imports_no_alembic_no_web_framework_and_no_other_database(
     start: Start,
 ) -> None:
     status, _, imports = finished(start("orders", "add", "A1", env={"PYTHONPROFILEIMPORTTIME": "1"}))
 
     assert status == 0
     assert "adapters.seedwork.sqlalchemy.schema" in imports
-    assert not re.search(r"\| +(alembic|sqlalchemy\.dialects\.postgresql)$", imports, re.MULTILINE)
+    assert not re.search(r"\| +(alembic|fastapi|werkzeug|sqlalchemy\.dialects\.postgresql)$", imports, re.MULTILINE)
 
 
 # ---- refusals -----------------------------------------------------------------------------------------------------

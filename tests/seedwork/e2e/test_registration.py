@@ -12,7 +12,7 @@ from typer.main import get_command
 from adapters.cli import app
 from adapters.seedwork.cli.program import PLACEHOLDER, THIS_COMMAND
 from tests.seedwork.bare import copy_project, remove_aggregates
-from tests.seedwork.command_line import PROGRAM, WITHOUT_FRAMEWORKS
+from tests.seedwork.command_line import PROGRAM
 from tests.seedwork.registration import missing_registrations
 
 DOMAIN = """
@@ -122,7 +122,7 @@ def register(project: Path, file: str, after: str, line: str, imported: str) -> 
 
 def missing_in(project: Path) -> list[str]:
     script = "from tests.seedwork.registration import missing_registrations as m; print('\\n'.join(m()), end='')"
-    command = [sys.executable, "-c", f"{WITHOUT_FRAMEWORKS}; {script}"]
+    command = [sys.executable, "-c", script]
     result = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True, timeout=60)
     return result.stdout.splitlines()
 

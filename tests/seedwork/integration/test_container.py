@@ -5,9 +5,11 @@ import subprocess
 import sys
 import threading
 from contextlib import ExitStack
+from types import ModuleType
 
 import pytest
 from dependency_injector import providers
+from dependency_injector.wiring import Provide, inject
 from sqlalchemy import QueuePool
 
 from adapters.container import bootstrap
@@ -17,7 +19,6 @@ from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
 from adapters.unit_of_work import InMemoryUnitOfWork
 from service_layer.seedwork.errors import UnitOfWorkMisuse
-from tests.seedwork.command_line import WITHOUT_FRAMEWORKS
 from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order, SqlAlchemyOrderingUnitOfWork
 
 
@@ -126,7 +127,7 @@ def test_in_a_forked_process_nothing_works_and_the_parent_goes_on(
     url = request.getfixturevalue(url)
 
     run = subprocess.run(
-        [sys.executable, "-c", WITHOUT_FRAMEWORKS + PROGRAM.format(work=work), url],
+        [sys.executable, "-c", PROGRAM.format(work=work), url],
         check=False,
         cwd=PROJECT,
         capture_output=True,
@@ -163,6 +164,18 @@ def test_any_part_can_be_replaced_by_name() -> None:
 def test_a_name_that_no_part_has_is_an_error() -> None:
     with pytest.raises(AttributeError, match="unit_of_wrok"), bootstrap(unit_of_wrok=InMemoryUnitOfWork):
         pytest.fail("bootstrapped")
+
+
+def test_a_container_can_be_wired() -> None:
+    module = ModuleType("wired")
+    vars(module)["settings"] = inject(lambda settings=Provide["settings"]: settings)
+
+    with bootstrap(unit_of_work=InMemoryUnitOfWork) as container:
+        container.wire(modules=[module])
+        wired = module.settings()
+        container.unwire()
+
+    assert isinstance(wired, Settings)
 
 
 def test_mappers_may_be_started_again_and_from_many_threads() -> None:
