@@ -1,5 +1,6 @@
 """The import rules find planted violations, in this project and in a copy without your aggregates."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -28,6 +29,28 @@ for module in pkgutil.walk_packages(domain.__path__, "domain."):
 """
 
 
+PLANTED = [
+    ("domain/seedwork/entity.py", "service_layer.seedwork.errors", LAYERS),
+    ("service_layer/unit_of_work.py", "adapters.seedwork.mapping", LAYERS),
+    ("domain/seedwork/entity.py", "sqlalchemy", DOMAIN),
+    ("service_layer/unit_of_work.py", "sqlalchemy", USE_CASES),
+    ("service_layer/seedwork/retry.py", "dependency_injector", USE_CASES),
+    ("adapters/mappers.py", "adapters.container", CONTAINER),
+    ("migrations/seedwork/lint.py", "adapters.container", CONTAINER),
+    ("domain/seedwork/entity.py", "domain.invoice", SEEDWORK),
+    ("service_layer/seedwork/retry.py", "service_layer.unit_of_work", SEEDWORK),
+    ("adapters/seedwork/sqlalchemy/engine.py", "adapters.settings", SEEDWORK),
+    ("adapters/seedwork/memory/repository.py", "domain.invoice", SEEDWORK),
+    ("adapters/seedwork/cli/__init__.py", "adapters.cli", SEEDWORK),
+    ("migrations/seedwork/environment.py", "adapters.mappers", SEEDWORK),
+    ("adapters/seedwork/sqlalchemy/engine.py", "adapters.seedwork.memory.store", HALVES),
+    ("adapters/seedwork/memory/store.py", "adapters.seedwork.sqlalchemy.engine", HALVES),
+    ("adapters/seedwork/sqlalchemy/engine.py", "adapters.seedwork.cli", HALVES),
+    ("adapters/seedwork/memory/store.py", "adapters.seedwork.cli", HALVES),
+]
+"""A file, what it must not import, and the rule that says so."""
+
+
 @pytest.fixture(scope="module", params=["project", "bare"])
 def copied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project as it is, and without your aggregates; nobody changes it."""
@@ -42,8 +65,18 @@ def copied(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture
 def project(copied: Path, tmp_path: Path) -> Path:
-    """A copy in which a test plants a violation."""
+    """A copy that a test may change."""
     return Path(shutil.copytree(copied, tmp_path / "project"))
+
+
+@pytest.fixture(scope="module")
+def violations(copied: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What is reported for each rule where all violations are planted."""
+    tree = Path(shutil.copytree(copied, tmp_path_factory.mktemp("planted") / "project"))
+    (tree / "domain" / "invoice.py").write_text("class Invoice: ...\n")  # a module of yours that no rule names
+    for file, imported, _ in PLANTED:
+        append(tree / file, f"import {imported}")
+    return broken_rules(tree)
 
 
 def append(file: Path, line: str) -> None:
@@ -52,14 +85,16 @@ def append(file: Path, line: str) -> None:
         source.write(f"\n{line}\n")
 
 
-def broken_rules(project: Path) -> list[str]:
-    """The rules that the imports of a project break."""
+def broken_rules(project: Path) -> dict[str, str]:
+    """The rules that the imports of a project break, and what is reported for each."""
     command = [sys.executable, "-c", LINT, "--no-cache"]
     result = subprocess.run(
         command, cwd=project, env={"COLUMNS": "200"}, capture_output=True, text=True, timeout=60, check=False
     )
     assert "Contracts: " in result.stdout, result.stdout + result.stderr
-    return [line.partition(" BROKEN")[0] for line in result.stdout.splitlines() if " BROKEN" in line]
+    reports = re.split(r"^(.+)\n-+\n", result.stdout, flags=re.MULTILINE)
+    broken = re.findall(r"^(.+?) BROKEN", result.stdout, re.MULTILINE)
+    return {title: report for title, report in zip(reports[1::2], reports[2::2], strict=True) if title in broken}
 
 
 def import_all_of_the_domain(project: Path) -> str:
@@ -68,37 +103,16 @@ def import_all_of_the_domain(project: Path) -> str:
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False).stderr
 
 
-def test_the_project_as_it_is_breaks_no_rule(project: Path) -> None:
-    assert broken_rules(project) == []
+def test_the_project_as_it_is_breaks_no_rule(copied: Path) -> None:
+    assert broken_rules(copied) == {}
 
 
-@pytest.mark.parametrize(
-    ("file", "line", "rule"),
-    [
-        ("domain/seedwork/entity.py", "import service_layer.seedwork.errors", LAYERS),
-        ("service_layer/unit_of_work.py", "import adapters.seedwork.mapping", LAYERS),
-        ("domain/seedwork/entity.py", "import sqlalchemy", DOMAIN),
-        ("service_layer/unit_of_work.py", "import sqlalchemy", USE_CASES),
-        ("service_layer/seedwork/retry.py", "import dependency_injector", USE_CASES),
-        ("adapters/mappers.py", "import adapters.container", CONTAINER),
-        ("migrations/seedwork/lint.py", "import adapters.container", CONTAINER),
-        ("domain/seedwork/entity.py", "import domain.invoice", SEEDWORK),
-        ("service_layer/seedwork/retry.py", "import service_layer.unit_of_work", SEEDWORK),
-        ("adapters/seedwork/sqlalchemy/engine.py", "import adapters.settings", SEEDWORK),
-        ("adapters/seedwork/memory/repository.py", "from domain.invoice import Invoice", SEEDWORK),
-        ("adapters/seedwork/cli/__init__.py", "import adapters.cli", SEEDWORK),
-        ("migrations/seedwork/environment.py", "import adapters.mappers", SEEDWORK),
-        ("adapters/seedwork/sqlalchemy/engine.py", "import adapters.seedwork.memory.store", HALVES),
-        ("adapters/seedwork/memory/store.py", "import adapters.seedwork.sqlalchemy.engine", HALVES),
-        ("adapters/seedwork/sqlalchemy/engine.py", "import adapters.seedwork.cli", HALVES),
-        ("adapters/seedwork/memory/store.py", "import adapters.seedwork.cli", HALVES),
-    ],
-)
-def test_a_planted_violation_is_found(project: Path, file: str, line: str, rule: str) -> None:
-    (project / "domain" / "invoice.py").write_text("class Invoice: ...\n")  # a module of yours that no rule names
-    append(project / file, line)
+@pytest.mark.parametrize(("file", "imported", "rule"), PLANTED)
+def test_a_planted_violation_is_found(violations: dict[str, str], file: str, imported: str, rule: str) -> None:
+    module = file.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
-    assert any(rule in broken for broken in broken_rules(project))
+    [report] = [report for title, report in violations.items() if rule in title]
+    assert f"{module} -> {imported} (l." in report
 
 
 def test_the_domain_runs_on_the_standard_library_alone(project: Path) -> None:
