@@ -5,6 +5,7 @@ The fixture ``units`` says which units of work: yours in ``tests/conftest.py``, 
 """
 
 import asyncio
+import gc
 import os
 import shutil
 import signal
@@ -43,6 +44,12 @@ class OpenBackend(Protocol[U_co]):
     """Opens the back end of the test, with whatever this test needs different."""
 
     def __call__(self, lock_timeout_s: float = LOCK_TIMEOUT_S) -> AbstractContextManager[Backend[U_co]]: ...
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage among what the tests make, and not among all that they have imported."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)
