@@ -5,6 +5,7 @@ from typing import Any, Never
 from weakref import WeakSet
 
 from sqlalchemy import Engine, event
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
@@ -24,11 +25,17 @@ def watch(engine: Engine) -> None:
 def end(engine: Engine) -> None:
     """Close an engine's connections, and let no block begin on it; one that is open can go on to its end."""
     event.listen(engine, "do_connect", _refuse_ended, insert=True)
+    event.listen(engine, "checkin", _close)
     engine.dispose()
 
 
 def _refuse_ended(*_: object) -> Never:
     raise UnitOfWorkMisuse(ENDED)
+
+
+def _close(_driver: object, entry: ConnectionPoolEntry) -> None:
+    """Close the connection of a block that was open at the end: its pool is not asked again."""
+    entry.close()
 
 
 def _refuse_forked(*_: object, **__: Any) -> Never:  # Any: whatever the hook takes

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 from dependency_injector import providers
 from dependency_injector.wiring import Provide, inject
-from sqlalchemy import QueuePool
+from sqlalchemy import QueuePool, event
 
 from adapters.container import bootstrap
 from adapters.mappers import start_mappers
@@ -73,14 +73,24 @@ def test_after_its_end_nothing_of_it_works_and_the_error_says_what_to_write(sqli
         container.unit_of_work()
 
 
-def test_a_block_that_is_open_at_its_end_can_still_be_saved(sqlite_url: str) -> None:
+@pytest.mark.parametrize("url", ["sqlite_url", "postgresql_url"], ids=["sqlite", "postgresql"])
+def test_a_block_that_is_open_at_its_end_can_still_be_saved_and_closes_its_connection(
+    request: pytest.FixtureRequest, url: str
+) -> None:
+    url = request.getfixturevalue(url)
+    open_connections: set[object] = set()
+
     with ExitStack() as block:
-        with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
+        with bootstrap(settings=Settings(database_url=url)) as container:
+            event.listen(container.engine(), "connect", lambda connection, _: open_connections.add(connection))
+            event.listen(container.engine(), "close", lambda connection, _: open_connections.remove(connection))
             uow = block.enter_context(SqlAlchemyOrderingUnitOfWork(container.session_factory()))
         uow.orders.add(Order(number="A-1"))
         uow.commit()
+        assert open_connections
 
-    assert orders_in(sqlite_url) == 1
+    assert not open_connections
+    assert orders_in(url) == 1
 
 
 PROGRAM = """
