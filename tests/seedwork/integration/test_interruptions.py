@@ -137,6 +137,8 @@ def test_what_a_signal_handler_raises_in_a_flush_comes_through_and_nothing_is_ke
     assert numbers(uow) == ["B-2"]
 
 
+# aiosqlite forgets what a connect that is cancelled has opened, and Python closes it
+@pytest.mark.filterwarnings("ignore:unclosed database:ResourceWarning")
 @pytest.mark.usefixtures("without_garbage_collection")
 @pytest.mark.parametrize("after_s", [0.0, 0.0005, 0.002, 0.01, 0.05])
 def test_a_task_that_is_cancelled_in_a_statement_frees_the_writers_lock(sqlite_url: str, after_s: float) -> None:
