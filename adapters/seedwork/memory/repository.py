@@ -1,6 +1,7 @@
 """What every repository in memory shares."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any, cast
 from uuid import UUID
 
@@ -12,8 +13,14 @@ from adapters.seedwork.memory.store import Key
 from adapters.seedwork.memory.transaction import InMemoryTransaction
 from adapters.seedwork.shape import Row, shape_of
 from domain.seedwork.entity import Id
-from domain.seedwork.repository import E, Repository
-from service_layer.seedwork.errors import OVERTAKEN, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
+from domain.seedwork.repository import BATCH, E, Repository
+from service_layer.seedwork.errors import (
+    OVERTAKEN,
+    STREAM,
+    WRITE_IN_READING_BLOCK,
+    ConcurrencyConflict,
+    UnitOfWorkMisuse,
+)
 
 
 class InMemoryRepository(Repository[E, Id]):
@@ -48,8 +55,10 @@ class InMemoryRepository(Repository[E, Id]):
         return len(self._rows())
 
     def stream(self) -> Iterator[E]:
-        for key, _ in self._rows():
-            yield self._hold(key)
+        block, rows = self._transaction.working_block(STREAM), iter(self._rows())
+        while batch := [self._hold(key) for key, _ in islice(rows, BATCH)]:
+            yield from batch
+            self._transaction.require_going_on(block, STREAM)
 
     def insert_many(self, entities: Iterable[Any]) -> None:
         self._session.insert_many(self._shape, entities)

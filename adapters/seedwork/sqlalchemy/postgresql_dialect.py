@@ -62,7 +62,7 @@ class PostgreSQLFamily(UnitOfWorkDialect):
 
     def _prepare(self, session: "UnitSession", context: Any, cursor: Any) -> None:
         if _is_in_server(cursor):
-            session.keep_cursor(cursor)
+            session.keep_open(cursor)
 
     def has_ended(self, driver: Any) -> bool:
         return bool(driver.pgconn.transaction_status == self.loaded_dbapi.pq.TransactionStatus.IDLE)

@@ -21,6 +21,7 @@ from service_layer.seedwork.errors import (
     COPIED,
     NOT_NEW,
     OVERTAKEN,
+    STREAM,
     WRITE_IN_READING_BLOCK,
     ConcurrencyConflict,
     UnitOfWorkMisuse,
@@ -89,9 +90,12 @@ class SqlAlchemyRepository(Repository[E, Id]):
         return self._session.scalars(self._queries.count).one()
 
     def stream(self) -> Iterator[E]:
-        with closing(self._session.scalars(self._queries.all.execution_options(yield_per=BATCH))) as found:
-            while self._session and (batch := found.fetchmany(BATCH)):  # asked anew: the block may have ended
+        block, session = self._transaction.working_block(STREAM), self._session
+        with closing(session.scalars(self._queries.all.execution_options(yield_per=BATCH))) as found:
+            session.keep_open(found)
+            while batch := found.fetchmany(BATCH):
                 yield from batch
+                self._transaction.require_going_on(block, STREAM)
 
     def insert_many(self, entities: Iterable[Any]) -> None:
         session, remaining = self._session, iter(entities)

@@ -31,8 +31,8 @@ class _Begun:
     transaction: SessionTransaction
     added_before: int
     """How many objects were added before it."""
-    cursors_before: int
-    """How many cursors were opened before it."""
+    opened_before: int
+    """How much was opened before it, to be read in batches."""
     wrote_past: bool = False
     """Whether a statement has written past the session's own record of what changed."""
 
@@ -53,8 +53,8 @@ class UnitSession(Session):
         self._blocks: list[_Begun] = []
         """The transaction and its savepoints, innermost last."""
         self._added: list[object] = []
-        self._cursors: list[Any] = []  # Any: a driver's, or an adapter
-        """What was opened in the server, to read in batches."""
+        self._open: list[Any] = []  # Any: a result, a driver's cursor, or an adapter
+        """What was opened to be read in batches."""
         self._values: list[tuple[object, dict[str, Any]]] = []
         """The values of objects before a failure made SQLAlchemy forget them."""
         self._expired: list[object] = []
@@ -81,7 +81,7 @@ class UnitSession(Session):
 
     def begin_block(self) -> None:
         """Begin a transaction; inside it, flush and set a savepoint."""
-        self._blocks.append(_Begun(super().begin(nested=bool(self._blocks)), len(self._added), len(self._cursors)))
+        self._blocks.append(_Begun(super().begin(nested=bool(self._blocks)), len(self._added), len(self._open)))
 
     def commit_block(self) -> None:
         """Release the innermost savepoint, or commit the transaction."""
@@ -106,7 +106,7 @@ class UnitSession(Session):
     def rollback_block(self) -> None:
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         ended = self._blocks.pop()
-        self._close_cursors(ended.cursors_before)
+        self._close_open(ended.opened_before)
         ended.transaction.rollback()
         self._unsave(ended.added_before)
         if ended.wrote_past:  # what was written past the session, and then loaded, is undone
@@ -128,7 +128,7 @@ class UnitSession(Session):
                     self.expunge(instance)
             super().close()
         finally:
-            self._close_cursors(0)
+            self._close_open(0)
             self._unsave(0)
             self._blocks.clear()  # they refer to the session: only the garbage collector would free that cycle
 
@@ -160,9 +160,9 @@ class UnitSession(Session):
         if self._blocks and not self._is_flushing:
             self._blocks[-1].wrote_past = True
 
-    def keep_cursor(self, cursor: Any) -> None:  # Any: a driver's, or an adapter
-        """Remember a cursor in the server."""
-        self._cursors.append(cursor)
+    def keep_open(self, opened: Any) -> None:  # Any: a result, a driver's cursor, or an adapter
+        """Remember what is read in batches, and is closed with the block if it is half-read then."""
+        self._open.append(opened)
 
     def keep_added(self, instance: object) -> None:
         """Remember that an entity or a part was new."""
@@ -193,12 +193,16 @@ class UnitSession(Session):
         except InvalidRequestError:  # its row is gone
             self.expunge(instance)
 
-    def _close_cursors(self, mark: int) -> None:
-        """Close what may be half-read: in a later block the driver would close what is not there any more."""
-        for cursor in self._cursors[mark:]:
+    def _close_open(self, mark: int) -> None:
+        """Close what may be half-read.
+
+        PostgreSQL's driver would close in a later block what is not there any more, and SQLite show to later blocks on
+        the connection what was stored when the reading began.
+        """
+        for opened in self._open[mark:]:
             with suppress(Exception):  # a lost connection, which the next statement reports
-                cursor.close()
-        del self._cursors[mark:]
+                opened.close()
+        del self._open[mark:]
 
     def _unsave(self, mark: int) -> None:
         """Make entities and parts that were added and not saved new again: to SQLAlchemy they are inserted."""

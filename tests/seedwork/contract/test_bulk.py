@@ -2,6 +2,7 @@
 
 import gc
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import pytest
@@ -82,6 +83,42 @@ def test_a_stream_ends_with_its_block(uow: OrderingUnitOfWork, new_unit: NewUnit
         list(stream)
 
 
+def test_a_stream_does_not_go_on_in_the_next_block(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    given(new_unit, *orders(MANY))
+
+    with uow.reading():
+        stream = half_read(uow)
+
+    with uow.reading(), pytest.raises(UnitOfWorkMisuse, match="begun in a block that has ended"):
+        list(stream)
+
+
+@pytest.mark.parametrize("ends", ["by a rollback", "by an error", "by an error in a block inside"])
+def test_a_stream_ends_with_an_inner_block_that_is_undone(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork], ends: str
+) -> None:
+    given(new_unit, *orders(MANY))
+
+    with uow:
+        with suppress(LookupError), uow:
+            if ends == "by an error in a block inside":
+                with uow:
+                    stream = half_read(uow)
+                    uow.commit()
+            else:
+                stream = half_read(uow)
+            if ends == "by a rollback":
+                uow.rollback()
+            else:
+                raise LookupError
+
+        with pytest.raises(UnitOfWorkMisuse, match="begun in a block that has ended"):
+            list(stream)
+        assert uow.orders.count() == MANY
+
+
 def half_read(uow: OrderingUnitOfWork) -> Iterator[Order]:
     stream = uow.orders.stream()
     next(stream)
@@ -124,6 +161,24 @@ def test_a_stream_that_was_left_half_read_disturbs_no_other_block(
         uow.commit()
 
     assert len(numbers(new_unit)) == MANY + 1
+
+
+@pytest.mark.parametrize("read", [half_read_in_a_reading_block, half_read_before_a_commit, half_read_in_an_inner_block])
+def test_after_a_stream_that_was_left_half_read_every_block_sees_what_is_stored(
+    uow: OrderingUnitOfWork,
+    new_unit: NewUnit[OrderingUnitOfWork],
+    read: Callable[[OrderingUnitOfWork], Iterator[Order]],
+) -> None:
+    given(new_unit, *orders(MANY))
+    stream = read(uow)
+
+    with new_unit().reading(), new_unit() as writer:  # on two connections
+        writer.orders.add(Order(number="C-3"))
+        writer.commit()
+    with new_unit().reading() as one, new_unit().reading() as other:
+        assert (one.orders.count(), other.orders.count()) == (MANY + 1, MANY + 1)
+
+    assert next(stream).version == 1  # of the batch that was read
 
 
 @pytest.mark.parametrize("ends", ["by a rollback", "by a commit"])
