@@ -22,7 +22,7 @@ def _imported_when_called(name: str) -> Callable[..., Any]:  # Any: the library'
 
 
 _late = ModuleType(_WIRING)
-vars(_late)["__getattr__"] = _imported_when_called
+vars(_late).update({name: _imported_when_called(name) for name in ("wire", "unwire")})
 _found = sys.modules.setdefault(_WIRING, _late)
 try:
     from dependency_injector.containers import DeclarativeContainer

@@ -176,8 +176,10 @@ def test_a_container_can_be_wired() -> None:
         container.wire(modules=[module])
         wired = module.settings()
         container.unwire()
+        unwired = module.settings()
 
     assert isinstance(wired, Settings)
+    assert not isinstance(unwired, Settings)
 
 
 def test_mappers_may_be_started_again_and_from_many_threads() -> None:
