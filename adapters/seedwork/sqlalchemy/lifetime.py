@@ -1,6 +1,7 @@
 """Where an engine's life ends: with its application, and in a process that was forked from the one that made it."""
 
 import os
+from functools import partial
 from typing import Any, Never
 from weakref import WeakSet
 
@@ -13,24 +14,27 @@ ENDED = "The application has ended, since its block was left. Work inside it: wi
 FORKED = "This process was forked, and can't share the connections of its parent. Call bootstrap() after the fork."
 
 _engines: WeakSet[Engine] = WeakSet()
+_ended: WeakSet[Engine] = WeakSet()
 _of_the_parent: list[object] = []
 """Pools whose connections the parent still uses: kept here, the garbage collector does not close them."""
 
 
 def watch(engine: Engine) -> None:
-    """Let an engine refuse work in each process that is forked from this one."""
+    """Let an engine refuse work after its end, and in each process that is forked from this one."""
     _engines.add(engine)
+    event.listen(engine, "do_connect", partial(_refuse_after_the_end, engine), insert=True)
 
 
 def end(engine: Engine) -> None:
     """Close an engine's connections, and let no block begin on it; one that is open can go on to its end."""
-    event.listen(engine, "do_connect", _refuse_ended, insert=True)
+    _ended.add(engine)
     event.listen(engine, "checkin", _close)
     engine.dispose()
 
 
-def _refuse_ended(*_: object) -> Never:
-    raise UnitOfWorkMisuse(ENDED)
+def _refuse_after_the_end(engine: Engine, *_: object) -> None:
+    if engine in _ended:
+        raise UnitOfWorkMisuse(ENDED)
 
 
 def _close(_driver: object, entry: ConnectionPoolEntry) -> None:
