@@ -93,7 +93,7 @@ class Repository(ABC, Generic[E, Id]):
     def stream(self) -> Iterator[E]:
         """Yield all entities in order of id, in constant memory.
 
-        Only read them: to change one, get it by its id.
+        Only read them: to change one, get it by its id. A stream ends with the block in which its reading began.
         """
 
     @abstractmethod

@@ -40,7 +40,11 @@ class SqlAlchemyTransaction(Transaction):
 
     @property
     def session(self) -> Session:
-        """The session of the open block, for a query that no repository has."""
+        """The session of the open block, for a query that no repository has.
+
+        Read its result to the end, or close it, inside the block: on SQLite one that is half-read and kept shows later
+        blocks on its connection nothing newer.
+        """
         self.working_block("uow.session")
         return self._open_session
 
