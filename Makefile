@@ -79,7 +79,8 @@ mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without y
 bench: $(VENV)/.benchmark ## Measure what the unit of work costs, and its alternatives, in 5 minutes
 	@$(BIN)/python -m benchmarks
 
-rehearsal: $(VENV)/.development ## Take the whole way of a fork in a copy, and replay the tutorial in another
+rehearsal: $(VENV)/.development ## Test seedwork without your aggregates, take the whole way of a fork, replay the tutorial
+	@$(BIN)/python -m tests.seedwork.bare
 	@$(BIN)/python -m scaffold.rehearsal
 	@$(BIN)/python -m scaffold.tutorial
 	@$(BIN)/pytest -m rehearsal tests/scaffold
