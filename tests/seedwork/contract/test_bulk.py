@@ -95,6 +95,18 @@ def test_a_stream_does_not_go_on_in_the_next_block(
         list(stream)
 
 
+def test_a_stream_goes_on_in_the_block_around_an_inner_one_that_was_committed(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    given(new_unit, *orders(MANY))
+
+    with uow:
+        with uow:
+            stream = half_read(uow)
+            uow.commit()
+        assert len(list(stream)) == MANY - 1
+
+
 @pytest.mark.parametrize("ends", ["by a rollback", "by an error", "by an error in a block inside"])
 def test_a_stream_ends_with_an_inner_block_that_is_undone(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork], ends: str
