@@ -66,7 +66,7 @@ class UnitOfWorkDialect(DefaultDialect):
             session.note_write()
 
     def _prepare(self, session: "UnitSession", context: Any, cursor: Any) -> None:
-        """Prepare what sends a statement of a unit of work."""
+        """Do what must precede a statement of a unit of work."""
 
     def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         """Execute plain SQL, and return whether it has written."""

@@ -156,7 +156,12 @@ def half_read_in_an_inner_block(uow: OrderingUnitOfWork) -> Iterator[Order]:
         return stream
 
 
-@pytest.mark.parametrize("read", [half_read_in_a_reading_block, half_read_before_a_commit, half_read_in_an_inner_block])
+left_in_every_way = pytest.mark.parametrize(
+    "read", [half_read_in_a_reading_block, half_read_before_a_commit, half_read_in_an_inner_block]
+)
+
+
+@left_in_every_way
 def test_a_stream_that_was_left_half_read_disturbs_no_other_block(
     uow: OrderingUnitOfWork,
     new_unit: NewUnit[OrderingUnitOfWork],
@@ -175,7 +180,7 @@ def test_a_stream_that_was_left_half_read_disturbs_no_other_block(
     assert len(numbers(new_unit)) == MANY + 1
 
 
-@pytest.mark.parametrize("read", [half_read_in_a_reading_block, half_read_before_a_commit, half_read_in_an_inner_block])
+@left_in_every_way
 def test_after_a_stream_that_was_left_half_read_every_block_sees_what_is_stored(
     uow: OrderingUnitOfWork,
     new_unit: NewUnit[OrderingUnitOfWork],
