@@ -145,26 +145,25 @@ def tidy(name: str, text: str) -> str:
 
     Raises: Refused (something that is used is gone).
     """
-    common = ("--quiet", "--stdin-filename", name, "-")
-    text = _ruff(text, "check", "--fix-only", "--select=F401,I", *common)
-    if unknown := re.findall(
-        r"^.*F821 (.*)$", _ruff(text, "check", "--select=F821", "--output-format=concise", *common), re.MULTILINE
-    ):
-        raise Refused(f"{name} still uses it: {unknown[0]}. Take that out first.")
-    return _ruff(text, "format", *common)
+    text, complaints = _ruff(name, text, "check", "--fix", "--select=F401,F821,I", "--output-format=concise")
+    if unknown := re.search(r"F821 (.*)", complaints):
+        raise Refused(f"{name} still uses it: {unknown[1]}. Take that out first.")
+    return laid_out(name, text)
 
 
 def laid_out(name: str, text: str) -> str:
     """Return a module as ruff lays it out; as it is, if it can't be read."""
-    return _ruff(text, "format", "--quiet", "--stdin-filename", name, "-") or text
+    formatted, _ = _ruff(name, text, "format")
+    return formatted or text
 
 
-def _ruff(text: str, *arguments: str) -> str:
-    command = [sys.executable, "-m", "ruff", *arguments]
+def _ruff(name: str, text: str, *arguments: str) -> tuple[str, str]:
+    """Return what ruff makes of a module, and what it complains about."""
+    command = [sys.executable, "-m", "ruff", *arguments, "--quiet", "--stdin-filename", name, "-"]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     if "No module named ruff" in done.stderr:
         raise Refused("ruff is not installed here. Write: make setup")
-    return done.stdout
+    return done.stdout, done.stderr
 
 
 LISTS = Path(__file__).with_name("files.toml")

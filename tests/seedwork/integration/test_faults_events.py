@@ -10,15 +10,18 @@ import sys
 import pytest
 
 from adapters.seedwork.settings import PROJECT
-from tests.seedwork.fixtures import start_postgresql
+from tests.seedwork.fixtures import require_own_server
 
 KILLS = 5
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_killed_producers_and_workers_lose_double_and_reorder_nothing(kind: str) -> None:
+def test_killed_producers_and_workers_lose_double_and_reorder_nothing(
+    kind: str, request: pytest.FixtureRequest
+) -> None:
     if kind == "postgresql":
-        start_postgresql().stop()  # skips where its programs are missing
+        require_own_server()
+        request.getfixturevalue("postgresql")  # skips where its programs are missing
     command = [sys.executable, "-m", "tests.seedwork.killing", kind, str(KILLS)]
     said = subprocess.run(command, cwd=PROJECT, check=True, capture_output=True, text=True, timeout=300).stdout
 
