@@ -22,7 +22,7 @@ def short_repr(value: object) -> str:
     """Return the repr of any value, shortened for a message."""
     try:
         return _short.repr(value)
-    except Exception:  # a __repr__ may raise anything; that of an int of more than 4300 digits does
+    except Exception:  # a __repr__ may raise anything; that of an int of more than 4300 digits does, in older Pythons
         return f"<{type(value).__name__}>"
 
 

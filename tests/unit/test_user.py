@@ -274,10 +274,10 @@ def test_a_long_value_is_shortened_in_the_message() -> None:
 
 
 def test_a_value_that_cannot_be_shown_is_refused_by_its_type() -> None:
-    with pytest.raises(InvalidValue, match="age <int> is not allowed"):
+    with pytest.raises(InvalidValue, match="age <int.*> is not allowed"):
         a_user(age=10**5000)
 
-    with pytest.raises(VersionMismatch, match="not <int>"):
+    with pytest.raises(VersionMismatch, match="not <int"):
         a_user().expect_version(10**5000)
 
 

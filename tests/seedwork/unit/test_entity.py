@@ -1,6 +1,7 @@
 """What every entity and every error of the domain has in common."""
 
 import pickle
+import re
 from uuid import UUID
 
 import pytest
@@ -67,7 +68,9 @@ def test_a_long_value_is_shortened_in_the_message() -> None:
 
 
 def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
-    assert str(InvalidValue("cents", 10**5000, "it must be less")) == "cents <int> is not allowed: it must be less."
+    message = str(InvalidValue("cents", 10**5000, "it must be less"))
+
+    assert re.fullmatch("cents <int.{0,80}> is not allowed: it must be less.", message)
 
 
 @pytest.mark.parametrize(
