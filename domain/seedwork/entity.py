@@ -13,7 +13,9 @@ from domain.seedwork.errors import InvalidValue, VersionMismatch
 Id = TypeVar("Id", bound=UUID)
 
 if sys.version_info >= (3, 14):
-    from uuid import uuid7 as new_id
+    from uuid import uuid7
+
+    new_id = uuid7
 else:
 
     def new_id() -> UUID:
