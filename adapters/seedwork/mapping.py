@@ -93,11 +93,10 @@ def error_of(constraint: Constraint | Index) -> Exception:
 
 
 def _hold(entity: object, context: QueryContext) -> None:
-    # The identity map is weak: a root that its caller drops would be gone when a change of its parts is flushed.
-    # A reading block changes nothing, and a stream must not fill the memory.
-    session = context.session
-    if not context.execution_options.get("yield_per") and not getattr(session, "is_read_only", False):
-        session.info.setdefault("roots", []).append(entity)
+    # a root that its caller drops would be gone when a change of its parts is flushed; of a stream, too many would stay
+    options, keep = context.execution_options, getattr(context.session, "keep", None)
+    if keep and options.get("keep", True) and not options.get("yield_per"):
+        keep(entity)
 
 
 def _order_by_references(mapper: Mapper[Any]) -> None:

@@ -89,12 +89,17 @@ class Repository(ABC, Generic[E, Id]):
         found = self._load_after(None if after is None else checked_id(after), limit + 1)
         return Page(tuple(found[:limit]), found[limit - 1].id if len(found) > limit else None)
 
-    @abstractmethod
     def stream(self) -> Iterator[E]:
-        """Yield all entities in order of id, in constant memory.
+        """Yield all entities in order of id, in constant memory: in a reading block as they are at one moment.
 
-        Only read them: to change one, get it by its id. A stream ends with the block in which its reading began.
+        Only read them: to change one, get it by its id.
         """
+        last: UUID | None = None
+        while batch := self._load_batch(last):
+            last = batch[-1].id
+            yield from batch
+            if len(batch) < BATCH:
+                return
 
     @abstractmethod
     def insert_many(self, entities: Iterable[E]) -> None:
@@ -133,3 +138,7 @@ class Repository(ABC, Generic[E, Id]):
 
     @abstractmethod
     def _load_after(self, id: UUID | None, limit: int) -> list[E]: ...
+
+    def _load_batch(self, after: UUID | None) -> list[E]:
+        """Return the next entities of a stream, which the block need not keep."""
+        return self._load_after(after, BATCH)

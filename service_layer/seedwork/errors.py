@@ -31,7 +31,6 @@ ENDED = (
     "A statement has ended the transaction of the block, which the unit of work alone does. What the block wrote before"
     " is saved or lost, as the statement says. Write uow.commit() or uow.rollback() instead."
 )
-STREAM = "Reading a stream"
 SHARED_PART = "A part belongs to two owners. Remove it from one before the other gets it, or make a new part for each."
 WRITE_IN_READING_BLOCK = "A write in a reading block, which saves nothing. To write, open it by: with uow:"
 

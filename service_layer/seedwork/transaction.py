@@ -133,19 +133,6 @@ class Transaction(Promises):
         block.check(action, failed=failed)
         return block
 
-    def require_going_on(self, block: Block, action: str) -> None:
-        """Check that what was begun in a block can go on: in it, or in the block that it has handed its work over to.
-
-        Raises: UnitOfWorkMisuse (it has ended, or was rolled back), FailedTransaction, as ``working_block`` does.
-        """
-        around: Block | None = self.working_block(action)
-        while block.state is State.COMMITTED and block.outer:
-            block = block.outer
-        while around is not block:
-            if around is None:
-                raise UnitOfWorkMisuse(f"{action} that was begun in a block that has ended. Begin a new one.")
-            around = around.outer
-
     def _writing_block(self, action: str) -> Block:
         block = self.working_block(action)
         if block.only_reads:

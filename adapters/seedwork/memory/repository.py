@@ -1,7 +1,6 @@
 """What every repository in memory shares."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from itertools import islice
+from collections.abc import Iterable, Mapping
 from typing import Any, cast
 from uuid import UUID
 
@@ -13,10 +12,9 @@ from adapters.seedwork.memory.store import Key
 from adapters.seedwork.memory.transaction import InMemoryTransaction
 from adapters.seedwork.shape import Row, shape_of
 from domain.seedwork.entity import Id
-from domain.seedwork.repository import BATCH, E, Repository
+from domain.seedwork.repository import E, Repository
 from service_layer.seedwork.errors import (
     OVERTAKEN,
-    STREAM,
     WRITE_IN_READING_BLOCK,
     ConcurrencyConflict,
     UnitOfWorkMisuse,
@@ -53,12 +51,6 @@ class InMemoryRepository(Repository[E, Id]):
 
     def count(self) -> int:
         return len(self._rows())
-
-    def stream(self) -> Iterator[E]:
-        block, rows = self._transaction.working_block(STREAM), iter(self._rows())
-        while batch := [self._hold(key) for key, _ in islice(rows, BATCH)]:
-            yield from batch
-            self._transaction.require_going_on(block, STREAM)
 
     def insert_many(self, entities: Iterable[Any]) -> None:
         self._session.insert_many(self._shape, entities)

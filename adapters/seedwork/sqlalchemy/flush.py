@@ -2,7 +2,7 @@
 
 from functools import cache
 from operator import attrgetter
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Table, inspect
 from sqlalchemy.orm import Mapper, Session
@@ -13,13 +13,17 @@ from adapters.seedwork.mapping_rules import Relation
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import SHARED_PART, UnitOfWorkMisuse
 
+if TYPE_CHECKING:
+    from adapters.seedwork.sqlalchemy.session import UnitSession
 
-def prepare_flush(session: Session, *_: object) -> None:
+
+def prepare_flush(session: "UnitSession", *_: object) -> None:
     """Prepare what a flush will send.
 
     Raises: UnitOfWorkMisuse (a part belongs to two owners), and the error of a primary key that the block has already.
     """
     deleted, dirty = session.deleted, list(session.dirty)
+    session.keep(*dirty)
     for instance in deleted:
         for part in removed_with(instance):
             if part in session.new:

@@ -1,7 +1,6 @@
 """What every repository on SQLAlchemy's session shares."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing
+from collections.abc import Iterable, Mapping
 from functools import cache
 from itertools import islice, repeat
 from typing import Any, Generic, cast
@@ -21,7 +20,6 @@ from service_layer.seedwork.errors import (
     COPIED,
     NOT_NEW,
     OVERTAKEN,
-    STREAM,
     WRITE_IN_READING_BLOCK,
     ConcurrencyConflict,
     UnitOfWorkMisuse,
@@ -89,14 +87,6 @@ class SqlAlchemyRepository(Repository[E, Id]):
     def count(self) -> int:
         return self._session.scalars(self._queries.count).one()
 
-    def stream(self) -> Iterator[E]:
-        block, session = self._transaction.working_block(STREAM), self._session
-        with closing(session.scalars(self._queries.all.execution_options(yield_per=BATCH))) as found:
-            session.keep_open(found)
-            while batch := found.fetchmany(BATCH):
-                yield from batch
-                self._transaction.require_going_on(block, STREAM)
-
     def insert_many(self, entities: Iterable[Any]) -> None:
         session, remaining = self._session, iter(entities)
         try:
@@ -111,23 +101,34 @@ class SqlAlchemyRepository(Repository[E, Id]):
         session = self._session
         if for_update and session.is_read_only:
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
-        if for_update:
-            return session.scalars(self._queries.locked, {"id": id}).one_or_none()
-        known = cast("E | None", session.identity_map.get(self._key(id)))
-        if known is None or inspect(known).expired:
-            return session.scalars(self._queries.by_id, {"id": id}).one_or_none()
-        return None if known in session.deleted else known
+        found = None if for_update else cast("E | None", session.identity_map.get(self._key(id)))
+        if found is None or inspect(found).expired:
+            query = self._queries.locked if for_update else self._queries.by_id
+            found = session.scalars(query, {"id": id}).one_or_none()
+        elif found in session.deleted:
+            return None
+        session.keep(found)
+        return found
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:
-        if id is None:
-            return list(self._session.scalars(self._queries.first, {"limit": limit}))
-        return list(self._session.scalars(self._queries.after, {"limit": limit, "after": id}))
+        found = self._load_page(id, limit)
+        self._session.keep(*found)
+        return found
+
+    def _load_batch(self, after: UUID | None) -> list[E]:
+        return self._load_page(after, BATCH, keep=False)
+
+    def _load_page(self, after: UUID | None, limit: int, **options: bool) -> list[E]:
+        query = self._queries.first if after is None else self._queries.after
+        values = {"limit": limit} | ({} if after is None else {"after": after})
+        return list(self._session.scalars(query, values, execution_options=options))
 
     def _load_with(self, values: Mapping[str, object]) -> list[E]:
         columns, criteria = self._queries.shape.table.c, self._queries.shape.criteria(values)
-        return list(
-            self._session.scalars(self._queries.all.where(*(columns[name] == criteria[name] for name in criteria)))
-        )
+        query = self._queries.all.where(*(columns[name] == criteria[name] for name in criteria))
+        found = list(self._session.scalars(query))
+        self._session.keep(*found)
+        return found
 
     def _key(self, id: UUID) -> Any:  # Any: SQLAlchemy alone knows what an identity key is
         return self._queries.mapper.identity_key_from_primary_key((id,))

@@ -32,7 +32,7 @@ class _Begun:
     added_before: int
     """How many objects were added before it."""
     opened_before: int
-    """How much was opened before it, to be read in batches."""
+    """How many cursors were opened before it."""
     wrote_past: bool = False
     """Whether a statement has written past the session's own record of what changed."""
 
@@ -52,9 +52,11 @@ class UnitSession(Session):
         self._is_flushing = False
         self._blocks: list[_Begun] = []
         """The transaction and its savepoints, innermost last."""
+        self._kept: list[object] = []
+        """What is known for as long as the block lasts, whoever else keeps it."""
         self._added: list[object] = []
-        self._open: list[Any] = []  # Any: a result, a driver's cursor, or an adapter
-        """What was opened to be read in batches."""
+        self._open: list[Any] = []  # Any: a driver's cursor, or its adapter
+        """The cursors that the server keeps open, to be read in batches."""
         self._values: list[tuple[object, dict[str, Any]]] = []
         """The values of objects before a failure made SQLAlchemy forget them."""
         self._expired: list[object] = []
@@ -160,9 +162,14 @@ class UnitSession(Session):
         if self._blocks and not self._is_flushing:
             self._blocks[-1].wrote_past = True
 
-    def keep_open(self, opened: Any) -> None:  # Any: a result, a driver's cursor, or an adapter
-        """Remember what is read in batches, and is closed with the block if it is half-read then."""
-        self._open.append(opened)
+    def keep_open(self, cursor: Any) -> None:  # Any: a driver's cursor, or its adapter
+        """Remember a cursor of the server, which is closed with the block."""
+        self._open.append(cursor)
+
+    def keep(self, *instances: object) -> None:
+        """Keep objects for the block. The identity map is weak: what nobody keeps is read again, as others made it."""
+        if not self.is_read_only:
+            self._kept += instances
 
     def keep_added(self, instance: object) -> None:
         """Remember that an entity or a part was new."""
@@ -194,14 +201,10 @@ class UnitSession(Session):
             self.expunge(instance)
 
     def _close_open(self, mark: int) -> None:
-        """Close what may be half-read.
-
-        PostgreSQL's driver would close in a later block what is not there any more, and SQLite show to later blocks on
-        the connection what was stored when the reading began.
-        """
-        for opened in self._open[mark:]:
+        """Close cursors that may be half-read: the driver would close them in a later block, which knows none."""
+        for cursor in self._open[mark:]:
             with suppress(Exception):  # a lost connection, which the next statement reports
-                opened.close()
+                cursor.close()
         del self._open[mark:]
 
     def _unsave(self, mark: int) -> None:

@@ -13,6 +13,8 @@ import pytest
 
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import InvalidValue
+from domain.seedwork.events import Event
+from domain.seedwork.repository import BATCH
 from service_layer.seedwork.errors import ConstraintViolated, ReferenceViolated, UnitOfWorkMisuse
 from tests.seedwork.backends import NewUnit, Units
 from tests.seedwork.shapes import (
@@ -25,6 +27,7 @@ from tests.seedwork.shapes import (
     Item,
     Kind,
     Note,
+    NoteId,
     Person,
     Point,
     Room,
@@ -749,3 +752,74 @@ def test_a_version_is_set_by_the_unit_of_work_alone(new_unit: New) -> None:
 
     with pytest.raises(InvalidValue, match="version 7"):
         loaded(new_unit, seat).version = 7
+
+
+# ---- what nobody keeps --------------------------------------------------------------------------------------------
+
+
+def test_what_is_changed_or_removed_while_a_stream_is_read_stays_so(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    many = [Note(text="a") for _ in range(BATCH + 2)]
+    *_, removed, changed = sorted(note.id for note in many)
+    saved(new_unit, *many)
+
+    with uow:
+        stream = uow.notes.stream()
+        next(stream)
+        uow.notes.get(changed).text = "b"
+        uow.notes.remove(uow.notes.get(removed))
+        uow.flush()
+        assert [note.text for note in stream][-1] == "b"
+        assert uow.notes.find(removed) is None
+        uow.notes.get(changed).text += "c"
+        uow.commit()
+
+    with new_unit().reading() as other:
+        note = other.notes.get(changed)
+        assert (note.text, note.version, other.notes.find(removed)) == ("bc", 3, None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoteChanged(Event, name="note changed", of=Note):
+    note_id: NoteId
+
+
+def change(uow: ShapesUnitOfWork, note: Note) -> None:
+    uow.notes.get(note.id).text = "b"
+
+
+def change_and_flush(uow: ShapesUnitOfWork, note: Note) -> None:
+    change(uow, note)
+    uow.flush()
+
+
+def change_in_an_inner_block(uow: ShapesUnitOfWork, note: Note) -> None:
+    with uow:
+        change(uow, note)
+        uow.commit()
+
+
+def load(uow: ShapesUnitOfWork, note: Note) -> None:
+    uow.notes.get(note.id)
+
+
+def load_a_page(uow: ShapesUnitOfWork, note: Note) -> None:
+    assert note in uow.notes.page().items
+
+
+@pytest.mark.parametrize(
+    ("work", "version"),
+    [(change, 2), (change_and_flush, 2), (change_in_an_inner_block, 2), (load, 1), (load_a_page, 1)],
+)
+def test_an_event_has_the_version_of_an_aggregate_that_its_block_has_loaded_and_nobody_keeps(
+    uow: ShapesUnitOfWork, new_unit: New, work: Callable[[ShapesUnitOfWork, Note], None], version: int
+) -> None:
+    note = Note(text="a")
+    saved(new_unit, note)
+
+    with uow:
+        work(uow, note)
+        uow.publish(NoteChanged(note_id=note.id))
+        uow.commit()
+
+    with uow.reading():
+        assert [published.aggregate_version for published in uow.outbox.events(9)] == [version]

@@ -4,6 +4,7 @@ import gc
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from sqlalchemy import (
@@ -292,6 +293,39 @@ def test_a_swallowed_mistake_in_sql_makes_the_commit_fail(uow: SqlAlchemyOrderin
 
 
 # ---- always closed -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("container", ["postgresql_url"], ids=["postgresql"], indirect=True)
+@pytest.mark.parametrize("is_undone", [False, True], ids=["in a block", "in an inner block that is undone"])
+def test_a_query_that_was_left_half_read_disturbs_no_other_block(
+    uow: SqlAlchemyOrderingUnitOfWork, *, is_undone: bool
+) -> None:
+    with uow:
+        for number in ("A-1", "A-2", "A-3"):
+            uow.orders.add(Order(number=number))
+        uow.commit()
+
+    half_read = []
+    with uow:
+        with uow:
+            half_read.append(uow.session.execute(select(orders), execution_options={"yield_per": 1}))
+            half_read[0].fetchone()
+            if not is_undone:
+                uow.commit()
+        if is_undone:
+            drop(half_read)
+        assert uow.orders.count() == 3
+        uow.commit()
+    with uow:
+        uow.orders.add(Order(number="A-4"))
+        uow.flush()
+        drop(half_read)
+        uow.commit()
+
+
+def drop(results: list[Any]) -> None:  # Any: SQLAlchemy closes them then
+    results.clear()
+    gc.collect()
 
 
 def test_a_row_that_is_gone_when_an_inner_block_is_undone_raises_nothing(uow: SqlAlchemyOrderingUnitOfWork) -> None:
