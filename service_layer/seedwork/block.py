@@ -6,7 +6,7 @@ from asyncio import _get_running_loop, current_task  # asked first: current_task
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Enum
-from threading import get_ident
+from threading import local
 from typing import Self
 
 from service_layer.seedwork.errors import FailedTransaction, UnitOfWorkMisuse
@@ -82,9 +82,17 @@ class Block:
             self.outer.fail(error, lost=True)
 
 
+class _Thread(local):
+    def __init__(self) -> None:
+        self.itself = object()  # not its ident, which a thread that is started after its end may get
+
+
+_thread = _Thread()
+
+
 def running_caller() -> object:
     """Return the owner of a block that is opened now: the running asyncio task, or else the thread."""
-    return (_get_running_loop() and current_task()) or get_ident()
+    return (_get_running_loop() and current_task()) or _thread.itself
 
 
 class Steps(ABC):

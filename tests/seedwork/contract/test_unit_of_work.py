@@ -744,6 +744,24 @@ def test_another_thread_cannot_enter_an_open_unit(
 
 
 @synchronous
+def test_a_thread_that_is_started_after_the_end_of_the_one_that_entered_is_another(uow: OrderingUnitOfWork) -> None:
+    refused: list[str] = []
+
+    def intrude() -> None:
+        with pytest.raises(UnitOfWorkMisuse, match="open in another thread or task") as caught:
+            uow.__enter__()
+        refused.append(str(caught.value))
+
+    for target in (uow.__enter__, *[intrude] * 20):  # the system gives the number of an ended thread to the next one
+        thread = Thread(target=target)
+        thread.start()
+        thread.join()
+    uow.__exit__(None, None, None)
+
+    assert len(refused) == 20
+
+
+@synchronous
 def test_another_thread_can_neither_work_in_an_open_unit_nor_commit_it(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
