@@ -148,7 +148,7 @@ class Words:
             "datetime": "UtcDateTime()",
             "uuid": "sa.Uuid",
             "email": "EmailType()",
-            "json": "sa.JSON(none_as_null=True)",
+            "json": "JsonType()",
             "enum": f"EnumType({self.kind})",
             "ref": f"IdType[{self._core}]()",
         }[self.field.type]

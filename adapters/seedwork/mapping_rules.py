@@ -3,7 +3,7 @@
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint
+from sqlalchemy import JSON, Column, ForeignKeyConstraint
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper, RelationshipProperty
 
@@ -57,6 +57,11 @@ def _check_columns(name: str, mapper: Mapper[Any]) -> None:
         column = attribute.columns[0]
         if attribute.deferred or not isinstance(column, Column) or column.computed:
             raise ArgumentError(f"{name}.{attribute.key} is deferred or computed, which is not supported.")
+        if isinstance(column.type, JSON):
+            raise ArgumentError(
+                f"{name}.{attribute.key} is JSON, of which a change of 1 to True would not be saved, nor None as NULL."
+                " Write: JsonType(), from adapters.seedwork.types"
+            )
 
 
 def _check_relation(name: str, relation: Relation, parts: list[Relation]) -> None:

@@ -1,10 +1,11 @@
 """Column types that entities of every application need."""
 
+import json
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import DateTime, Dialect, String, Uuid
+from sqlalchemy import JSON, DateTime, Dialect, String, Uuid
 from sqlalchemy.types import TypeDecorator
 
 from domain.seedwork.entity import Id
@@ -64,3 +65,14 @@ class EnumType(TypeDecorator[E]):
 
     def process_result_value(self, value: str | None, dialect: Dialect) -> E | None:
         return None if value is None else self.kind(value)
+
+
+class JsonType(TypeDecorator[Any]):  # Any: of JSON
+    """A value of JSON, replaced as a whole; None is NULL."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def compare_values(self, x: Any, y: Any) -> bool:  # Any: as TypeDecorator has it
+        """Compare what is stored: to Python 1, 1.0 and True are equal, and a change of one to another is one."""
+        return json.dumps(x) == json.dumps(y)

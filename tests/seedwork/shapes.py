@@ -8,7 +8,6 @@ from typing import Any, NewType
 from uuid import UUID
 
 from sqlalchemy import (
-    JSON,
     Boolean,
     CheckConstraint,
     Column,
@@ -35,7 +34,7 @@ from adapters.seedwork.registration import RepositoryOf
 from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
-from adapters.seedwork.types import IdType, UtcDateTime
+from adapters.seedwork.types import IdType, JsonType, UtcDateTime
 from domain.seedwork.entity import Entity, Part, new_id
 from domain.seedwork.errors import AlreadyExists, InvalidValue, NotFound
 from domain.seedwork.repository import Repository
@@ -379,6 +378,7 @@ class Document(Entity):
     tags: dict[str, Any]
     content: bytes
     other: UUID | None = None
+    extra: dict[str, Any] | None = None
 
 
 class DocumentNotFound(NotFound):
@@ -394,9 +394,10 @@ documents = Table(
     Column("at", UtcDateTime(), nullable=False),
     Column("is_paid", Boolean, nullable=False),
     Column("kind", EnumType(Kind, native_enum=False, length=16), nullable=False),
-    Column("tags", JSON, nullable=False),
+    Column("tags", JsonType(), nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("other", IdType[UUID]()),
+    Column("extra", JsonType()),
     Column("version", Integer, nullable=False),
     PrimaryKeyConstraint("document_id"),
     CheckConstraint("amount >= 0", name="amount"),

@@ -218,6 +218,38 @@ def test_a_json_value_is_replaced_as_a_whole(uow: ShapesUnitOfWork, new_unit: Ne
     assert loaded(new_unit, document).tags == {"colours": ["red", "blue"]}
 
 
+@pytest.mark.parametrize("other", [True, 1.0])
+def test_a_json_value_that_only_python_takes_for_equal_is_a_change(
+    uow: ShapesUnitOfWork, new_unit: New, other: object
+) -> None:
+    document = a_document(tags={"a": 1, "b": 2})
+    saved(new_unit, document)
+
+    with uow:
+        uow.documents.get(document.id).tags = {"a": other, "b": 2}
+        uow.commit()
+    twin = loaded(new_unit, document)
+    assert (repr(twin.tags), twin.version) == (repr({"a": other, "b": 2}), 2)
+
+    with uow:
+        uow.documents.get(document.id).tags = {"a": other, "b": 2}
+        uow.commit()
+    assert loaded(new_unit, document).version == 2
+
+
+def test_no_json_value_is_null(uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]) -> None:
+    document, other = a_document(), a_document(extra={"a": None})
+    with uow:
+        store(uow, document, other)
+        uow.commit()
+
+    with uow:
+        assert uow.documents._all(extra=None) == [document]
+        uow.documents.get(other.id).extra = None
+        uow.commit()
+    assert (loaded(new_unit, other).extra, loaded(new_unit, other).version) == (None, 2)
+
+
 def test_what_a_column_type_refuses_comes_through_as_it_is(uow: ShapesUnitOfWork, store: Callable[..., None]) -> None:
     with pytest.raises(ValueError, match="has no time zone"), uow:
         store(uow, a_document(at=datetime(2026, 2, 3)))  # noqa: DTZ001  # on purpose

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Column, Computed, ForeignKey, Integer, MetaData, String, Table, Uuid
+from sqlalchemy import JSON, Column, Computed, ForeignKey, Integer, MetaData, String, Table, Uuid
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import registry, relationship
 
@@ -58,6 +58,15 @@ def another_primary_key(metadata: MetaData) -> None:
     books = Table(
         "books", metadata, Column("isbn", String, primary_key=True), Column("id", Uuid), Column("version", Integer)
     )
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
+def plain_json(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        tags: dict[str, Any]
+
+    books = table(metadata, "books", Column("tags", JSON))
     mapping.map_once(Book, books, version_id_col=books.c.version)
 
 
@@ -180,6 +189,7 @@ def many_to_many(metadata: MetaData) -> None:
         (parts_of(cascade="all, delete-orphan", lazy="joined"), 'Book.pages could not be read .*: lazy="selectin"'),
         (an_id_of_the_database, r"Page\.id would get its value from the database: make an id at birth"),
         (computed, "Book.title is deferred or computed"),
+        (plain_json, r"Book.tags is JSON, .* Write: JsonType\(\)"),
         (on_delete, "books: author_id says ON DELETE CASCADE, which would change a Book without counting"),
         (entities_as_parts, "Author.books holds entities, which are saved by themselves"),
         (navigation, "Book.author points to another aggregate: refer to it by its id, author_id"),
