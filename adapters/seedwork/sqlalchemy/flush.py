@@ -1,12 +1,12 @@
 """What is prepared before SQLAlchemy flushes: the version of a whole aggregate, and the one owner of each part."""
 
+from collections.abc import Iterable
 from functools import cache
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Table, inspect
-from sqlalchemy.orm import Mapper, Session
-from sqlalchemy.orm.attributes import flag_modified, set_committed_value
+from sqlalchemy.orm import InstanceState, Mapper, Session
+from sqlalchemy.orm.attributes import History, flag_modified, set_committed_value
 
 from adapters.seedwork import mapping
 from adapters.seedwork.mapping_rules import Relation
@@ -24,12 +24,16 @@ def prepare_flush(session: "UnitSession", *_: object) -> None:
     """
     deleted, dirty = session.deleted, list(session.dirty)
     session.keep(*dirty)
+    if gone := _taken_away([*dirty, *deleted], session.new):
+        for part in gone:
+            session.delete(part)  # with its parts; SQLAlchemy would leave it where its new owner is not saved
+        deleted, dirty = session.deleted, list(session.dirty)
     for instance in deleted:
         for part in removed_with(instance):
             if part in session.new:
                 session.expunge(part)  # SQLAlchemy would insert it, without its root
     new = list(session.new)
-    _order_by_references(new, [*new, *dirty, *deleted])
+    _order_by_references(new, dirty, list(deleted))
     owners: dict[int, object] = {}
     for instance in new:
         _refuse_known_identity(session, instance)
@@ -45,6 +49,27 @@ def prepare_flush(session: "UnitSession", *_: object) -> None:
 def removed_with(instance: object) -> list[object]:
     """Return what is removed with an object."""
     return [part for part, *_ in inspect(instance).mapper.cascade_iterator("delete", inspect(instance))]
+
+
+def _taken_away(owners: list[object], new: Iterable[object]) -> list[object]:
+    """Return the stored parts that an owner had, and no saved object has now."""
+    changes = [_history(one, relation) for one in owners for relation in _relations_to_parts(inspect(one).mapper)]
+    gone = [part for change in changes for part in change.deleted or () if part and _is_stored(part)]
+    if not gone:
+        return gone
+    changes += [_history(one, relation) for one in new for relation in _relations_to_parts(inspect(one).mapper)]
+    moved = {id(part) for change in changes for part in change.added or ()}
+    return [part for part in gone if id(part) not in moved]
+
+
+def _is_stored(part: object) -> bool:
+    state: InstanceState[Any] = inspect(part)
+    return state.persistent or state.detached
+
+
+def _history(instance: object, relation: Relation) -> History:
+    history: History = inspect(instance).attrs[relation.key].history
+    return history
 
 
 @cache
@@ -104,7 +129,7 @@ def _root_of(session: Session, instance: object) -> Entity | None:
 
 def _refuse_shared_parts(session: Session, instance: object, owners: dict[int, object]) -> None:
     for relation in _relations_to_parts(inspect(instance).mapper):
-        for part in inspect(instance).attrs[relation.key].history.added or ():
+        for part in _history(instance, relation).added or ():
             if part is None:
                 continue
             if owners.setdefault(id(part), instance) is not instance or _is_kept_by_another(session, part, instance):
@@ -128,20 +153,31 @@ def _refuse_known_identity(session: Session, instance: object) -> None:
         raise mapping.error_of(cast("Table", mapper.local_table).primary_key)
 
 
-def _order_by_references(new: list[object], instances: list[object]) -> None:
-    """Let SQLAlchemy know which new object must be inserted before another one, where their classes do not say it."""
-    for mapper in {inspect(instance).mapper for instance in instances}:
+def _order_by_references(new: list[object], dirty: list[object], deleted: list[object]) -> None:
+    """Let SQLAlchemy know which row is inserted or deleted before another one, where their classes do not say it."""
+    for mapper in {inspect(instance).mapper for instance in (*new, *dirty, *deleted)}:
         for reference in _references_in_a_circle(mapper):
             ours, theirs = (
-                attrgetter(*(kind.get_property_by_column(column).key for column in columns))
+                [kind.get_property_by_column(column).key for column in columns]
                 for kind, columns in zip(
                     (mapper, reference.mapper), zip(*reference.local_remote_pairs, strict=True), strict=True
                 )
             )
-            known = {theirs(instance): instance for instance in new if inspect(instance).mapper is reference.mapper}
-            for instance in [instance for instance in instances if inspect(instance).mapper is mapper]:
-                vars(instance).pop(reference.key, None)  # of an earlier flush
-                if reference.mapper is mapper and ours(instance) == theirs(instance):
-                    set_committed_value(instance, reference.key, None)  # it refers to itself, and waits for nothing
-                elif first := known.get(ours(instance)):
-                    set_committed_value(instance, reference.key, first)
+            for instances, targets, values in (([*new, *dirty], new, _values), (deleted, deleted, _stored_values)):
+                known = {values(one, theirs): one for one in targets if inspect(one).mapper is reference.mapper}
+                for instance in [one for one in instances if inspect(one).mapper is mapper]:
+                    vars(instance).pop(reference.key, None)  # of an earlier flush
+                    first = known.get(values(instance, ours))
+                    refers_to_itself = reference.mapper is mapper and values(instance, ours) == values(instance, theirs)
+                    if refers_to_itself or instances is deleted or first:  # to itself: it waits for nothing
+                        set_committed_value(instance, reference.key, None if refers_to_itself else first)
+
+
+def _values(instance: object, keys: list[str]) -> tuple[object, ...]:
+    return tuple(getattr(instance, key) for key in keys)
+
+
+def _stored_values(instance: object, keys: list[str]) -> tuple[object, ...]:
+    """Return what the row has: what was changed in an object that is removed is not sent."""
+    before = inspect(instance).committed_state
+    return tuple(before.get(key, getattr(instance, key)) for key in keys)

@@ -786,6 +786,102 @@ def test_a_version_is_set_by_the_unit_of_work_alone(new_unit: New) -> None:
         loaded(new_unit, seat).version = 7
 
 
+# ---- parts that are taken away, and references that are dissolved -------------------------------------------------
+
+
+def a_person(*rooms: str) -> Person:
+    return Person(name="p", address=Address(street="s", rooms=[Room(name=name) for name in rooms]))
+
+
+def test_a_part_that_an_unsaved_root_has_now_is_removed(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    cart, person = Cart(items=[Item(sku="a"), Item(sku="b")]), a_person("n")
+    saved(new_unit, cart, person)
+
+    with uow:
+        draft, dropped = Cart(), Cart()
+        draft.items.append(uow.carts.get(cart.id).items.pop())
+        uow.carts.add(dropped)
+        dropped.items.append(uow.carts.get(cart.id).items.pop())
+        uow.carts.remove(dropped)
+        held = uow.people.get(person.id)
+        other = Person(name="q", address=held.address)
+        held.address = None
+        uow.commit()
+
+    assert (loaded(new_unit, cart).items, loaded(new_unit, cart).version) == ([], 2)
+    assert (loaded(new_unit, person).address, loaded(new_unit, person).version) == (None, 2)
+    assert (len(draft.items), other.address is None) == (1, False)
+
+
+def test_a_part_with_parts_is_taken_away_and_its_root_removed_in_one_block(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    person = a_person("n", "m")
+    saved(new_unit, person)
+
+    with uow:
+        held = uow.people.get(person.id)
+        held.address = None
+        uow.people.remove(held)
+        uow.commit()
+
+    with uow.reading():
+        assert uow.people.find(person.id) is None
+
+
+def test_a_part_is_taken_away_with_a_new_part_of_its_own(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    person = a_person("n")
+    saved(new_unit, person)
+
+    with uow:
+        held = uow.people.get(person.id)
+        assert held.address
+        held.address.rooms.append(Room(name="m"))
+        held.address = None
+        uow.commit()
+
+    assert loaded(new_unit, person).address is None
+
+
+@pytest.mark.parametrize("first", [0, 1])
+@pytest.mark.parametrize("instead", ["nobody", "itself"])
+def test_a_reference_is_dissolved_and_both_ends_are_removed_in_one_block(
+    uow: ShapesUnitOfWork, new_unit: New, first: int, instead: str
+) -> None:
+    pairs = [(Artist(name=f"teacher {n}"), Artist(name=f"pupil {n}")) for n in range(9)]
+    for teacher, pupil in pairs:
+        pupil.teacher_id = teacher.id
+        saved(new_unit, teacher, pupil)
+
+    with uow:
+        for pair in pairs:
+            ends = [uow.artists.get(artist.id) for artist in pair]
+            ends[1].teacher_id = ends[1].id if instead == "itself" else None
+            uow.artists.remove(ends[first])
+            uow.artists.remove(ends[1 - first])
+        uow.commit()
+
+    with uow.reading():
+        assert uow.artists.count() == 0
+
+
+def test_a_reference_to_itself_is_dissolved_and_its_entity_removed_in_one_block(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    artist = Artist(name="a")
+    artist.teacher_id = artist.id
+    saved(new_unit, artist)
+
+    with uow:
+        held = uow.artists.get(artist.id)
+        held.teacher_id = None
+        uow.artists.remove(held)
+        uow.commit()
+
+    with uow.reading():
+        assert uow.artists.count() == 0
+
+
 # ---- what nobody keeps --------------------------------------------------------------------------------------------
 
 
