@@ -42,7 +42,8 @@ def once(uow: U, key: str, function: Callable[Concatenate[U, P], T], /, *args: P
         uow: closed, or open in the caller: then this is a step of that block.
         key: 1 to 200 characters that the caller has made for this request, and keeps for its repetitions. Where several
             callers don't know of each other, put the caller's name before it.
-        function: its return type is annotated: a frozen dataclass of plain values, or one such value.
+        function: known by its module and qualified name, so what a closure or a method's object holds is not compared.
+            Its return type is annotated: a frozen dataclass of plain values, or one such value.
         args, kwargs: what it takes. They are compared by their values.
     Raises: KeyAlreadyUsed (another function or other arguments came under this key), InvalidValue (the key),
         UnitOfWorkMisuse (an argument or the answer can't be kept as JSON), and what the function raises.
@@ -57,9 +58,10 @@ def _once(
 ) -> Any:  # Any: of whatever function
     key, kind = _key(key), _answer_of(function)
     with uow:
-        request = uow.receipts.fingerprint(function.__name__, *args, **kwargs)
+        request = uow.receipts.fingerprint(f"{function.__module__}.{function.__qualname__}", *args, **kwargs)
         if found := uow.receipts.take(key, request):
-            if found.request != request:
+            # the first receipts were kept by the function's plain name
+            if found.request not in {request, uow.receipts.fingerprint(function.__name__, *args, **kwargs)}:
                 raise KeyAlreadyUsed("key")
             answer = uow.receipts.decoded(kind, found.answer)
         else:

@@ -1,8 +1,9 @@
 """The idempotent request: under one key the work is done once, and has one answer."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from hashlib import sha256
 from threading import Barrier, Thread
 
 import pytest
@@ -70,6 +71,44 @@ def test_another_request_under_the_same_key_is_refused(uow: OrderingUnitOfWork) 
     with pytest.raises(KeyAlreadyUsed):
         once(uow, "K-1", raise_deposit, order.id)
     assert numbers(uow) == ["A-1"]
+
+
+class Archive:
+    """What has functions of the same names."""
+
+    @staticmethod
+    def add_order(uow: OrderingUnitOfWork, number: str) -> None:
+        import_orders(uow, [f"old {number}"])
+
+
+def import_order(uow: OrderingUnitOfWork, number: str) -> None:
+    import_orders(uow, [number])
+
+
+import_order.__name__ = import_order.__qualname__ = add_order.__name__  # as in another module
+
+
+@pytest.mark.parametrize("namesake", [Archive.add_order, import_order], ids=["of a class", "of a module"])
+def test_a_function_of_the_same_name_is_another_request(
+    uow: OrderingUnitOfWork, namesake: Callable[[OrderingUnitOfWork, str], None]
+) -> None:
+    once(uow, "K-1", add_order, "A-1")
+
+    with pytest.raises(KeyAlreadyUsed):
+        once(uow, "K-1", namesake, "A-1")
+    assert numbers(uow) == ["A-1"]
+
+
+def test_a_receipt_by_a_functions_plain_name_is_known(uow: OrderingUnitOfWork) -> None:
+    with uow:
+        order = add_order(uow, "A-1", voucher="V-1")
+        uow.receipts.take("K-1", sha256(b'[["add_order","A-1"],[["voucher","V-1"]]]').hexdigest())
+        uow.receipts.keep("K-1", OrderDetails, order)
+        uow.commit()
+
+    assert once(uow, "K-1", add_order, "A-1", voucher="V-1") == order
+    with pytest.raises(KeyAlreadyUsed):
+        once(uow, "K-1", add_order, "A-1", voucher="V-2")
 
 
 def test_what_is_refused_leaves_no_receipt(uow: OrderingUnitOfWork) -> None:
