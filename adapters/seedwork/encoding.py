@@ -1,6 +1,7 @@
 """Events, requests and answers as JSON, and back."""
 
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -46,12 +47,26 @@ class EncodingReceipts(Receipts):
     """Keeps answers as JSON."""
 
     def fingerprint(self, *values: object, **named: object) -> str:
-        if any(isinstance(value, Iterator) for value in (*values, *named.values())):
-            raise UnitOfWorkMisuse("An iterator can be read once, so it can't be a part of a request. Pass a list.")
         try:
-            return sha256(to_json((values, sorted(named.items())))).hexdigest()
-        except PydanticSerializationError as error:
+            return sha256(to_json(_in_order((values, sorted(named.items()))))).hexdigest()
+        except ValueError as error:
             raise UnitOfWorkMisuse(_UNFIT.format("A request", str(error).splitlines()[0])) from error
 
     def decoded(self, kind: Any, answer: Any) -> Any:  # Any: as the port has it
         return decoded(kind, answer)
+
+
+def _in_order(value: object) -> object:
+    """Return a part of a request, with what has no order of its own in one that is always the same."""
+    match value:
+        case Iterator():
+            raise UnitOfWorkMisuse("An iterator can be read once, so it can't be a part of a request. Pass a list.")
+        case dict():
+            return {key: _in_order(value[key]) for key in sorted(value, key=str)}
+        case set() | frozenset():
+            return sorted(map(_in_order, value), key=to_json)
+        case list() | tuple():
+            return list(map(_in_order, value))
+        case _ if is_dataclass(value) and not isinstance(value, type):
+            return {field.name: _in_order(getattr(value, field.name)) for field in fields(value)}
+    return value

@@ -5,6 +5,7 @@ header ``Idempotency-Key``.
 """
 
 from collections.abc import Callable
+from inspect import signature
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from domain.seedwork.errors import AlreadyExists
@@ -44,7 +45,7 @@ def once(uow: U, key: str, function: Callable[Concatenate[U, P], T], /, *args: P
             callers don't know of each other, put the caller's name before it.
         function: known by its module and qualified name, so what a closure or a method's object holds is not compared.
             Its return type is annotated: a frozen dataclass of plain values, or one such value.
-        args, kwargs: what it takes. They are compared by their values.
+        args, kwargs: what it takes. They are compared by name, as JSON; the order in a dict or a set does not count.
     Raises: KeyAlreadyUsed (another function or other arguments came under this key), InvalidValue (the key),
         UnitOfWorkMisuse (an argument or the answer can't be kept as JSON), and what the function raises.
     """
@@ -58,9 +59,10 @@ def _once(
 ) -> Any:  # Any: of whatever function
     key, kind = _key(key), _answer_of(function)
     with uow:
-        request = uow.receipts.fingerprint(f"{function.__module__}.{function.__qualname__}", *args, **kwargs)
+        name = f"{function.__module__}.{function.__qualname__}"
+        request = uow.receipts.fingerprint(name, _by_name(function, args, kwargs))
         if found := uow.receipts.take(key, request):
-            # the first receipts were kept by the function's plain name
+            # the first receipts were kept by the function's plain name, and by how its arguments were given
             if found.request not in {request, uow.receipts.fingerprint(function.__name__, *args, **kwargs)}:
                 raise KeyAlreadyUsed("key")
             answer = uow.receipts.decoded(kind, found.answer)
@@ -69,6 +71,13 @@ def _once(
             uow.receipts.keep(key, kind, answer)
         uow.commit()
     return answer
+
+
+def _by_name(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+    try:
+        return signature(function).bind(None, *args, **kwargs).arguments
+    except TypeError:  # a decorator takes other arguments, or the call will be refused
+        return args, kwargs
 
 
 def _answer_of(function: Callable[..., object]) -> Any:  # Any: a type's annotation

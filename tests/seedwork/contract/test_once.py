@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import wraps
 from hashlib import sha256
 from threading import Barrier, Thread
 
@@ -71,6 +72,55 @@ def test_another_request_under_the_same_key_is_refused(uow: OrderingUnitOfWork) 
     with pytest.raises(KeyAlreadyUsed):
         once(uow, "K-1", raise_deposit, order.id)
     assert numbers(uow) == ["A-1"]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """An argument with parts that have no order."""
+
+    tags: frozenset[int]
+    counts: dict[str, int]
+
+
+def count_tags(uow: OrderingUnitOfWork, *tags: Tags, number: str = "") -> int:
+    import_orders(uow, [number])
+    return len(tags)
+
+
+def test_equal_arguments_are_the_same_request(uow: OrderingUnitOfWork) -> None:
+    once(uow, "K-1", add_order, "A-1")
+    once(uow, "K-2", count_tags, Tags(frozenset([1, 9]), {"x": 1, "y": 2}), number="B-2")
+
+    once(uow, "K-1", add_order, number="A-1")
+    again = Tags(frozenset([9, 1]), {"y": 2, "x": 1})
+    assert list(again.tags) == [9, 1]  # as a set of texts differs between processes
+    once(uow, "K-2", count_tags, again, number="B-2")
+    with pytest.raises(KeyAlreadyUsed):
+        once(uow, "K-2", count_tags, Tags(frozenset([1, 8]), {"x": 1, "y": 2}), number="B-2")
+    assert numbers(uow) == ["A-1", "B-2"]
+
+
+def at_noon(function: Callable[[OrderingUnitOfWork, str, str], int]) -> Callable[[OrderingUnitOfWork, str], int]:
+    @wraps(function)
+    def called(uow: OrderingUnitOfWork, number: str) -> int:
+        return function(uow, number, "noon")
+
+    return called
+
+
+@at_noon
+def import_at(uow: OrderingUnitOfWork, number: str, time: str) -> int:
+    import_orders(uow, [f"{number} at {time}"])
+    return 1
+
+
+def test_a_decorator_may_give_arguments(uow: OrderingUnitOfWork) -> None:
+    once(uow, "K-1", import_at, "A-1")
+
+    assert once(uow, "K-1", import_at, "A-1") == 1
+    with pytest.raises(KeyAlreadyUsed):
+        once(uow, "K-1", import_at, "B-2")
+    assert numbers(uow) == ["A-1 at noon"]
 
 
 class Archive:
@@ -155,6 +205,9 @@ def test_an_iterator_can_not_be_part_of_a_request(uow: OrderingUnitOfWork) -> No
     rest: Iterator[str] = iter(["A-1"])
     with pytest.raises(UnitOfWorkMisuse, match="Pass a list"):
         once(uow, "K-1", import_orders, rest)
+
+    with pytest.raises(UnitOfWorkMisuse, match="Pass a list"):
+        once(uow, "K-1", import_orders, [rest])  # type: ignore[list-item]  # that is the case
 
     assert list(rest) == ["A-1"]
     once(uow, "K-1", import_orders, ["A-1"])
