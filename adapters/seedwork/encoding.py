@@ -1,5 +1,6 @@
 """Events, requests and answers as JSON, and back."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -7,23 +8,26 @@ from hashlib import sha256
 from typing import Any
 
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
-from pydantic_core import PydanticSerializationError, to_json
+from pydantic_core import to_json
 
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 from service_layer.seedwork.receipts import Receipts
 
 _UNFIT = (
-    "{} can't be kept as JSON: {}. Use frozen dataclasses of text, numbers, UUIDs, dates, enumerations and tuples, each"
-    " with its type."
+    "{} can't be kept as JSON: {}. Use frozen dataclasses of text, finite numbers, UUIDs, dates, enumerations and"
+    " tuples, each with its type."
 )
 
 
 def encoded(kind: Any, value: object) -> Any:  # Any: a type's annotation; JSON
     """Return a value of a type as JSON. Raises: UnitOfWorkMisuse (it is not of that type, or no JSON can keep it)."""
     try:
-        return _adapter(kind).serializer.to_python(value, mode="json", warnings="error")
-    except (AttributeError, PydanticSchemaGenerationError, PydanticSerializationError) as error:
+        kept = _adapter(kind).serializer.to_python(value, mode="json", warnings="error")
+        json.dumps(kept, allow_nan=False)
+        decoded(kind, kept)
+    except (AttributeError, PydanticSchemaGenerationError, ValueError) as error:
         raise UnitOfWorkMisuse(_UNFIT.format(type(value).__name__, str(error).splitlines()[0])) from error
+    return kept
 
 
 def decoded(kind: Any, value: Any) -> Any:  # Any: a type's annotation; JSON; a value of that type
@@ -35,7 +39,7 @@ def decoded(kind: Any, value: Any) -> Any:  # Any: a type's annotation; JSON; a 
         return _adapter(kind).validate_python(value)
     except ValidationError as error:
         problem = error.errors(include_input=False)[0]
-        raise ValueError(f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}") from None
+        raise ValueError(f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}") from None
 
 
 @cache

@@ -188,6 +188,19 @@ def test_an_event_with_a_value_of_another_type_is_refused_when_it_is_published(u
         uow.publish(placed(order, deposit=order))
 
 
+@dataclass(frozen=True, kw_only=True)
+class OrderWeighed(Event, name="order weighed", of=Order):
+    order_id: OrderId
+    kilograms: float | bytes
+
+
+@pytest.mark.parametrize("value", [float("inf"), float("nan"), b"\xff"], ids=repr)
+def test_an_event_with_a_value_that_json_can_not_keep_is_refused(uow: OrderingUnitOfWork, value: Any) -> None:
+    event = OrderWeighed(order_id=Order(number="A-1").id, kilograms=value)
+    with uow, pytest.raises(UnitOfWorkMisuse, match="OrderWeighed can't be kept as JSON"):
+        uow.publish(event)
+
+
 def test_a_failure_while_events_are_stored_lets_nothing_of_the_block_be_saved(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:

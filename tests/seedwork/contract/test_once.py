@@ -3,8 +3,10 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from functools import wraps
 from hashlib import sha256
+from itertools import count
 from threading import Barrier, Thread
 
 import pytest
@@ -225,6 +227,30 @@ class Strange:
 def answer_strangely(uow: OrderingUnitOfWork, order_id: OrderId) -> Strange:
     raise_deposit(uow, order_id, 5)
     return Strange(object())
+
+
+@dataclass(frozen=True)
+class Weight:
+    kilograms: float
+    price: Decimal = Decimal(0)
+
+
+def weigh(uow: OrderingUnitOfWork, kilograms: float, price: Decimal) -> Weight:
+    import_orders(uow, ["A-1"])
+    return Weight(kilograms, price)
+
+
+@pytest.mark.parametrize(
+    ("kilograms", "price"),
+    [(float("inf"), Decimal(1)), (float("nan"), Decimal(1)), (1.0, Decimal("NaN")), (1.0, Decimal("Infinity"))],
+    ids=count(),
+)
+def test_an_answer_that_is_no_finite_number_undoes_the_work(
+    uow: OrderingUnitOfWork, kilograms: float, price: Decimal
+) -> None:
+    with pytest.raises(UnitOfWorkMisuse, match="Weight can't be kept as JSON"):
+        once(uow, "K-1", weigh, kilograms, price)
+    assert numbers(uow) == []
 
 
 def answer_anything(uow: OrderingUnitOfWork):  # type: ignore[no-untyped-def]  # that is the case
