@@ -8,7 +8,7 @@ import re
 import unicodedata
 from collections.abc import Callable
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import ROUND_DOWN, Context, Decimal
 from enum import Enum
 from functools import partial
 from typing import Any, ClassVar, Self, TypeVar
@@ -150,10 +150,11 @@ def _whole_number(field: str, minimum: int, maximum: int, value: object) -> int:
 
 
 def _decimal(field: str, precision: int, scale: int, value: object) -> Decimal:
-    if isinstance(value, Decimal) and value.is_finite() and abs(value) < 10 ** (precision - scale):
-        kept = value.quantize(Decimal(1).scaleb(-scale))
+    if isinstance(value, Decimal) and value.is_finite() and value.copy_abs() < 10 ** (precision - scale):
+        exact = Context(precision, ROUND_DOWN)  # the caller's own context may have fewer digits
+        kept = value.quantize(Decimal(1).scaleb(-scale), context=exact)
         if kept == value:
-            return kept + 0  # no negative zero
+            return exact.plus(kept)  # no negative zero
     raise InvalidValue(
         field, value, f"it must be a Decimal of {precision - scale} digits at the most, and {scale} behind the point"
     )
@@ -172,9 +173,14 @@ def _day(field: str, value: object) -> date:
 
 
 def _moment(field: str, value: object) -> datetime:
-    if not isinstance(value, datetime) or value.utcoffset() is None:
-        raise InvalidValue(field, value, "it must be a datetime with a time zone, as datetime.now(UTC)")
-    return value.astimezone(UTC)
+    try:
+        if isinstance(value, datetime) and value.utcoffset() is not None:
+            return value.astimezone(UTC)
+    except OverflowError:
+        pass  # in UTC it is before the year 1, or after the year 9999
+    raise InvalidValue(
+        field, value, "it must be a datetime with a time zone, as datetime.now(UTC), and of the years 1 to 9999 in UTC"
+    )
 
 
 def _uuid(field: str, value: object) -> UUID:
@@ -191,15 +197,15 @@ def _json_object(field: str, value: Any) -> dict[str, Any]:  # Any: of JSON
     try:
         if isinstance(value, dict) and json.loads(json.dumps(value, allow_nan=False)) == value:
             return value
-    except (TypeError, ValueError):
-        pass  # it is no JSON
+    except (TypeError, ValueError, RecursionError):
+        pass  # it is no JSON, or is nested too deeply
     raise InvalidValue(field, value, "it must be a dict of what JSON knows")
 
 
 def _one_of(field: str, kind: type[E], value: object) -> E:
     try:
         return kind(value)
-    except ValueError:
+    except Exception:  # whatever a value raises that is compared, or shown
         raise InvalidValue(field, value, f"it must be one of {', '.join(str(one.value) for one in kind)}") from None
 
 

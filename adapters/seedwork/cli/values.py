@@ -67,7 +67,7 @@ def parse_json(text: str) -> object:
     """Return what a text of JSON says. Raises: ValueError (it is no JSON)."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         raise ValueError('write it like {"key": "value"}') from None
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from enum import StrEnum
+from enum import IntEnum, StrEnum
 from itertools import count
 from types import SimpleNamespace
 from typing import Any
@@ -26,7 +26,15 @@ class Colour(StrEnum):
     BLUE = "blue"
 
 
+class Size(IntEnum):
+    ONE = 1
+
+
 NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
+EAST, WEST = timezone(timedelta(hours=5)), timezone(timedelta(hours=-5))
+DEEP: list[Any] = []
+for _ in range(100_000):
+    DEEP = [DEEP]
 
 
 @pytest.mark.parametrize(
@@ -37,6 +45,8 @@ NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
         (rules.whole_number("n"), rules.INTEGER_MIN, rules.INTEGER_MIN),
         (rules.decimal("n", 3, 1), Decimal("99.90"), Decimal("99.9")),
         (rules.decimal("n", 3, 1), Decimal("-0"), Decimal("0.0")),
+        (rules.decimal("n", 40, 10), Decimal("9" * 30 + "." + "9" * 10), Decimal("9" * 30 + "." + "9" * 10)),
+        (rules.decimal("n", 40, 10), Decimal("-1" + "0" * 29), Decimal("-1" + "0" * 29 + "." + "0" * 10)),
         (rules.boolean("b"), False, False),
         (rules.day("d"), date(2026, 2, 3), date(2026, 2, 3)),
         (rules.moment("m"), NOON.astimezone(timezone(timedelta(hours=2))), NOON),
@@ -60,13 +70,17 @@ def test_a_value_that_a_rule_allows_is_kept(rule: rules.Rule[Any], value: object
         (rules.whole_number("field", 1, 3), [0, 4, True, 1.0, "1", None]),
         (rules.whole_number("field"), [2**31]),
         (rules.decimal("field", 3, 1), [Decimal(100), Decimal("0.01"), Decimal("NaN"), Decimal("Infinity"), 1, 0.5]),
+        (rules.decimal("field", 40, 10), [Decimal("1E+30"), Decimal("1E-11"), Decimal("9" * 30 + "." + "9" * 11)]),
+        (rules.decimal("field", 3, 1), [Decimal("99.99"), Decimal("sNaN"), Decimal("1E+999999"), Decimal("1E-999999")]),
         (rules.boolean("field"), [0, "true", None]),
         (rules.day("field"), [NOON, "2026-02-03", None]),
         (rules.moment("field"), [NOON.replace(tzinfo=None), date(2026, 2, 3), None]),
+        (rules.moment("field"), [datetime.min.replace(tzinfo=EAST), datetime.max.replace(tzinfo=WEST)]),
         (rules.uuid("field"), [str(UUID(int=1)), 1, None]),
         (rules.email_address("field"), ["john", None]),
-        (rules.json_object("field"), [[], {1: 2}, {"a": NOON}, {"a": float("nan")}, None]),
-        (rules.one_of("field", Colour), ["green", None]),
+        (rules.json_object("field"), [[], {1: 2}, {"a": NOON}, {"a": float("nan")}, {"a": DEEP}, None]),
+        (rules.one_of("field", Colour), ["green", None, DEEP]),
+        (rules.one_of("field", Size), [3, Decimal("sNaN")]),
     ],
     ids=count(),
 )
@@ -146,6 +160,7 @@ def test_texts_of_a_command_line_are_read() -> None:
         (parse_moment, "2026-02-03T12:00:00"),
         (parse_decimal, "1_0"),
         (parse_json, "{a}"),
+        pytest.param(parse_json, "[" * 100_000, id="nested too deeply"),
         (parse_as(StepDetails), "{}"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
