@@ -65,7 +65,7 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
         context: typer.Context,
         *,
         state: Annotated[State | None, typer.Option(help="Only those in this state.", show_default=False)] = None,
-        after: Annotated[int, typer.Option(help="Begin after the event at this position.")] = 0,
+        after: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Begin after the event at this position.")] = 0,
         limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at the most.")] = 50,
         as_json: Json = False,
     ) -> None:

@@ -65,6 +65,7 @@ def test_a_refused_request_is_reported_in_one_line(run: Run) -> None:
         (("order",), f"No such command 'order'. Did you mean 'orders'? Try: {PROGRAM} --help"),
         (("orders", "add"), f"Missing argument 'number'. Try: {PROGRAM} orders add --help"),
         (("orders", "add", "A1", "--id", f"{{{ID}}}"), "Invalid value for '--id': write it like 019aa9b2"),
+        (("events", "list", "--after", 2**63), "Invalid value for '--after': Input should be less than or equal"),
         (("orders", "add", "A1", "--id", "0_" + ID[2:]), "Invalid value for '--id': write it like 019aa9b2"),
     ],
     ids=str,
