@@ -111,7 +111,7 @@ def meaning_of(
         return UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
     if code in UNKNOWN_HERE and (statement or "").startswith("SAVEPOINT"):
         return UnitOfWorkMisuse(SAVEPOINTS)
-    if code == "SQLITE_ERROR" and str(error).startswith(("no such table", "no such column", "table ")):
+    if code == "SQLITE_ERROR" and re.match("no such (table|column)|table .* has no column", str(error)):
         code = "42P01"
     if code == "0A000":
         code = f"{code} {str(error)[:11]}"

@@ -461,6 +461,36 @@ def test_no_error_and_no_log_shows_what_is_in_a_row(
     assert SECRET.replace("-", "") not in reported
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE house_orders (id INTEGER)",
+        "INSERT INTO house_orders VALUES (1)",
+        "SELECT no_such_function(1)",
+    ],
+    ids=["there already", "too few values", "no such function"],
+)
+@on_both
+def test_a_mistake_in_a_statement_is_no_outdated_schema(uow: SqlAlchemyOrderingUnitOfWork, sql: str) -> None:
+    with pytest.raises(DBAPIError), uow:
+        uow.session.execute(text(sql))
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT * FROM table_x",
+        "SELECT column_x FROM house_orders",
+        "INSERT INTO house_orders (column_x) VALUES (1)",
+        "UPDATE house_orders SET column_x = 1",
+    ],
+)
+@on_both
+def test_a_table_or_column_that_is_missing_is_an_outdated_schema(uow: SqlAlchemyOrderingUnitOfWork, sql: str) -> None:
+    with pytest.raises(SchemaOutdated, match="_x"), uow:
+        uow.session.execute(text(sql))
+
+
 @on_both
 def test_a_missing_value_is_not_mistaken_for_one_that_is_taken(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     with uow:
