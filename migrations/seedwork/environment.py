@@ -5,7 +5,6 @@ already is committed or rolled back by its caller.
 """
 
 import logging
-import re
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from functools import cache
@@ -29,6 +28,7 @@ from migrations.seedwork.connection import (
 )
 from migrations.seedwork.rendering import render_item
 from migrations.seedwork.steps import Steps
+from migrations.seedwork.tables import tables_of
 
 
 def migrate(
@@ -120,13 +120,14 @@ def _only_our_tables(metadata: MetaData) -> Callable[[str | None, str, object], 
     """Compare the tables that the code has or a revision names. Any other one is somebody else's, and is left alone."""
 
     @cache
-    def revisions() -> str:
-        return "\n".join(Path(revision.path).read_text() for revision in context.script.walk_revisions())
+    def named() -> set[str]:
+        texts = (Path(revision.path).read_text() for revision in context.script.walk_revisions())
+        return set().union(*map(tables_of, texts))
 
     def is_compared(name: str | None, kind: str, _parents: object) -> bool:
         if kind != "table" or name is None or name in metadata.tables:
             return True
-        return re.search(rf"\b{re.escape(name)}\b", revisions()) is not None
+        return name.lower() in named()
 
     return is_compared
 

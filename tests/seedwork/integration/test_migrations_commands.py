@@ -20,20 +20,30 @@ from tests.seedwork.revisions import History, ruff
 
 FIRST = 'op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True))'
 
+THEIRS = """
+    # the state and the email are columns here
+    op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True), sa.Column("state", sa.String(9)))
+    with op.batch_alter_table("parents") as batch_op:
+        batch_op.add_column(sa.Column("email", sa.String(99), server_default="spatial_ref_sys"))
+    op.execute("UPDATE parents SET email = state")
+    """
+
 
 # ---- tables of others ---------------------------------------------------------------------------------------------
 
 
 def test_a_table_that_neither_the_code_nor_a_revision_names_is_left_alone(planted: History) -> None:
-    planted.plant("first", "pass")
+    planted.plant("first", THEIRS)
     planted.upgrade()
     with planted.engine.begin() as connection:
-        connection.exec_driver_sql("CREATE TABLE spatial_ref_sys (srid INTEGER PRIMARY KEY)")
+        for table in ("spatial_ref_sys", "state", "email"):
+            connection.exec_driver_sql(f"CREATE TABLE {table} (srid INTEGER PRIMARY KEY)")
 
     command.revision(planted.config(), "theirs stays", autogenerate=True)
 
     [revision] = set(planted.folder.glob("*.py")) - {planted.folder / "first.py"}
-    assert "spatial_ref_sys" not in revision.read_text()
+    upgrade, _, _ = revision.read_text().partition("def downgrade")
+    assert re.findall(r'op.drop_table\("(\w+)"\)', upgrade) == ["parents"]
 
 
 def test_a_table_that_left_the_code_is_dropped_by_the_next_revision(planted: History) -> None:
