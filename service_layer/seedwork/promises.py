@@ -47,7 +47,12 @@ class Promises(Steps):
 
     def before_commit(self, write: Callable[[], None]) -> None:
         """Let the outermost commit write something last; a block that is rolled back drops it."""
-        self._writing_block("uow.before_commit()").last.append(write)
+
+        def write_all() -> None:
+            write()
+            self._flush()
+
+        self._writing_block("uow.before_commit()").last.append(write_all)
 
     def after_commit(self, call: Callable[[], object]) -> None:
         """Call a function when the block is saved, for what may be lost: to clear a cache, to count in a metric.

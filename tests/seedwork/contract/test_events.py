@@ -13,7 +13,7 @@ from service_layer.seedwork.outbox import Handlers
 from tests.seedwork.backends import Loop, NewUnit, Units
 from tests.seedwork.fixtures import ASYNCHRONOUS, BACKENDS, OpenBackend, opener
 from tests.seedwork.order_events import OrderPlaced, OrderRemoved
-from tests.seedwork.ordering import Money, Order, OrderId, OrderingUnitOfWork, Status
+from tests.seedwork.ordering import Money, Order, OrderId, OrderingUnitOfWork, OrderNumberTaken, Status
 from tests.seedwork.use_cases import add_order, list_orders
 
 
@@ -216,6 +216,37 @@ def test_a_failure_while_events_are_stored_lets_nothing_of_the_block_be_saved(
             uow.commit()
 
     assert list_orders(new_unit()).items == ()
+
+
+def test_what_the_commit_adds_and_changes_last_is_saved_and_counts_for_the_events_after_it(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    order_id = add_order(uow, "A-1").id
+
+    with uow:
+        order = uow.orders.get(order_id)
+        uow.before_commit(lambda: order.add_line("chair"))
+        uow.before_commit(lambda: uow.orders.add(Order(number="B-2")))
+        uow.publish(placed(order))
+        uow.commit()
+
+    assert [(order.number, order.version) for order in list_orders(new_unit()).items] == [("A-1", 2), ("B-2", 1)]
+    assert versions(uow) == [2]
+
+
+def test_what_the_commit_writes_last_may_break_a_constraint(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    add_order(uow, "A-1")
+
+    with uow:
+        uow.before_commit(lambda: uow.orders.add(Order(number="A-1")))
+        with pytest.raises(OrderNumberTaken):
+            uow.commit()
+        with pytest.raises(FailedTransaction):
+            uow.commit()
+
+    assert [order.number for order in list_orders(new_unit()).items] == ["A-1"]
 
 
 def test_a_field_that_is_not_known_any_more_is_left_out_and_a_new_one_gets_its_default(
