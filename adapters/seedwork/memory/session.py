@@ -104,7 +104,9 @@ class InMemorySession:
                 raise error_of(key[0].primary_key)
             groups = [self._rows_of(self._held[key], self._stored(key), 1) for key in changed]
             groups += [self._rows_of(entity, {}, 1) for entity in self._new.values()]
-            self._write(groups, stored)
+            constraints = self._constraints_of_all()
+            self._refuse_shared_parts(groups, stored, constraints)
+            self._replace(groups, constraints.write(_by_key(groups), stored))
             for row in chain(*groups):
                 row.show()
                 self._known[row.key] = row.instance
@@ -117,7 +119,8 @@ class InMemorySession:
         self.flush()
         with self._noting_failures():
             if groups := [self._rows_of(instance, {}, 1, shape) for instance in instances]:
-                self._write(groups, {})
+                self._constraints_of_all().insert(_by_key(groups))
+                self._replace(groups, ())
 
     def savepoint(self) -> None:
         self.flush()
@@ -183,20 +186,22 @@ class InMemorySession:
             block.fail(error)
             raise
 
-    def _write(self, groups: list[list[Written]], stored: Aggregate) -> None:
-        """Replace the stored rows of whole aggregates."""
-        self._begin_to_write()
-        self._constraints = constraints = self._constraints or Constraints(self._begin())
-        rows: dict[Key, Written] = {}
+    def _refuse_shared_parts(self, groups: list[list[Written]], stored: Aggregate, constraints: Constraints) -> None:
+        found: dict[Key, object] = {}
         for row in chain(*groups):
-            other = rows[row.key].instance if row.key in rows else self._known.get(row.key)
-            if other is row.instance and (row.key in rows or (row.key not in stored and row.key in constraints)):
+            other = found.get(row.key, self._known.get(row.key))
+            if other is row.instance and (row.key in found or (row.key not in stored and row.key in constraints)):
                 raise errors.UnitOfWorkMisuse(errors.SHARED_PART)
-            if row.key in rows:
-                raise error_of(row.key[0].primary_key)
-            rows[row.key] = row
-        deleted = constraints.write({key: row.row for key, row in rows.items()}, stored)
+            found[row.key] = row.instance
+
+    def _replace(self, groups: list[list[Written]], deleted: Iterable[Key]) -> None:
+        """Replace the stored rows of whole aggregates."""
         self._rows = replaced(self._begin(), [{row.key: row.row for row in group} for group in groups], deleted)
+
+    def _constraints_of_all(self) -> Constraints:
+        self._begin_to_write()
+        self._constraints = self._constraints or Constraints(self._begin())
+        return self._constraints
 
     def _begin_to_write(self) -> None:
         if self.is_read_only:
@@ -215,3 +220,12 @@ def _shape(instance: object) -> Shape:
 
 def _key(entity: Entity) -> Key:
     return key_of(_shape(entity), entity.id)
+
+
+def _by_key(groups: list[list[Written]]) -> dict[Key, Row]:
+    rows: dict[Key, Row] = {}
+    for row in chain(*groups):
+        if row.key in rows:
+            raise error_of(row.key[0].primary_key)
+        rows[row.key] = row.row
+    return rows

@@ -56,6 +56,16 @@ class Constraints:
     def __contains__(self, key: Key) -> bool:
         return key in self._rows
 
+    def insert(self, rows: Aggregate) -> None:
+        """Insert the rows of each table in their order, by a statement for each: what one refers to is there before it.
+
+        Raises: the error of a primary or a unique key, ConstraintViolated, ReferenceViolated.
+        """
+        for key in sorted(rows, key=lambda key: _rank(key[0])):
+            self._check(key, rows[key])
+            self._take(key, rows[key])
+            self._refuse_missing(key)
+
     def write(self, rows: Aggregate, stored: Aggregate) -> set[Key]:
         """Update, insert, then delete, in SQLAlchemy's order, which decides when a unique value is free.
 
@@ -73,8 +83,9 @@ class Constraints:
         deleted = set(stored.keys() - rows.keys())
         for key in deleted:
             self._give_up(key)
-        missing = any(other not in self._rows for key in rows for other in _references(key[0], self._rows[key]))
-        if missing or any(self._references[key] > 0 for key in deleted):
+        for key in rows:
+            self._refuse_missing(key)
+        if any(self._references[key] > 0 for key in deleted):
             raise ReferenceViolated(REFERENCE)
         _refuse_circle({key: rows[key] for key in rows.keys() - stored.keys()})
         _refuse_circle({key: stored[key] for key in deleted})
@@ -89,6 +100,10 @@ class Constraints:
         for unique in _unique_values(key[0], row):
             if unique in self._owners:
                 raise error_of(unique[0])
+
+    def _refuse_missing(self, key: Key) -> None:
+        if any(other not in self._rows for other in _references(key[0], self._rows[key])):
+            raise ReferenceViolated(REFERENCE)
 
     def _give_up(self, key: Key) -> None:
         row = self._rows.pop(key)

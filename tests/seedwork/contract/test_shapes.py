@@ -483,6 +483,20 @@ def test_a_part_of_two_roots_is_refused(uow: ShapesUnitOfWork, new_unit: New, *,
         uow.commit()
 
 
+def test_what_is_inserted_in_bulk_twice_breaks_its_primary_key(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    item, empty, stored = Item(sku="a"), Cart(), Cart(items=[Item(sku="b")])
+    saved(new_unit, stored)
+
+    with uow:
+        held = uow.carts.get(stored.id)
+        with pytest.raises(ConstraintViolated), uow:
+            uow.carts.insert_many([Cart(items=[item]), Cart(items=[item])])
+        with pytest.raises(ConstraintViolated), uow:
+            uow.carts.insert_many([Cart(items=held.items)])
+        with pytest.raises(ConstraintViolated), uow:
+            uow.carts.insert_many([empty, empty])
+
+
 def test_parts_are_kept_in_a_list(uow: ShapesUnitOfWork) -> None:
     cart = Cart()
 
@@ -706,6 +720,20 @@ def test_entities_that_can_only_be_removed_after_each_other_are_refused(uow: Sha
         for held in [uow.artists.get(one.id), uow.artists.get(other.id)]:
             uow.artists.remove(held)
         uow.commit()
+
+
+def test_what_is_inserted_in_bulk_refers_to_what_comes_before_it(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    teacher, other = Artist(name="Ann"), Artist(name="Eve")
+    other.teacher_id = other.id
+    pupil = Artist(name="Bob", teacher_id=teacher.id)
+
+    with uow:
+        with pytest.raises(ReferenceViolated), uow:
+            uow.artists.insert_many([pupil, teacher])
+        uow.artists.insert_many([teacher, pupil, other])
+        uow.commit()
+
+    assert loaded(new_unit, pupil).teacher_id == teacher.id
 
 
 def test_a_reference_to_nothing_is_refused(uow: ShapesUnitOfWork, store: Callable[..., None]) -> None:
