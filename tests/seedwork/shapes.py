@@ -295,6 +295,7 @@ AlbumId = NewType("AlbumId", UUID)
 class Artist(Entity):
     id: ArtistId = field(default_factory=lambda: ArtistId(new_id()))
     name: str
+    stage_name: str | None = None
     teacher_id: ArtistId | None = None
     best_album_id: AlbumId | None = None
 
@@ -319,6 +320,7 @@ artists = Table(
     metadata,
     Column("id", IdType[ArtistId](), primary_key=True),
     Column("name", String(50), nullable=False),
+    Column("stage_name", String(50), unique=True),
     Column("teacher_id", IdType[ArtistId](), ForeignKey("house_artists.id"), index=True),
     Column("best_album_id", IdType[AlbumId](), ForeignKey("house_albums.id", use_alter=True), index=True),
     Column("version", Integer, nullable=False),

@@ -75,7 +75,10 @@ class Constraints:
         Returns: the keys of the deleted ones.
         Raises: the error of a primary or a unique key, ConstraintViolated, ReferenceViolated.
         """
-        for key in sorted(rows, key=lambda key: (_rank(key[0]), key not in stored, key[1] if key in stored else ())):
+        steps = _steps(rows, rows.keys() - stored.keys())
+        for key in sorted(
+            rows, key=lambda key: (_rank(key[0]), steps[key], key not in stored, key[1] if key in stored else ())
+        ):
             if key in stored:
                 self._give_up(key)
             self._check(key, rows[key])
@@ -87,8 +90,7 @@ class Constraints:
             self._refuse_missing(key)
         if any(self._references[key] > 0 for key in deleted):
             raise ReferenceViolated(REFERENCE)
-        _refuse_circle({key: rows[key] for key in rows.keys() - stored.keys()})
-        _refuse_circle({key: stored[key] for key in deleted})
+        _steps({key: stored[key] for key in deleted}, deleted)
         return deleted
 
     def _check(self, key: Key, row: Row) -> None:
@@ -144,13 +146,25 @@ def _references(table: Table, row: Row) -> Iterator[Key]:
             yield reference.referred_table, values
 
 
-def _refuse_circle(rows: Aggregate) -> None:
-    """Refuse rows of which none can be the first to be inserted, or to be deleted: each refers to another one."""
-    others = {key: [other for other in _references(key[0], row) if other in rows] for key, row in rows.items()}
+def _steps(rows: Aggregate, waited_for: set[Key]) -> dict[Key, int]:
+    """Return the step in which each row is written, or deleted: one that refers to another of its circle waits for it.
+
+    Raises: ReferenceViolated (of some rows none can be the first).
+    """
+    others = {
+        key: {other for other in _references(key[0], row) if other in waited_for and key[0] in _needed_by(other[0])}
+        for key, row in rows.items()
+    }
+    waiting = TopologicalSorter({key: found - {key} for key, found in others.items()})
     try:
-        TopologicalSorter({key: set(found) - {key} for key, found in others.items()}).prepare()
+        waiting.prepare()
     except CycleError as error:
         raise ReferenceViolated(REFERENCE) from error
+    steps: dict[Key, int] = {}
+    while ready := waiting.get_ready():
+        steps |= dict.fromkeys(ready, len(steps))
+        waiting.done(*ready)
+    return steps
 
 
 @cache
@@ -172,6 +186,17 @@ def _foreign_keys(table: Table) -> tuple[ForeignKeyConstraint, ...]:
         for reference in table.foreign_key_constraints
         if [element.column for element in reference.elements] == list(reference.referred_table.primary_key)
     )
+
+
+@cache
+def _needed_by(table: Table) -> frozenset[Table]:
+    """Return the tables to which foreign keys lead from this one, itself included."""
+    needed, waiting = set[Table](), [table]
+    while waiting:
+        if (found := waiting.pop()) not in needed:
+            needed.add(found)
+            waiting += [reference.referred_table for reference in _foreign_keys(found)]
+    return frozenset(needed)
 
 
 @cache

@@ -722,6 +722,23 @@ def test_entities_that_can_only_be_removed_after_each_other_are_refused(uow: Sha
         uow.commit()
 
 
+@pytest.mark.parametrize("of", [Artist, Album], ids=["of its kind", "by another kind"])
+def test_a_unique_value_is_not_free_for_a_new_entity_to_which_its_owner_will_refer(
+    uow: ShapesUnitOfWork, new_unit: New, of: type
+) -> None:
+    artist, teacher = Artist(name="Bob", stage_name="B"), Artist(name="Ann", stage_name="B")
+    album = Album(title="x", artist_id=teacher.id)
+    saved(new_unit, artist)
+
+    with pytest.raises(ConstraintViolated), uow:
+        held = uow.artists.get(artist.id)
+        held.stage_name = None
+        held.teacher_id = teacher.id if of is Artist else None
+        held.best_album_id = album.id if of is Album else None
+        add(uow, teacher, album)
+        uow.commit()
+
+
 def test_what_is_inserted_in_bulk_refers_to_what_comes_before_it(uow: ShapesUnitOfWork, new_unit: New) -> None:
     teacher, other = Artist(name="Ann"), Artist(name="Eve")
     other.teacher_id = other.id
