@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, cast
 
 import sqlalchemy
-from sqlalchemy import Column, Engine, Table, inspect, literal, select
+from sqlalchemy import Column, Engine, String, Table, inspect, literal, select
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.elements import UnaryExpression
@@ -159,7 +159,10 @@ def _made(column: Column[Any], default: Value) -> Value:
     if callable(made):
         made = made(None)
     elif isinstance(made, str) and default is column.server_default:
-        made = sqlalchemy.cast(literal(made), column.type)
+        text = literal(made, String)
+        converted = sqlalchemy.cast(text, column.type)
+        # SQLite converts a date to its year; text that is no number is more than any number, and stays as it is
+        made = sqlalchemy.case((converted >= text, converted), else_=text)
     if isinstance(made, sqlalchemy.ClauseElement):
         with _calculator().connect() as connection:
             made = connection.scalar(select(sqlalchemy.type_coerce(made, column.type)))

@@ -3,7 +3,7 @@
 import copy
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
@@ -144,6 +144,20 @@ def test_what_the_database_fills_is_there_after_the_block(
     twin = loaded(new_unit, note)
     assert (twin.language, twin.changed_at) == ("en", None)
     assert isinstance(twin.made_at, datetime)
+
+
+def test_a_default_may_be_a_text_whatever_the_type_of_its_column(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    document = a_document(amount=None, day=None, at=None, paid=None, kind=None)
+
+    with uow:
+        store(uow, document)
+        uow.commit()
+
+    twin = loaded(new_unit, document)
+    assert (twin.amount, twin.day, twin.paid, twin.kind) == (Decimal("1.50"), date(2020, 1, 2), True, Kind.INVOICE)
+    assert twin.at == datetime(2020, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 def test_what_the_database_fills_can_be_given(uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]) -> None:
