@@ -3,9 +3,11 @@
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from sqlalchemy import JSON, Column, ForeignKeyConstraint
+from sqlalchemy import JSON, Column, ColumnElement, ForeignKeyConstraint
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper, RelationshipProperty
+from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.sql.operators import nulls_first_op, nulls_last_op
 
 from domain.seedwork.entity import Entity
 
@@ -82,6 +84,27 @@ def _check_relation(name: str, relation: Relation, parts: list[Relation]) -> Non
             raise ArgumentError(f"{name} needs a foreign key to the primary key of {relation.parent.local_table}.")
         if any(other.mapper is relation.mapper and other is not relation for other in parts):
             raise ArgumentError(f"{name} holds parts that another relationship owns too: give each a class of its own.")
+        _check_order(name, relation)
+
+
+def _check_order(name: str, relation: Relation) -> None:
+    table = relation.mapper.local_table
+    for column, modifiers in map(order_of, relation.order_by or ()):
+        if not isinstance(column, Column) or column.table is not table:
+            raise ArgumentError(f"{name} is ordered by {column}: order it by columns of {table}, plain or .desc().")
+        if column.nullable and not modifiers & {nulls_first_op, nulls_last_op}:
+            raise ArgumentError(
+                f"{name} is ordered by {column}, which may be NULL: that is first on SQLite and last on PostgreSQL."
+                " Write .nulls_first() or .nulls_last() after it."
+            )
+
+
+def order_of(expression: ColumnElement[Any]) -> tuple[ColumnElement[Any], set[object]]:  # Any: of whatever type
+    """Return what an ``order_by`` names, without its modifiers, and these: ``desc_op``, ``nulls_last_op`` and so on."""
+    if isinstance(expression, UnaryExpression) and expression.modifier:
+        column, modifiers = order_of(expression.element)
+        return column, modifiers | {expression.modifier}
+    return expression, set()
 
 
 def check_reference(mapper: Mapper[Any], key: ForeignKeyConstraint) -> None:  # Any: of whatever class

@@ -173,6 +173,7 @@ class Point:
 class Room(Part):
     id: UUID = field(default_factory=new_id)
     name: str
+    floor: int | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -218,6 +219,7 @@ rooms = Table(
     Column("id", IdType[UUID](), primary_key=True),
     Column("address_id", IdType[UUID](), ForeignKey("house_addresses.id"), nullable=False, index=True),
     Column("name", String(50), nullable=False),
+    Column("floor", Integer),
 )
 
 
@@ -458,7 +460,7 @@ def map_shapes() -> None:
                 "_north": addresses.c.north,
                 "_east": addresses.c.east,
                 "point": composite(Point, "_north", "_east", return_none_on=lambda *values: None in values),
-                "rooms": parts(Room, order_by=rooms.c.name.desc()),
+                "rooms": parts(Room, order_by=[rooms.c.floor.nulls_last(), rooms.c.name.desc()]),
             },
         )
         map_once(

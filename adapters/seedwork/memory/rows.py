@@ -10,9 +10,9 @@ import sqlalchemy
 from sqlalchemy import Column, Engine, String, Table, inspect, literal, select
 from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.orm.attributes import set_committed_value
-from sqlalchemy.sql.elements import UnaryExpression
-from sqlalchemy.sql.operators import desc_op
+from sqlalchemy.sql.operators import desc_op, nulls_first_op
 
+from adapters.seedwork.mapping_rules import order_of
 from adapters.seedwork.memory.store import Aggregate, Key
 from adapters.seedwork.shape import Parts, Row, Shape
 
@@ -104,10 +104,11 @@ def build(shape: Shape, key: Key, aggregate: Aggregate, known: dict[Key, Value])
 
 
 def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) -> list[Key]:
-    for expression in reversed(shape.mapper.relationships[part.name].order_by or ()):
-        descending = isinstance(expression, UnaryExpression) and expression.modifier is desc_op
-        column = cast("Column[Any]", expression.element if isinstance(expression, UnaryExpression) else expression)
-        keys.sort(key=lambda key: aggregate[key][column.key], reverse=descending)
+    for column, modifiers in map(order_of, reversed(shape.mapper.relationships[part.name].order_by or ())):
+        values = {key: aggregate[key][str(column.key)] for key in keys}
+        descending = desc_op in modifiers
+        nulls_first = (nulls_first_op in modifiers) is not descending  # before they are reversed
+        keys.sort(key=lambda key: ((values[key] is None) is not nulls_first, values[key]), reverse=descending)
     return keys
 
 

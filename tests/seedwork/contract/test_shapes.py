@@ -318,7 +318,7 @@ def test_plain_values_may_have_slots(uow: ShapesUnitOfWork, new_unit: New) -> No
 
 
 def test_plain_values_may_have_parts_and_value_objects(uow: ShapesUnitOfWork, new_unit: New) -> None:
-    room = SimpleNamespace(id=new_id(), name="a")
+    room = SimpleNamespace(id=new_id(), name="a", floor=None)
     address = SimpleNamespace(id=new_id(), street="x", point=Point(1, 2), rooms=[room])
     person = SimpleNamespace(id=new_id(), name="Ann", address=address, changed_at=None)
 
@@ -404,6 +404,15 @@ def test_the_order_of_parts_is_that_of_the_mapping(
 
     twin = loaded(new_unit, cart)
     assert (skus(twin), twin.version) == ([("a", 1), ("b", 1)], 1)
+
+
+def test_parts_without_a_value_come_where_the_mapping_says(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    rooms = [Room(name="attic"), Room(name="hall", floor=2), Room(name="cellar", floor=1), Room(name="den", floor=2)]
+    person = Person(name="Ann", address=Address(street="High Street", rooms=rooms))
+
+    saved(new_unit, person)
+
+    assert [room.name for room in loaded(new_unit, person).address.rooms] == ["cellar", "hall", "den", "attic"]
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import JSON, Column, Computed, ForeignKey, Integer, MetaData, String, Table, Uuid
+from sqlalchemy import JSON, Column, Computed, ForeignKey, Integer, MetaData, String, Table, Uuid, func
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import registry, relationship
 
@@ -79,7 +79,11 @@ def inheritance(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version, polymorphic_on=books.c.kind)
 
 
-def parts_of(**options: Any) -> Plan:
+def parts_in_order(order: Callable[[Column[int | None]], Any]) -> Plan:
+    return parts_of(order, cascade="all, delete-orphan", lazy="selectin")
+
+
+def parts_of(order: Callable[[Column[int | None]], Any] = lambda _: False, **options: Any) -> Plan:
     def plan(metadata: MetaData) -> None:
         @dataclass(eq=False, kw_only=True)
         class Page(Part):
@@ -90,10 +94,13 @@ def parts_of(**options: Any) -> Plan:
             pages: list[Page] = field(default_factory=list)
 
         books = table(metadata, "books")
-        pages = table(metadata, "pages", Column("book_id", ForeignKey("books.id")))
+        pages = table(metadata, "pages", Column("book_id", ForeignKey("books.id")), Column("number", Integer))
         mapping.map_once(Page, pages)
         mapping.map_once(
-            Book, books, version_id_col=books.c.version, properties={"pages": relationship(Page, **options)}
+            Book,
+            books,
+            version_id_col=books.c.version,
+            properties={"pages": relationship(Page, order_by=order(pages.c.number), **options)},
         )
 
     return plan
@@ -187,6 +194,10 @@ def many_to_many(metadata: MetaData) -> None:
         (parts_of(), 'Book.pages holds parts. Map it with: cascade="all, delete-orphan"'),
         (parts_of(cascade="all, delete-orphan"), 'Book.pages could not be read .*: lazy="selectin"'),
         (parts_of(cascade="all, delete-orphan", lazy="joined"), 'Book.pages could not be read .*: lazy="selectin"'),
+        (parts_in_order(func.abs), r"Book.pages is ordered by abs\(pages.number\): order it by columns of pages"),
+        (parts_in_order(lambda number: -number), "Book.pages is ordered by -pages.number: order it by columns"),
+        (parts_in_order(lambda number: number), r"by pages.number, which may be NULL: .* Write .nulls_first\(\) or"),
+        (parts_in_order(lambda number: number.desc()), r"by pages.number, which may be NULL"),
         (an_id_of_the_database, r"Page\.id would get its value from the database: make an id at birth"),
         (computed, "Book.title is deferred or computed"),
         (plain_json, r"Book.tags is JSON, .* Write: JsonType\(\)"),
