@@ -60,7 +60,7 @@ class InMemoryRepository(Repository[E, Id]):
         if for_update and session.is_read_only:
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
         if for_update:
-            session.flush()
+            session.reload(self._shape, self._key(id))
         return cast("E | None", session.get(self._shape, self._key(id)))
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:

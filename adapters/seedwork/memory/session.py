@@ -67,6 +67,12 @@ class InMemorySession:
                 self.hold(shape, key)
         return self._held.get(key)
 
+    def reload(self, shape: Shape, key: Key) -> None:
+        """Bring an entity that was loaded up to date with its rows."""
+        self.flush()
+        if self._held.pop(key, None):
+            self.hold(shape, key)
+
     def hold(self, shape: Shape, key: Key) -> Entity:
         if key not in self._held:
             self._held[key] = build(shape, key, self._stored(key), self._known)

@@ -406,6 +406,18 @@ def test_the_order_of_parts_is_that_of_the_mapping(
     assert (skus(twin), twin.version) == ([("a", 1), ("b", 1)], 1)
 
 
+def test_a_lock_brings_the_parts_into_their_order(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    cart = Cart(items=[Item(sku="b")])
+    saved(new_unit, cart)
+
+    with uow:
+        held = uow.carts.get(cart.id)
+        held.items.append(Item(sku="a", quantity=2))
+        assert uow.carts.get(cart.id, for_update=True) is held
+        assert skus(held) == [("a", 2), ("b", 1)]
+        uow.commit()
+
+
 def test_parts_without_a_value_come_where_the_mapping_says(uow: ShapesUnitOfWork, new_unit: New) -> None:
     rooms = [Room(name="attic"), Room(name="hall", floor=2), Room(name="cellar", floor=1), Room(name="den", floor=2)]
     person = Person(name="Ann", address=Address(street="High Street", rooms=rooms))
