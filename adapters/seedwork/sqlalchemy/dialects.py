@@ -9,6 +9,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
+from sqlalchemy import TextualSelect
 from sqlalchemy.engine.default import DefaultDialect
 
 from service_layer.seedwork.block import Steps
@@ -33,6 +34,16 @@ def session_of(connection: Any) -> "UnitSession | None":  # Any: SQLAlchemy has 
     return session() if session else None
 
 
+def is_plain(context: Any) -> bool:
+    """Return whether a statement is plain SQL, with or without the columns that it returns."""
+    invoked = context.invoked_statement
+    return (
+        context.is_text
+        or isinstance(invoked, TextualSelect)
+        or isinstance(getattr(invoked, "element", None), TextualSelect)  # of select(...).from_statement(...)
+    )
+
+
 class UnitOfWorkDialect(DefaultDialect):
     """Notes in the block whether a statement has written, and refuses one that ends the unit's transaction."""
 
@@ -54,9 +65,10 @@ class UnitOfWorkDialect(DefaultDialect):
             execute(*arguments)
             return
         self._prepare(session, context, cursor)
-        if not context.is_text:
+        if not is_plain(context):
             execute(*arguments)
             wrote = context.isinsert or context.isupdate or context.isdelete or context.isddl
+            wrote = wrote or any(one.element.is_dml for one in getattr(context.compiled, "ctes", None) or ())
         else:  # only the driver knows what plain SQL did
             driver = context.root_connection.connection.driver_connection
             wrote = self._send_text(driver, cursor, execute, *arguments)

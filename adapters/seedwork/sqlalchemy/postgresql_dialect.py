@@ -17,7 +17,7 @@ from sqlalchemy import URL, Connection, PoolProxiedConnection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
 from sqlalchemy.util import await_
 
-from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
+from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, is_plain, session_of
 from adapters.seedwork.sqlalchemy.postgresql_request import request_of
 from service_layer.seedwork.errors import ENDED, UnitOfWorkMisuse
 
@@ -80,7 +80,7 @@ class _PostgreSQL(PostgreSQLFamily):
     """Sends BEGIN with the first statement of a block, and does not wait for ROLLBACK where it only read."""
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        if not context or context.is_text or not self._can_travel(context.root_connection, cursor, statement):
+        if not context or is_plain(context) or not self._can_travel(context.root_connection, cursor, statement):
             super().do_execute(cursor, statement, parameters, context)
             return
         connection = context.root_connection.connection
@@ -99,7 +99,7 @@ class _PostgreSQL(PostgreSQLFamily):
         driver: Any = connection.driver_connection
         if driver.autocommit and self.has_ended(driver):  # somebody has ended the unit's transaction
             _adapter(connection).set_autocommit(False)
-        session.may_have_locked |= context.is_text or _may_lock(context.statement)
+        session.may_have_locked |= is_plain(context) or _may_lock(context.statement)
 
     def _can_travel(self, connection: Connection, cursor: Any, statement: str) -> bool:
         if session_of(connection) is None:

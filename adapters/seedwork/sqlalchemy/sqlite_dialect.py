@@ -40,7 +40,10 @@ class _SQLite(UnitOfWorkDialect):
     def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         before = driver.total_changes
         execute(*arguments)
-        return bool(driver.total_changes != before)
+        is_unread_change = (
+            cursor.description and cursor.rowcount >= 0
+        )  # counted when its last row is read; a query has -1
+        return bool(driver.total_changes != before or is_unread_change)
 
     @cached_property
     def _autocommitting(self) -> set[int]:

@@ -15,6 +15,7 @@ from sqlalchemy import (
     MetaData,
     QueuePool,
     Table,
+    Uuid,
     delete,
     event,
     insert,
@@ -143,6 +144,7 @@ WRITES = [
     "DELETE FROM house_orders",
     "/* who? */ -- why?\n DELETE FROM house_orders",
     "WITH old AS (SELECT id FROM house_orders) DELETE FROM house_orders WHERE id IN (SELECT id FROM old)",
+    "DELETE FROM house_orders RETURNING id",
 ]
 
 
@@ -182,8 +184,13 @@ def test_plain_sql_that_changes_nothing_needs_no_commit(uow: SqlAlchemyOrderingU
             text("DELETE FROM house_orders WHERE version = :old"), [{"old": 1}, {"old": 2}]
         ),
         lambda connection: connection.execute(delete(orders)),
+        lambda connection: connection.execute(text("DELETE FROM house_orders RETURNING id").columns(orders.c.id)),
+        lambda connection: connection.execute(text("DELETE FROM house_orders RETURNING id").columns(id=Uuid)),
+        lambda connection: Session(connection).execute(
+            select(Order).from_statement(text("DELETE FROM house_orders RETURNING id").columns(orders.c.id))
+        ),
     ],
-    ids=["with parameters", "without parameters", "many at once", "composed"],
+    ids=["with parameters", "without parameters", "many at once", "composed", "columns", "named columns", "entities"],
 )
 def test_a_forgotten_commit_raises_however_the_sql_was_sent(
     uow: SqlAlchemyOrderingUnitOfWork, write: Callable[[Connection], object]
@@ -192,6 +199,14 @@ def test_a_forgotten_commit_raises_however_the_sql_was_sent(
 
     with pytest.raises(UncommittedChanges), uow:
         write(uow.session.connection())
+
+
+@pytest.mark.parametrize("container", ["postgresql_url"], ids=["postgresql"], indirect=True)
+def test_a_composed_query_of_what_it_changes_is_a_change(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    given_two_orders(uow)
+
+    with pytest.raises(UncommittedChanges), uow:
+        uow.session.execute(select(delete(orders).returning(orders.c.id).cte())).all()
 
 
 @pytest.mark.parametrize(
