@@ -68,7 +68,8 @@ class UnitOfWorkDialect(DefaultDialect):
         if not is_plain(context):
             execute(*arguments)
             wrote = context.isinsert or context.isupdate or context.isdelete or context.isddl
-            wrote = wrote or any(one.element.is_dml for one in getattr(context.compiled, "ctes", None) or ())
+            if not wrote and (ctes := getattr(context.compiled, "ctes", None)):
+                wrote = any(one.element.is_dml for one in ctes)
         else:  # only the driver knows what plain SQL did
             driver = context.root_connection.connection.driver_connection
             wrote = self._send_text(driver, cursor, execute, *arguments)
