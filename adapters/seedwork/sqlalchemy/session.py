@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, event, inspect
-from sqlalchemy.exc import CircularDependencyError, InvalidRequestError
+from sqlalchemy.exc import CircularDependencyError
 from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction, make_transient
 from sqlalchemy.orm.exc import StaleDataError
 
@@ -195,10 +195,9 @@ class UnitSession(Session):
         self._values.clear()
 
     def _reload(self, instance: object) -> None:
-        try:
-            self.refresh(instance)
-        except InvalidRequestError:  # its row is gone
-            self.expunge(instance)
+        # populate_existing: refresh() leaves parts of parts unloaded, and other parts with the values that were refused
+        if self.get(type(instance), inspect(instance).identity, populate_existing=True) is None:
+            self.expunge(instance)  # its row is gone
 
     def _close_open(self, mark: int) -> None:
         """Close cursors that may be half-read: the driver would close them in a later block, which knows none."""

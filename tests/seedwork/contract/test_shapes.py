@@ -506,6 +506,51 @@ def test_a_new_part_whose_block_was_not_saved_can_be_added_again(uow: ShapesUnit
     assert [room.name for room in loaded(new_unit, person).address.rooms] == ["hall"]
 
 
+def a_person() -> Person:
+    return Person(name="Ann", address=Address(street="x", point=Point(1, 2), rooms=[Room(name="hall")]))
+
+
+def rooms(person: Person) -> list[str]:
+    assert person.address
+    return [room.name for room in person.address.rooms]
+
+
+@pytest.mark.parametrize("changed", ["root", "part"])
+def test_parts_of_parts_are_readable_after_an_inner_block_whose_changes_were_refused(
+    uow: ShapesUnitOfWork, new_unit: New, changed: str
+) -> None:
+    person = a_person()
+    saved(new_unit, person)
+
+    with uow:
+        held = uow.people.get(person.id)
+        assert held.address
+        with pytest.raises(ConstraintViolated), uow:
+            setattr(*{"root": (held, "name", None), "part": (held.address, "street", None)}[changed])
+            uow.commit()
+        uow.commit()
+
+    assert (held.name, held.address.street, held.address.point, rooms(held)) == ("Ann", "x", Point(1, 2), ["hall"])
+
+
+def test_a_new_entity_keeps_parts_of_parts_through_an_inner_block_whose_changes_were_refused(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    person = a_person()
+    with uow:
+        uow.people.add(person)
+        with pytest.raises(ConstraintViolated), uow:
+            person.name = None  # type: ignore[assignment]  # on purpose
+            uow.commit()
+        uow.rollback()
+
+    with uow:
+        uow.people.add(person)
+        uow.commit()
+
+    assert rooms(loaded(new_unit, person)) == ["hall"]
+
+
 @pytest.mark.parametrize("stored", [True, False], ids=["stored", "new"])
 def test_a_part_of_two_roots_is_refused(uow: ShapesUnitOfWork, new_unit: New, *, stored: bool) -> None:
     first, second = Cart(items=[Item(sku="a")]), Cart()
