@@ -109,6 +109,7 @@ class UnitSession(Session):
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         ended = self._blocks.pop()
         self._close_open(ended.opened_before)
+        self._forget_changes()
         ended.transaction.rollback()
         self._unsave(ended.added_before)
         if ended.wrote_past:  # what was written past the session, and then loaded, is undone
@@ -193,6 +194,13 @@ class UnitSession(Session):
         for instance, values in self._values:
             vars(instance).update(values)
         self._values.clear()
+
+    def _forget_changes(self) -> None:
+        """Forget what is not flushed: SQLAlchemy would warn of what was changed after a failure."""
+        for instance in self.new:
+            make_transient(instance)
+        for instance in self.dirty:
+            self.expire(instance)
 
     def _reload(self, instance: object) -> None:
         # populate_existing: refresh() leaves parts of parts unloaded, and other parts with the values that were refused

@@ -551,6 +551,52 @@ def test_a_new_entity_keeps_parts_of_parts_through_an_inner_block_whose_changes_
     assert rooms(loaded(new_unit, person)) == ["hall"]
 
 
+def test_an_inner_block_that_goes_on_after_a_refusal_leaves_no_refused_value(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    person = a_person()
+    saved(new_unit, person)
+
+    with uow:
+        held = uow.people.get(person.id)
+        assert held.address
+        held.address.street = "y"
+        with uow:
+            held.address.street = None  # type: ignore[assignment]  # on purpose
+            with pytest.raises(ConstraintViolated):
+                uow.flush()
+            held.name, held.address.point = "Bob", Point(3, 4)
+            uow.rollback()
+        assert (held.name, held.address.street, held.address.point, rooms(held)) == ("Ann", "y", Point(1, 2), ["hall"])
+        uow.commit()
+
+    twin = loaded(new_unit, person)
+    assert (twin.name, twin.address.street, twin.version) == ("Ann", "y", 2)
+
+
+def test_a_part_that_is_new_in_an_inner_block_after_a_refusal_is_undone_with_it(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    person = Person(name="Ann")
+    saved(new_unit, person)
+    address = Address(street="x", rooms=[Room(name="hall")])
+
+    with uow:
+        held = uow.people.get(person.id)
+        with uow:
+            held.name = None  # type: ignore[assignment]  # on purpose
+            with pytest.raises(ConstraintViolated):
+                uow.flush()
+            held.address = address
+            uow.rollback()
+        assert held.name == "Ann"
+        assert held.address is None
+        held.address = address
+        uow.commit()
+
+    assert rooms(loaded(new_unit, person)) == ["hall"]
+
+
 @pytest.mark.parametrize("stored", [True, False], ids=["stored", "new"])
 def test_a_part_of_two_roots_is_refused(uow: ShapesUnitOfWork, new_unit: New, *, stored: bool) -> None:
     first, second = Cart(items=[Item(sku="a")]), Cart()
