@@ -59,8 +59,8 @@ class UnitSession(Session):
         """The cursors that the server keeps open, to be read in batches."""
         self._values: list[tuple[object, dict[str, Any]]] = []
         """The values of objects before a failure made SQLAlchemy forget them."""
-        self._expired: list[object] = []
-        """The objects whose values SQLAlchemy has forgotten, in a rollback or because a flush has failed."""
+        self._stale: list[object] = []
+        """The objects that may not be as their rows are, after a rollback or because a flush has failed."""
 
     @property
     def is_read_only(self) -> bool:
@@ -115,11 +115,7 @@ class UnitSession(Session):
         if ended.wrote_past:  # what was written past the session, and then loaded, is undone
             self._values = [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
             self.expire_all()
-        expired, self._expired = self._expired, []
-        for instance in expired:
-            if instance in self and inspect(instance).expired:
-                self._reload(instance)
-        self._expired.clear()
+        self._reload()
         self._values = [(instance, values) for instance, values in self._values if instance not in self]
         self._show_values()
 
@@ -181,28 +177,48 @@ class UnitSession(Session):
         innermost = self.get_nested_transaction() or self.get_transaction()
         if self._blocks and self._blocks[-1].transaction is innermost:
             self._values += [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
+        self._note_changed()
 
     def keep_values_of(self, instance: object) -> None:
         """Remember the values of a deleted object, in the same case."""
         self._values.append((instance, dict(vars(instance))))
+        self._stale.append(instance)
 
     def keep_expired(self, instance: object) -> None:
         """Remember that SQLAlchemy has forgotten the values of an object."""
-        self._expired.append(instance)
+        self._stale.append(instance)
 
     def _show_values(self) -> None:
         for instance, values in self._values:
             vars(instance).update(values)
         self._values.clear()
 
+    def _note_changed(self) -> None:
+        """Remember what is changed, and its parts: one that was taken out is an orphan until it expires."""
+        for instance in self.dirty:
+            state = inspect(instance)
+            self._stale += [instance, *(part for part, *_ in state.mapper.cascade_iterator("save-update", state))]
+
     def _forget_changes(self) -> None:
         """Forget what is not flushed: SQLAlchemy would warn of what was changed after a failure."""
+        self._note_changed()
         for instance in self.new:
             make_transient(instance)
         for instance in self.dirty:
             self.expire(instance)
 
-    def _reload(self, instance: object) -> None:
+    def _reload(self) -> None:
+        """Load again what may not be as its row is, roots first: they load their parts."""
+        for instance in (*self._stale,):
+            if instance in self:
+                self.expire(instance)
+        stale, self._stale = sorted(self._stale, key=lambda instance: not isinstance(instance, Entity)), []
+        for instance in stale:
+            if instance in self and inspect(instance).expired:
+                self._load_again(instance)
+        self._stale.clear()
+
+    def _load_again(self, instance: object) -> None:
         # populate_existing: refresh() leaves parts of parts unloaded, and other parts with the values that were refused
         if self.get(type(instance), inspect(instance).identity, populate_existing=True) is None:
             self.expunge(instance)  # its row is gone

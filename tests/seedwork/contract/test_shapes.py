@@ -597,6 +597,57 @@ def test_a_part_that_is_new_in_an_inner_block_after_a_refusal_is_undone_with_it(
     assert rooms(loaded(new_unit, person)) == ["hall"]
 
 
+def take_room(person: Person) -> None:
+    assert person.address
+    person.address.rooms.pop()
+
+
+def take_address(person: Person) -> None:
+    person.address = None
+
+
+def send(uow: ShapesUnitOfWork, _: Person) -> None:
+    uow.flush()
+
+
+def be_refused(uow: ShapesUnitOfWork, person: Person) -> None:
+    person.name = None  # type: ignore[assignment]  # on purpose
+    with pytest.raises(ConstraintViolated):
+        uow.flush()
+
+
+@pytest.mark.parametrize("take", [take_room, take_address])
+@pytest.mark.parametrize("steps", [[], [send], [be_refused], [send, be_refused]])
+@pytest.mark.parametrize("stored", [False, True], ids=["new", "stored"])
+def test_a_part_that_an_inner_block_took_out_in_vain_can_be_changed(
+    uow: ShapesUnitOfWork,
+    new_unit: New,
+    take: Callable[[Person], None],
+    steps: list[Callable[[ShapesUnitOfWork, Person], None]],
+    *,
+    stored: bool,
+) -> None:
+    person = a_person()
+    saved(new_unit, *[person] * stored)
+
+    with uow:
+        add(uow, *[person] * (not stored))
+        held = uow.people.get(person.id)
+        address = held.address
+        assert address
+        with uow:
+            take(held)
+            for step in steps:
+                step(uow, held)
+            uow.rollback()
+        assert held.address is address
+        address.street, address.rooms[0].name = "y", "loft"
+        uow.commit()
+
+    twin = loaded(new_unit, person)
+    assert (twin.address.street, rooms(twin), twin.version) == ("y", ["loft"], 2)
+
+
 @pytest.mark.parametrize("stored", [True, False], ids=["stored", "new"])
 def test_a_part_of_two_roots_is_refused(uow: ShapesUnitOfWork, new_unit: New, *, stored: bool) -> None:
     first, second = Cart(items=[Item(sku="a")]), Cart()
