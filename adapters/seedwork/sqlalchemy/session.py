@@ -1,6 +1,6 @@
 """SQLAlchemy's session as a unit of work needs it: the unit alone ends it, and objects stay readable."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
@@ -109,15 +109,17 @@ class UnitSession(Session):
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         ended = self._blocks.pop()
         self._close_open(ended.opened_before)
-        self._forget_changes()
-        ended.transaction.rollback()
+        if ended.wrote_past:
+            self._keep_values(self.identity_map.values())
+        try:
+            self._forget_changes()
+            ended.transaction.rollback()
+            if ended.wrote_past:  # what was written past the session, and then loaded, is undone
+                self.expire_all()
+            self._reload()
+        finally:  # a row may be gone, and the connection lost
+            self._show_values()
         self._unsave(ended.added_before)
-        if ended.wrote_past:  # what was written past the session, and then loaded, is undone
-            self._values = [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
-            self.expire_all()
-        self._reload()
-        self._values = [(instance, values) for instance, values in self._values if instance not in self]
-        self._show_values()
 
     def end(self) -> None:
         """Roll back what is not committed, and detach the objects. Unlike after a rollback, they stay readable."""
@@ -149,6 +151,8 @@ class UnitSession(Session):
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Inform the unit that something failed."""
         self._show_values()
+        if lost:  # the next rollback can't load them again
+            self._keep_values(self.identity_map.values())
         if self.unit.block:
             self.unit.block.fail(error, lost=lost)
 
@@ -176,21 +180,25 @@ class UnitSession(Session):
         """Remember the values of objects: a flush or a commit has failed, and SQLAlchemy expires them next."""
         innermost = self.get_nested_transaction() or self.get_transaction()
         if self._blocks and self._blocks[-1].transaction is innermost:
-            self._values += [(instance, dict(vars(instance))) for instance in self.identity_map.values()]
+            self._keep_values(self.identity_map.values())
         self._note_changed()
 
     def keep_values_of(self, instance: object) -> None:
         """Remember the values of a deleted object, in the same case."""
-        self._values.append((instance, dict(vars(instance))))
+        self._keep_values([instance])
         self._stale.append(instance)
 
     def keep_expired(self, instance: object) -> None:
         """Remember that SQLAlchemy has forgotten the values of an object."""
         self._stale.append(instance)
 
+    def _keep_values(self, instances: Iterable[object]) -> None:
+        self._values += [(instance, dict(vars(instance))) for instance in instances]
+
     def _show_values(self) -> None:
         for instance, values in self._values:
-            vars(instance).update(values)
+            if inspect(instance).expired:
+                vars(instance).update(values)
         self._values.clear()
 
     def _note_changed(self) -> None:
@@ -202,6 +210,7 @@ class UnitSession(Session):
     def _forget_changes(self) -> None:
         """Forget what is not flushed: SQLAlchemy would warn of what was changed after a failure."""
         self._note_changed()
+        self._keep_values(self._stale)
         for instance in self.new:
             make_transient(instance)
         for instance in self.dirty:
@@ -213,8 +222,10 @@ class UnitSession(Session):
             if instance in self:
                 self.expire(instance)
         stale, self._stale = sorted(self._stale, key=lambda instance: not isinstance(instance, Entity)), []
+        connection = self.bind
+        assert isinstance(connection, Connection)
         for instance in stale:
-            if instance in self and inspect(instance).expired:
+            if instance in self and inspect(instance).expired and not connection.invalidated:
                 self._load_again(instance)
         self._stale.clear()
 

@@ -21,7 +21,7 @@ from service_layer.seedwork.errors import (
     UnitOfWorkMisuse,
 )
 from tests.seedwork.fixtures import require_own_database
-from tests.seedwork.ordering import Order, OrderId, SqlAlchemyOrderingUnitOfWork
+from tests.seedwork.ordering import Line, Order, OrderId, SqlAlchemyOrderingUnitOfWork
 from tests.seedwork.postgresql_server import PostgresServer
 from tests.seedwork.tcp_proxy import TcpProxy
 from tests.seedwork.use_cases import add_order, get_order, list_orders, raise_deposit
@@ -230,6 +230,46 @@ def test_a_lost_connection_fails_its_block_and_those_around_it(
             uow.commit()
 
     assert numbers() == []
+
+
+def test_a_new_entity_keeps_its_parts_though_an_inner_block_was_undone_by_a_lost_connection(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
+) -> None:
+    order = Order(number="A-1", lines=[Line(product="chair", quantity=1)])
+    with pytest.raises(DatabaseUnavailable), uow:
+        uow.orders.add(order)
+        with uow:
+            order.number = "A-2"
+            uow.flush()
+            order.lines[0].quantity = 2
+            proxy.cut_before(b"ROLLBACK TO")
+            uow.rollback()
+
+    with uow:
+        uow.orders.add(order)
+        uow.commit()
+
+    with uow.reading():
+        assert [line.product for line in uow.orders.get(order.id).lines] == ["chair"]
+
+
+def test_an_inner_block_that_has_lost_the_connection_is_rolled_back_in_silence(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
+) -> None:
+    order = Order(number="A-1", lines=[Line(product="chair", quantity=1)])
+    with uow:
+        uow.orders.add(order)
+        with uow:
+            order.lines[0].quantity = 2
+            uow.flush()
+            proxy.cut_before(b"SELECT")
+            with pytest.raises(DatabaseUnavailable):
+                uow.orders.count()
+            uow.rollback()
+        with pytest.raises(FailedTransaction, match="DatabaseUnavailable"):
+            uow.commit()
+
+    assert (order.version, order.lines[0].product) == (0, "chair")
 
 
 def test_a_connection_lost_in_an_inner_commit_is_no_unknown_outcome(
