@@ -19,7 +19,7 @@ from sqlalchemy.orm import (
 from adapters.seedwork.mapping_rules import ORDERING, Relation, check, check_reference
 from domain.seedwork.entity import Entity
 from domain.seedwork.errors import AlreadyExists
-from service_layer.seedwork.errors import ConstraintViolated
+from service_layer.seedwork.errors import DELETED_PART, ConstraintViolated, UnitOfWorkMisuse
 
 metadata = MetaData(
     naming_convention={
@@ -61,10 +61,12 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
         # what the database makes in an UPDATE is readable after the block, too
         filled = {"eager_defaults": True} if any(map(_is_filled, table.columns)) else {}
         mapper_registry.map_imperatively(entity, table, **{**filled, **options})
-        if issubclass(entity, Entity) and any(
-            isinstance(part, Relationship) for part in options.get("properties", {}).values()
-        ):
+        relations = [key for key, value in options.get("properties", {}).items() if isinstance(value, Relationship)]
+        if issubclass(entity, Entity) and relations:
             event.listen(entity, "load", _hold)
+        for key in relations:  # now: SQLAlchemy's own listener, which comes with the configuration, has other words
+            event.listen(getattr(entity, key), "append", _refuse_deleted)
+            event.listen(getattr(entity, key), "set", _refuse_deleted)
 
 
 def _is_filled(column: Column[Any]) -> bool:
@@ -97,6 +99,11 @@ def _hold(entity: object, context: QueryContext) -> None:
     options, keep = context.execution_options, getattr(context.session, "keep", None)
     if keep and options.get("keep", True) and not options.get("yield_per"):
         keep(entity)
+
+
+def _refuse_deleted(owner: object, part: object, *_: object) -> None:
+    if inspect(owner).session and getattr(inspect(part, raiseerr=False), "was_deleted", False):
+        raise UnitOfWorkMisuse(DELETED_PART)
 
 
 def _order_by_references(mapper: Mapper[Any]) -> None:
