@@ -110,7 +110,7 @@ class UnitSession(Session):
         ended = self._blocks.pop()
         self._close_open(ended.opened_before)
         if ended.wrote_past:
-            self._keep_values(self.identity_map.values())
+            self._remember(self.identity_map.values())
         try:
             self._forget_changes()
             ended.transaction.rollback()
@@ -152,7 +152,7 @@ class UnitSession(Session):
         """Inform the unit that something failed."""
         self._show_values()
         if lost:  # the next rollback can't load them again
-            self._keep_values(self.identity_map.values())
+            self._remember(self.identity_map.values())
         if self.unit.block:
             self.unit.block.fail(error, lost=lost)
 
@@ -180,19 +180,19 @@ class UnitSession(Session):
         """Remember the values of objects: a flush or a commit has failed, and SQLAlchemy expires them next."""
         innermost = self.get_nested_transaction() or self.get_transaction()
         if self._blocks and self._blocks[-1].transaction is innermost:
-            self._keep_values(self.identity_map.values())
+            self._remember(self.identity_map.values())
         self._note_changed()
 
     def keep_values_of(self, instance: object) -> None:
         """Remember the values of a deleted object, in the same case."""
-        self._keep_values([instance])
+        self._remember([instance])
         self._stale.append(instance)
 
     def keep_expired(self, instance: object) -> None:
         """Remember that SQLAlchemy has forgotten the values of an object."""
         self._stale.append(instance)
 
-    def _keep_values(self, instances: Iterable[object]) -> None:
+    def _remember(self, instances: Iterable[object]) -> None:
         self._values += [(instance, dict(vars(instance))) for instance in instances]
 
     def _show_values(self) -> None:
@@ -210,7 +210,7 @@ class UnitSession(Session):
     def _forget_changes(self) -> None:
         """Forget what is not flushed: SQLAlchemy would warn of what was changed after a failure."""
         self._note_changed()
-        self._keep_values(self._stale)
+        self._remember(self._stale)
         for instance in self.new:
             make_transient(instance)
         for instance in self.dirty:
