@@ -1011,12 +1011,12 @@ def test_a_version_is_set_by_the_unit_of_work_alone(new_unit: New) -> None:
 # ---- parts that are taken away, and references that are dissolved -------------------------------------------------
 
 
-def a_person(*rooms: str) -> Person:
+def a_housed_person(*rooms: str) -> Person:
     return Person(name="p", address=Address(street="s", rooms=[Room(name=name) for name in rooms]))
 
 
 def test_a_part_that_an_unsaved_root_has_now_is_removed(uow: ShapesUnitOfWork, new_unit: New) -> None:
-    cart, person = Cart(items=[Item(sku="a"), Item(sku="b")]), a_person("n")
+    cart, person = Cart(items=[Item(sku="a"), Item(sku="b")]), a_housed_person("n")
     saved(new_unit, cart, person)
 
     with uow:
@@ -1038,7 +1038,7 @@ def test_a_part_that_an_unsaved_root_has_now_is_removed(uow: ShapesUnitOfWork, n
 def test_a_part_with_parts_is_taken_away_and_its_root_removed_in_one_block(
     uow: ShapesUnitOfWork, new_unit: New
 ) -> None:
-    person = a_person("n", "m")
+    person = a_housed_person("n", "m")
     saved(new_unit, person)
 
     with uow:
@@ -1052,7 +1052,7 @@ def test_a_part_with_parts_is_taken_away_and_its_root_removed_in_one_block(
 
 
 def test_a_part_is_taken_away_with_a_new_part_of_its_own(uow: ShapesUnitOfWork, new_unit: New) -> None:
-    person = a_person("n")
+    person = a_housed_person("n")
     saved(new_unit, person)
 
     with uow:
