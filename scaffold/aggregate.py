@@ -22,6 +22,8 @@ TESTS = {"changed", "run", "uow"}
 """Names that the generated functions have for something else."""
 LONGEST = 63
 """How long a name in PostgreSQL may be."""
+WIDEST = 120
+"""How long a line of the house may be."""
 
 
 def add_aggregate(name: str, fields: str) -> None:
@@ -36,6 +38,7 @@ def add_aggregate(name: str, fields: str) -> None:
     objections = list(_in_the_way(aggregate, files))
     try:
         pages = registered(aggregate)
+        objections += _too_wide(pages)
     except Refused as error:
         objections += error.args
     if objections:
@@ -72,6 +75,8 @@ def planned(name: str, fields: str, *, is_there: bool = False) -> tuple[Aggregat
     files = render(aggregate)
     if clashes := {sentence for path, text in files.items() for sentence in _clashes(path, text, aggregate)}:
         raise Refused(*sorted(clashes))
+    if too_wide := list(_too_wide(files)):
+        raise Refused(*too_wide)
     return aggregate, files
 
 
@@ -141,6 +146,14 @@ def _too_long(aggregate: Aggregate) -> Iterator[str]:
     for key in aggregate.given.keys:
         if len(name := f"uq_{aggregate.plural}_{'_'.join(key)}") > LONGEST:
             yield f"{name} would be longer than {LONGEST} signs. Try shorter names."
+
+
+def _too_wide(texts: dict[str, str]) -> Iterator[str]:
+    """Say which new lines no formatter can make short enough."""
+    for path, text in texts.items():
+        there = (text_of(path) or "").splitlines()
+        if wide := [line.strip() for line in text.splitlines() if len(line) > WIDEST and line not in there]:
+            yield f"{path} would have a line longer than {WIDEST} signs. Try shorter names or values in: {wide[0]}"
 
 
 def _in_the_way(aggregate: Aggregate, files: dict[str, str]) -> Iterator[str]:

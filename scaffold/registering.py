@@ -47,7 +47,7 @@ def registered(aggregate: Aggregate) -> dict[str, str]:
         node = place(ast.parse(pages[page]))
         if node is None:
             objections.append(f"{page} has no {sign} any more, where this belongs: {added[0]} Put that back first.")
-        elif added[0] not in map(str.strip, pages[page].splitlines()):
+        elif not _stands_in(pages[page], added[0]):
             pages[page] = _inserted(pages[page], node, added)
     if objections:
         raise Refused(*objections)
@@ -63,6 +63,12 @@ def unregistered(aggregate: Aggregate) -> dict[str, str]:
 
 def _repository(aggregate: Aggregate, kind: str) -> str:
     return f"{aggregate.plural} = RepositoryOf({kind}{aggregate.entity}Repository)"
+
+
+def _stands_in(text: str, line: str) -> bool:
+    """Say whether a module has a line, which a formatter may have broken."""
+    statements = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt))
+    return ast.unparse(ast.parse(line)) in map(ast.unparse, statements)
 
 
 def _class(name: str) -> Place:

@@ -1,5 +1,6 @@
 """The files of an aggregate: what the templates are given, and what is made of them."""
 
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -34,12 +35,14 @@ def quoted(text: str) -> str:
 
 
 def docstring(text: str) -> str:
-    """Return the docstring of a function: on one line, or with what it raises in a paragraph of its own."""
+    """Return a docstring: on one line, or with all that follows its first sentence in a paragraph of its own."""
     if len(text) <= 110:
         return f'"""{text}"""'
-    summary, _, raises = text.partition(" Raises: ")
-    lines = wrap(f"Raises: {raises}", 112, subsequent_indent="    ", break_long_words=False)
-    return "\n    ".join([f'"""{summary}', "", *lines, '"""']).replace("\n    \n", "\n\n")
+    first, *more = re.split(r"(?<=[.]) ", text, maxsplit=1)
+    lines = wrap(f'"""{first}', 112)
+    for paragraph in more:
+        lines += ["", *wrap(paragraph, 112, subsequent_indent="    " if paragraph.startswith("Raises: ") else "")]
+    return "\n".join([*lines, '"""'])  # ruff indents them
 
 
 _templates = Environment(
