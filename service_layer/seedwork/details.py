@@ -24,10 +24,10 @@ class Details:
         """Take down what the entity, or the part, is now."""
         kind: Any = cls  # Any: to mypy a type is not hashable
         names, special = _taken(kind)
-        values = [getattr(thing, name) for name in names]
-        for position, take in special:
-            values[position] = take(values[position])
-        return cls(*values)
+        values = {name: getattr(thing, name) for name in names}
+        for name, take in special:
+            values[name] = take(values[name])
+        return cls(**values)
 
     @classmethod
     def page_of(cls, page: Page[Any]) -> Page[Self]:  # Any: of whatever entity
@@ -36,18 +36,18 @@ class Details:
 
 
 @cache
-def _taken(kind: type[Details]) -> tuple[list[str], list[tuple[int, Callable[[Any], object]]]]:  # Any: of a field
-    """Return the names of the fields, and how those are taken down, by their positions, that may change later."""
+def _taken(kind: type[Details]) -> tuple[list[str], list[tuple[str, Callable[[Any], object]]]]:  # Any: of a field
+    """Return the names of the fields, and of those that may change later, how they are taken down."""
     hints = get_type_hints(kind)
     names = [field.name for field in fields(kind)]
-    special: list[tuple[int, Callable[[Any], object]]] = []
-    for position, name in enumerate(names):
+    special: list[tuple[str, Callable[[Any], object]]] = []
+    for name in names:
         kinds = {hints[name], get_origin(hints[name]), *map(get_origin, get_args(hints[name])), *get_args(hints[name])}
         parts = [one for one in kinds if isinstance(one, type) and issubclass(one, Details)]
         if parts:
-            special.append((position, partial(_all, parts[0])))
+            special.append((name, partial(_all, parts[0])))
         elif kinds & {dict, list, Any}:
-            special.append((position, deepcopy))
+            special.append((name, deepcopy))
     return names, special
 
 

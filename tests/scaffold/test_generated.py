@@ -1,12 +1,17 @@
 """What the scaffold writes passes every gate unedited, and goes again without a trace: in a copy of the house."""
 
+import ast
 import os
 import subprocess
 import sys
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from scaffold.aggregate import planned
+from service_layer.seedwork.details import Details
 from tests.seedwork.bare import copy_project
 
 GROUP = "name:str(1):unique number:int(1000..9999):index boss:ref(group):optional"
@@ -14,7 +19,7 @@ ORDER = (
     "status:enum(draft,placed,sent):default=draft group:ref(group) other:ref(group):optional big:int(0..9000000000)"
     " code:str(2) at:datetime note:email:optional mail:email:unique ext:uuid data:json extra:json:optional"
     " rate:decimal(3,0) tiny:decimal(2,2):optional vip:bool:default=false label:str(50):default=none day_sent:date"
-    " unique(code,rate) items:parts(sku:str(20):unique quantity:int(1..) price:decimal(7,2) kind:enum(a,b)"
+    " unique(code,rate) items:parts(sku:str(20):unique quantity:int(1..):default=1 price:decimal(7,2) kind:enum(a,b)"
     " made:date:optional)"
 )
 MORE = (
@@ -26,6 +31,15 @@ TESTS = [
     *(f"tests/{folder}/test_{name}.py" for folder in ("contract", "e2e") for name in ("groups", "orders")),
     *("tests/seedwork/contract/test_every_aggregate.py", "tests/seedwork/e2e/test_registration.py"),
 ]
+
+
+def test_a_part_has_what_is_required_behind_a_default_too() -> None:
+    _, files = planned("visit", "steps:parts(floor:int:default=1 lift:int:optional name:str(5))")
+    classes = [node for node in ast.parse(files["service_layer/visits.py"]).body if isinstance(node, ast.ClassDef)]
+    names: dict[str, Any] = {"dataclass": dataclass, "Details": Details}
+    exec(compile(ast.Module([classes[0]], []), "visits.py", "exec"), names)
+
+    assert asdict(names["VisitStepDetails"](name="up")) == {"floor": 1, "lift": None, "name": "up"}
 
 
 @pytest.fixture

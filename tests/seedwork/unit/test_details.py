@@ -44,6 +44,12 @@ class TripDetails(Details):
     km: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WearDetails(Details):
+    worn: int = 0
+    place: str
+
+
 @pytest.fixture
 def car() -> Car:
     return Car(tyres=[Tyre(place="left"), Tyre(place="right")], trips=[Trip(km=5), Trip(km=5), Trip(km=7)])
@@ -71,6 +77,10 @@ def test_a_key_that_is_given_twice_makes_a_part_that_the_database_refuses(car: C
     assign(car, {"tyres": [TyreDetails("left"), TyreDetails("left", 1)]})
 
     assert [tyre.place for tyre in car.tyres] == ["left", "left"]
+
+
+def test_what_is_taken_by_name_alone_is_taken_down_too(car: Car) -> None:
+    assert WearDetails.of(car.tyres[0]) == WearDetails(place="left")
 
 
 def test_no_parts_takes_all_away(car: Car) -> None:
