@@ -146,7 +146,7 @@ class Words:
             "bool": "sa.Boolean",
             "date": "sa.Date",
             "datetime": "UtcDateTime()",
-            "uuid": "sa.Uuid",
+            "uuid": "sa.Uuid()",
             "email": "EmailType()",
             "json": "JsonType()",
             "enum": f"EnumType({self.kind})",

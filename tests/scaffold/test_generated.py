@@ -16,10 +16,11 @@ from tests.seedwork.bare import copy_project
 
 GROUP = "name:str(1):unique number:int(1000..9999):index boss:ref(group):optional"
 ORDER = (
-    "status:enum(draft,placed,sent):default=draft group:ref(group) other:ref(group):optional big:int(0..9000000000)"
-    " code:str(2) at:datetime note:email:optional mail:email:unique ext:uuid data:json extra:json:optional"
-    " rate:decimal(3,0) tiny:decimal(2,2):optional vip:bool:default=false label:str(50):default=none day_sent:date"
-    " unique(code,rate) items:parts(sku:str(20):unique quantity:int(1..):default=1 price:decimal(7,2) kind:enum(a,b)"
+    "status:enum(draft,placed,sent):default=draft group:ref(group) other:ref(group):optional"
+    " big:int(0..9000000000) code:str(2) at:datetime note:email:optional mail:email:unique ext:uuid"
+    " token:uuid:optional data:json extra:json:optional rate:decimal(3,0) tiny:decimal(2,2):optional"
+    " vip:bool:default=false label:str(50):default=none day_sent:date unique(code,rate)"
+    " items:parts(sku:str(20):unique quantity:int(1..):default=1 price:decimal(7,2) kind:enum(a,b)"
     " made:date:optional)"
 )
 MORE = (
