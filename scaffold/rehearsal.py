@@ -16,8 +16,8 @@ from adapters.seedwork.settings import PROJECT
 
 NAME = "webshop"
 AGGREGATES = {
-    "user_group": "name:str(30):unique number:int(1000..9999):index boss:ref(user_group):optional",
-    "order": "status:enum(draft,placed,sent):default=draft group:ref(user_group) other:ref(user_group):optional"
+    "user_group": "name:str(30):unique number:int(1000..9999):index boss:ref(user_group):optional:unique",
+    "order": "status:enum(draft,placed,sent):default=draft group:ref(user_group) other:ref(user_group):optional:unique"
     " big:int(0..9000000000) code:str(2) at:datetime note:email:optional mail:email:unique ext:uuid"
     " token:uuid:optional data:json extra:json:optional rate:decimal(3,0) tiny:decimal(2,2):optional"
     " vip:bool:default=false label:str(50):default=none sent_on:date unique(code,rate)"

@@ -118,6 +118,16 @@ class Aggregate:
         return self.of_type("ref")
 
     @property
+    def given_refs(self) -> list[Words]:
+        """The references that the test of the commands gives: those that are needed, or that find one."""
+        return [ref for ref in self.refs if not ref.field.optional or ref in self.found_by]
+
+    @property
+    def found_by(self) -> list[Words]:
+        """The unique fields by which that test finds one: the only one there is has none of its kind to refer to."""
+        return [field for field in self.uniques if field.field.type != "ref" or field.other != self.entity]
+
+    @property
     def missing(self) -> list[str]:
         """The errors of what it refers to."""
         return sorted({f"{ref.other}NotFound" for ref in self.refs})

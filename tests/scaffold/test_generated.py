@@ -14,9 +14,9 @@ from scaffold.aggregate import planned
 from service_layer.seedwork.details import Details
 from tests.seedwork.bare import copy_project
 
-GROUP = "name:str(1):unique number:int(1000..9999):index boss:ref(group):optional"
+GROUP = "name:str(1):unique number:int(1000..9999):index boss:ref(group):optional:unique"
 ORDER = (
-    "status:enum(draft,placed,sent):default=draft group:ref(group) other:ref(group):optional"
+    "status:enum(draft,placed,sent):default=draft group:ref(group) other:ref(group):optional:unique"
     " big:int(0..9000000000) code:str(2) at:datetime note:email:optional mail:email:unique ext:uuid"
     " token:uuid:optional data:json extra:json:optional rate:decimal(3,0) tiny:decimal(2,2):optional"
     " vip:bool:default=false label:str(50):default=none day_sent:date unique(code,rate)"

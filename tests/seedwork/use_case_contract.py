@@ -13,7 +13,7 @@ from domain.seedwork.entity import new_id
 from domain.seedwork.errors import NotFound, VersionMismatch
 from service_layer.seedwork.details import Details
 from service_layer.seedwork.transaction import Transaction
-from tests.seedwork.aggregates import New, save
+from tests.seedwork.aggregates import New, save, saved
 from tests.seedwork.examples import references, with_references
 
 UseCase = Callable[..., Any]  # Any: of whatever aggregate
@@ -75,7 +75,13 @@ class UseCaseContract:
         assert self.use_cases.list(uow).items == (added,)
 
     def test_what_is_unique_finds_the_one_that_has_it(self, uow: Transaction, new_unit: New, details: Any) -> None:
-        other = self.use_cases.values(new_unit, 2)
+        referred = {
+            name: saved(new_unit, kind, n).id
+            for n, (name, kind) in enumerate(references(self.use_cases.entity).items(), 3)
+            if name in self.use_cases.find_by  # an example leaves it empty where it may be
+        }
+        details = self.use_cases.change(uow, details.id, **referred)
+        other = self.use_cases.values(new_unit, 2) | dict.fromkeys(referred, new_id())
         for name, find in self.use_cases.find_by.items():
             assert find(uow, getattr(details, name)) == details
             assert find(uow, other[name]) is None
