@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from decimal import Decimal, InvalidOperation
 
+from sqlalchemy import TypedColumns
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
@@ -13,6 +14,7 @@ from scaffold.fields import BIGINT_MAX, Field, Fields
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SQL = PGDialect.preparer.reserved_words | SQLiteDialect.preparer.reserved_words
+_COLUMNS = {name for name in dir(TypedColumns) if not name.startswith("_")}
 _PROGRAM = {"uow", "unset", "context", "as_json", "expected_version", "changes", "items_of"}
 _ENTITY = {"id", "version", "rules", "expect_version", "metadata", "registry"}
 _TYPES = {"str", "int", "bool", "dict", "list", "tuple", "date", "datetime", "field"}
@@ -102,7 +104,7 @@ def _parse(token: str, aggregate: str, objections: list[str], *, in_part: bool =
     match = re.fullmatch(r"(\w+)(?:\((.*)\))?", written)
     kind, inside = (match[1], match[2]) if match else ("", None)
     field = Field(name if kind != "ref" or name.endswith("_id") else f"{name}_id", kind)
-    objections += _of_name(name, field.name, aggregate)
+    objections += _of_name(name, field, aggregate)
     if kind not in TYPES:
         objections.append(
             f"{token}: {written or 'nothing'} is no type. Try {name}: and one of these: {'; '.join(TYPES.values())}"
@@ -121,13 +123,15 @@ def _parse(token: str, aggregate: str, objections: list[str], *, in_part: bool =
     return field
 
 
-def _of_name(name: str, attribute: str, aggregate: str) -> Iterator[str]:
+def _of_name(name: str, field: Field, aggregate: str) -> Iterator[str]:
     if not NAME.fullmatch(name):
         yield f"{name!r} can't be a field's name: write it in lower_snake_case. Try: {snake_case(name)}"
         return
+    attribute = field.name
     takers = {
         "Python": keyword.iskeyword(attribute),
         "SQL": attribute in _SQL,
+        "SQLAlchemy": attribute in _COLUMNS and field.type != "parts",
         "every entity": attribute in _ENTITY,
         "the program": attribute in (_PROGRAM | _TYPES | {aggregate, f"{aggregate}_id"}),
     }

@@ -54,6 +54,10 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("rules:json", "every entity uses it"),
         ("class:str(3)", "Python uses it. Try: visit_class"),
         ("order:int", "SQL uses it. Try: visit_order"),
+        ("items:int", "SQLAlchemy uses it. Try: visit_items"),
+        ("keys:json", "SQLAlchemy uses it. Try: visit_keys"),
+        ("compare:bool:optional", "SQLAlchemy uses it. Try: visit_compare"),
+        ("steps:parts(get:int)", "SQLAlchemy uses it. Try: visit_get"),
         ("uow:int", "the program uses it. Try: visit_uow"),
         ("visit:int", "the program uses it. Try: visit_visit"),
         ("visits:int", "the table has it"),
@@ -94,6 +98,10 @@ def test_a_field_that_cannot_be_is_refused(field: str, said: str) -> None:
 
 def test_all_objections_come_at_once() -> None:
     assert len(refusal("class", "id:int Name:str(3) n:text n:int").splitlines()) == 5
+
+
+def test_parts_can_have_the_name_of_what_a_tables_columns_can_do() -> None:
+    assert planned("visit", "items:parts(n:int)")
 
 
 @pytest.mark.parametrize("name", ["order", "group", "select", "visit", "order_line", "category", "person"])
