@@ -15,7 +15,8 @@ from scaffold.fields import BIGINT_MAX, Field, Fields
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 _SQL = PGDialect.preparer.reserved_words | SQLiteDialect.preparer.reserved_words
 _COLUMNS = {name for name in dir(TypedColumns) if not name.startswith("_")}
-_PROGRAM = {"uow", "unset", "context", "as_json", "expected_version", "changes", "items_of"}
+_OPTIONS = {"help", "json", "unset", "expected_version"}
+_PROGRAM = {"uow", "self", "context", "as_json", "changes", "items_of", "page_of"} | _OPTIONS
 _ENTITY = {"id", "version", "rules", "expect_version", "metadata", "registry"}
 _TYPES = {"str", "int", "bool", "dict", "list", "tuple", "date", "datetime", "field"}
 DIGITS_MAX = 15
@@ -71,6 +72,9 @@ def _repeated(fields: tuple[Field, ...]) -> Iterator[str]:
     names = [field.name for field in fields]
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield f"{name} stands there {names.count(name)} times: leave one."
+    for field in fields:
+        if field.type == "bool" and (no := f"no_{field.name}") in names:
+            yield f"{no} can't be a field's name: its option says that {field.name} is false. Leave one of the two."
 
 
 def _split(text: str, separator: str) -> list[str]:
