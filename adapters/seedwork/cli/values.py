@@ -72,15 +72,17 @@ def parse_json(text: str) -> object:
 
 
 def parse_as(kind: type[T]) -> Callable[[str], T]:
-    """Return what makes a dataclass of a text of JSON; it raises ValueError where the text is not that."""
+    """Return what makes a dataclass of a text of JSON; it raises ValueError where the text is not that, or more."""
 
     def parse(text: str) -> T:
         from pydantic import TypeAdapter, ValidationError
 
         try:
-            return TypeAdapter(kind).validate_json(text)
+            return TypeAdapter(kind).validate_json(text, extra="forbid")
         except ValidationError as error:
             problem = error.errors()[0]
-            raise ValueError(f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}") from None
+            unknown = problem["type"] == "unexpected_keyword_argument"
+            said = "There is no such field" if unknown else problem["msg"]
+            raise ValueError(f"{'.'.join(map(str, problem['loc'])) or 'it'}: {said}") from None
 
     return parse

@@ -162,9 +162,10 @@ def test_texts_of_a_command_line_are_read() -> None:
         (parse_json, "{a}"),
         pytest.param(parse_json, "[" * 100_000, id="nested too deeply"),
         (parse_as(StepDetails), "{}"),
+        (parse_as(tuple[StepDetails, ...]), '[{"name": "up"}, {"name": "down", "nmae": "x"}]'),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
 def test_other_texts_are_refused(parse: Any, text: str) -> None:
-    with pytest.raises(ValueError, match=r"write it like|name: Field required"):
+    with pytest.raises(ValueError, match=r"write it like|name: Field required|1\.nmae: There is no such field"):
         parse(text)
