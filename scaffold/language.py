@@ -4,7 +4,7 @@ import keyword
 import re
 from collections.abc import Iterator
 from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 
 from sqlalchemy import TypedColumns
 from sqlalchemy.dialects.postgresql.base import PGDialect
@@ -13,6 +13,8 @@ from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 from scaffold.fields import BIGINT_MAX, Field, Fields
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+NUMBER = "(?:0|[1-9][0-9]{0,18})"
+"""A whole number as Python reads it, too: of up to 64 bits."""
 _SQL = PGDialect.preparer.reserved_words | SQLiteDialect.preparer.reserved_words
 _COLUMNS = {name for name in dir(TypedColumns) if not name.startswith("_")}
 _OPTIONS = {"help", "json", "unset", "expected_version"}
@@ -152,16 +154,16 @@ def _with_arguments(field: Field, token: str, inside: str | None, aggregate: str
         objections += _repeated(parts)
         return replace(field, parts=parts)
     if field.type == "int" and given:
-        match = re.fullmatch(r"(-?\d+)?\.\.(-?\d+)?", given[0])
+        match = re.fullmatch(rf"(-?{NUMBER})?\.\.(-?{NUMBER})?", given[0])
         limits = replace(field, arguments=(match[1] or "", match[2] or "")) if match and len(given) == 1 else None
         if limits is None or limits.limits[0] >= limits.limits[1] or max(map(abs, limits.limits)) > BIGINT_MAX:
             objections.append(f"{form} The second number is the larger one, and 64 bits hold both.")
             return field
         return limits
     allowed = {
-        "str": len(given) == 1 and given[0].isdecimal() and 1 <= int(given[0]) <= 10_000,
+        "str": len(given) == 1 and re.fullmatch(NUMBER, given[0]) and 1 <= int(given[0]) <= 10_000,
         "decimal": len(given) == 2
-        and all(number.isdecimal() for number in given)
+        and all(re.fullmatch(NUMBER, number) for number in given)
         and int(given[1]) <= int(given[0]) <= DIGITS_MAX
         and int(given[0]) > 0,
         "enum": len(given) > 1 and len(set(given)) == len(given),
@@ -205,10 +207,9 @@ def _is_default(field: Field, text: str) -> bool:
     if field.type == "str":
         return 1 <= len(text) <= field.limits[1] and re.fullmatch(r"[\w.@/+-]+", text, re.ASCII) is not None
     if field.type == "int":
-        return re.fullmatch(r"-?\d+", text) is not None and field.limits[0] <= int(text) <= field.limits[1]
-    precision, scale = map(int, field.arguments)
-    try:
-        number = Decimal(text)
-    except InvalidOperation:
+        return re.fullmatch(f"-?{NUMBER}", text) is not None and field.limits[0] <= int(text) <= field.limits[1]
+    if not re.fullmatch(rf"-?{NUMBER}(\.[0-9]{{1,{DIGITS_MAX}}})?", text):
         return False
+    precision, scale = map(int, field.arguments)
+    number = Decimal(text)
     return abs(number) < 10 ** (precision - scale) and number == round(number, scale)

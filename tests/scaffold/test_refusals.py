@@ -87,6 +87,28 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("n:int:uniq", "uniq is no modifier. Try one of: unique, optional, index, default=..."),
         ("n:bool:unique", "bool can't be unique"),
         ("n:int(1..3):default=4", "'4' can't be the default of a int"),
+        ("n:int:default=007", "'007' can't be the default of a int"),
+        *(
+            (f"n:decimal(5,2):default={number}", f"{number!r} can't be the default of a decimal")
+            for number in (
+                "NaN",
+                "sNaN",
+                "Infinity",
+                "1e1",
+                "1e999999999",
+                "1_0",
+                "+1",
+                "01.5",
+                ".5",
+                "5.",
+                "1.005",
+                "1000",
+            )
+        ),
+        ("n:int(01..5)", "write the type like int, or int(0..150)"),
+        (f"n:int(..{'9' * 5000})", "write the type like int, or int(0..150)"),
+        ("n:str(\u0665)", "write the type like str(20)"),
+        ("n:decimal(05,2)", "write the type like decimal(5,2)"),
         ("n:date:default=today", "'today' can't be the default of a date"),
         ("n:int:optional:default=4", "Leave one of the two out"),
         ("n:int m:int unique(n)", "needs two fields or more"),
@@ -103,6 +125,11 @@ def test_a_field_that_cannot_be_is_refused(field: str, said: str) -> None:
 
 def test_all_objections_come_at_once() -> None:
     assert len(refusal("class", "id:int Name:str(3) n:text n:int").splitlines()) == 5
+
+
+@pytest.mark.parametrize("number", ["0", "-0.5", "12.50", "999.99", "12.500"])
+def test_an_exact_number_can_be_a_default(number: str) -> None:
+    assert planned("visit", f"n:decimal(5,2):default={number}")
 
 
 def test_parts_can_have_the_name_of_what_a_tables_columns_can_do() -> None:
