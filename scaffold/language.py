@@ -95,7 +95,7 @@ def _key(token: str, fields: tuple[Field, ...], objections: list[str]) -> tuple[
     names = tuple(_split(token.removeprefix("unique(").rpartition(")")[0], ","))
     by_name = {field.name: field for field in fields} | {field.name.removesuffix("_id"): field for field in fields}
     if len(set(names)) < 2 or len(set(names)) < len(names):
-        objections.append(f"{token} needs two fields or more, each once. Try: unique(hall,row)")
+        objections.append(f"{token} needs two fields or more, each once. Try: unique(hall,seat)")
     for name in names:
         if name not in by_name:
             objections.append(f"{token} names {name}, and there is no such field. Try one of: {', '.join(by_name)}")

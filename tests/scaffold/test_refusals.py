@@ -111,7 +111,7 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("n:decimal(05,2)", "write the type like decimal(5,2)"),
         ("n:date:default=today", "'today' can't be the default of a date"),
         ("n:int:optional:default=4", "Leave one of the two out"),
-        ("n:int m:int unique(n)", "needs two fields or more"),
+        ("n:int m:int unique(n)", "needs two fields or more, each once. Try: unique(hall,seat)"),
         ("n:int m:int unique(n,k)", "there is no such field. Try one of: n, m"),
         ("vip:bool no_vip:int", "no_vip can't be a field's name: its option says that vip is false"),
         ("n:int n:int", "n stands there 2 times: leave one"),
@@ -130,6 +130,10 @@ def test_all_objections_come_at_once() -> None:
 @pytest.mark.parametrize("number", ["0", "-0.5", "12.50", "999.99", "12.500"])
 def test_an_exact_number_can_be_a_default(number: str) -> None:
     assert planned("visit", f"n:decimal(5,2):default={number}")
+
+
+def test_the_example_of_a_key_of_several_can_be_written() -> None:
+    assert planned("visit", "hall:str(5) seat:int unique(hall,seat)")
 
 
 def test_parts_can_have_the_name_of_what_a_tables_columns_can_do() -> None:
