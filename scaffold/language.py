@@ -62,7 +62,11 @@ def parse(text: str, aggregate: str) -> tuple[Fields, list[str]]:
     if not fields:
         objections.append('An aggregate needs a field. Try: fields="name:str(100)"')
     objections += _repeated(fields)
-    return Fields(fields, tuple(_key(token, fields, objections) for token in keys)), objections
+    found = tuple(_key(token, fields, objections) for token in keys)
+    for position, key in enumerate(found):
+        if set(key) in map(set, found[:position]):
+            objections.append(f"unique({','.join(key)}) stands there more than once: leave one.")
+    return Fields(fields, found), objections
 
 
 def tokens(text: str) -> list[str]:

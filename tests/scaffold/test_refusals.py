@@ -112,6 +112,7 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("n:date:default=today", "'today' can't be the default of a date"),
         ("n:int:optional:default=4", "Leave one of the two out"),
         ("n:int m:int unique(n)", "needs two fields or more, each once. Try: unique(hall,seat)"),
+        ("n:int m:int unique(n,m) unique(m,n)", "unique(m,n) stands there more than once: leave one"),
         ("n:int m:int unique(n,k)", "there is no such field. Try one of: n, m"),
         ("vip:bool no_vip:int", "no_vip can't be a field's name: its option says that vip is false"),
         ("n:int n:int", "n stands there 2 times: leave one"),
