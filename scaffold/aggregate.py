@@ -9,7 +9,7 @@ from typing import get_type_hints
 from adapters.mappers import metadata
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import Refused, project
-from scaffold.english import camel, plural_of
+from scaffold.english import camel, plural_of, singular_of
 from scaffold.fields import Fields
 from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, verb_of, write
 from scaffold.language import NAME, parse, snake_case
@@ -92,15 +92,19 @@ def _objections_to_name(name: str, fields: str) -> Iterator[str]:
             f"{name} can't be an aggregate's name: pytest takes {camel(name)} for a test."
             f" Try: name={name.removeprefix('test_')}_test"
         )
-    elif name in LAYERS:
-        yield f"{name} can't be an aggregate's name: a folder of the house has it. Try: name={name}_record"
-    elif name in TESTS:
-        yield f"{name} can't be an aggregate's name: the program uses it. Try: name={name}_record"
+    elif name in LAYERS | TESTS:
+        user = "a folder of the house has it" if name in LAYERS else "the program uses it"
+        yield f"{name} can't be an aggregate's name: {user}. Try: name={name}_record"
     elif plural == name:
         yield f"{name} can't be an aggregate's name: many of them are called {plural} too. Try: name={name}_record"
     elif (before := recorded().get(name)) is not None:
         if before != " ".join(fields.split()):
             yield (f"{name} is there already, with fields={before!r}. Try first: make remove name={name}")
+    elif name.endswith("s") and plural == f"{name}s":
+        yield (
+            f"{name} can't be an aggregate's name: many of them would be called {plural}."
+            f" Try: name={singular_of(name)}, or name={name}_record"
+        )
     elif taken := _taken(name, plural):
         yield f"{name} can't be an aggregate's name: {taken} is there already. Try: name={name}_record"
 

@@ -35,6 +35,9 @@ def refusal(name: str, fields: str = "label:str(20)") -> str:
         ("", "thing"),
         ("sheep", "sheep_record"),
         ("series", "series_record"),
+        ("patients", "patientss. Try: name=patient, or name=patients_record"),
+        ("user_settings", "user_settingss. Try: name=user_setting, or name=user_settings_record"),
+        ("sms", "smss. Try: name=sm, or name=sms_record"),
         ("mapper", "mapper_record"),
         ("report", "report_record"),
         ("seedwork", "seedwork_record"),
@@ -135,6 +138,11 @@ def test_an_exact_number_can_be_a_default(number: str) -> None:
 
 def test_the_example_of_a_key_of_several_can_be_written() -> None:
     assert planned("visit", "hall:str(5) seat:int unique(hall,seat)")
+
+
+@pytest.mark.parametrize("name", ["bus", "status", "address", "analysis"])
+def test_one_of_a_kind_that_ends_as_many_do_can_be_an_aggregates_name(name: str) -> None:
+    assert planned(name, "label:str(20)")
 
 
 def test_parts_can_have_the_name_of_what_a_tables_columns_can_do() -> None:
