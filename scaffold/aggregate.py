@@ -143,7 +143,12 @@ def _too_long(aggregate: Aggregate) -> Iterator[str]:
         yield f"{aggregate.plural} can't be a field's name: the table has it. Try: {aggregate.name}_{aggregate.plural}"
     for field in aggregate.fields:
         target = plural_of(field.field.arguments[0]) if field.field.type == "ref" else ""
-        inner = [f"uq_{field.part_table}_{aggregate.name}_id_{one.name}" for one in field.inner]
+        inner = [
+            f"uq_{field.part_table}_{aggregate.name}_id_{one.name}"
+            if one.field.unique
+            else f"ck_{field.part_table}_{one.name}"
+            for one in field.inner
+        ]
         for name in (f"fk_{aggregate.plural}_{field.name}_{target}", *inner):
             if len(name) > LONGEST:
                 yield f"{name} would be longer than {LONGEST} signs. Try a shorter name."

@@ -19,6 +19,7 @@ TYPES = (
 )
 AGGREGATES = {
     "bank_account": "number:str(20):unique",
+    "subscription_renewal_request": "steps:parts(day:date number:int(1..) note:str(9))",
     "product_category": "parent:ref(product_category):optional:unique sales:parts(day:date:unique state:enum(a,b))",
     "p" * 51: "a:str(5):unique b:email:optional c:json d:enum(e,f):default=e unique(a,d)",
     "zoo": " ".join(f"{letter * 53}:{kind}" for letter, kind in zip("abcdefghijk", TYPES, strict=True)),

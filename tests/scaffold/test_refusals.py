@@ -121,6 +121,7 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("n:int n:int", "n stands there 2 times: leave one"),
         ("", 'Try: fields="name:str(100)"'),
         ("a_name_that_is_much_too_long_for_postgresql_to_keep_as_it_is_here:int", "longer than 63 signs"),
+        ("stops_on_a_way:parts(number_on_the_whole_very_long_way:int:unique)", "longer than 63 signs"),
     ],
 )
 def test_a_field_that_cannot_be_is_refused(field: str, said: str) -> None:
