@@ -17,6 +17,7 @@ from tests.seedwork.bare import copy_project
 
 RECORD = "scaffold/aggregates.toml"
 """By name: the fields with which each aggregate was generated."""
+VERSIONS = PROJECT / "migrations" / "versions"
 
 
 def recorded() -> dict[str, str]:
@@ -103,7 +104,10 @@ def marked(revision: str, *markers: str) -> str:
 
 
 def revisions_of(table: str) -> list[str]:
-    """Return the paths of the revisions that create a table."""
-    files = sorted((PROJECT / "migrations" / "versions").glob("*.py"))
-    made = re.compile(rf"create_table\(\s*['\"]{table}['\"]")
-    return [file.relative_to(PROJECT).as_posix() for file in files if made.search(file.read_text())]
+    """Return the paths of the revisions that create a table; none if it is dropped again."""
+    upgrades = {file: file.read_text().partition("\ndef downgrade")[0] for file in sorted(VERSIONS.glob("*.py"))}
+    created, dropped = (
+        [file.relative_to(PROJECT).as_posix() for file, text in upgrades.items() if re.search(call, text)]
+        for call in (rf"\bcreate_table\(\s*['\"]{table}['\"]", rf"\bdrop_table\(\s*['\"]{table}['\"]")
+    )
+    return created if len(created) > len(dropped) else []

@@ -2,6 +2,7 @@
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from dataclasses import asdict, dataclass
@@ -50,13 +51,17 @@ def house(tmp_path: Path) -> Path:
     copy_project(tree)
     (tree / ".gitignore").write_text("*.db*\n__pycache__/\n")
     git(tree, "init", "--quiet")
-    git(tree, "add", "--all")
-    git(tree, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "--quiet", "--message", "begin")
+    commit(tree)
     return tree
 
 
 def git(tree: Path, *arguments: str) -> str:
     return subprocess.run(["git", *arguments], cwd=tree, check=True, capture_output=True, text=True).stdout
+
+
+def commit(tree: Path) -> None:
+    git(tree, "add", "--all")
+    git(tree, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "--quiet", "--message", "all of it")
 
 
 def run(tree: Path, *arguments: str) -> tuple[int, str]:
@@ -110,8 +115,7 @@ def test_what_is_generated_passes_every_gate_unedited_and_is_removed_by_a_revisi
     passed(house, "pytest", "-q", "-p", "no:cacheprovider", "-k", "not postgresql and not house", *TESTS)
     assert passed(house, "scaffold", "field", "order", MORE).count("identical  ") == 8
 
-    git(house, "add", "--all")
-    git(house, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "--quiet", "--message", "more")
+    commit(house)
     assert "order refers to group. Try first: make remove name=order" in run(house, "scaffold", "remove", "group")[1]
     passed(house, "scaffold", "remove", "order")
     passed(house, "migrations.seedwork.lint")
@@ -119,6 +123,18 @@ def test_what_is_generated_passes_every_gate_unedited_and_is_removed_by_a_revisi
     passed(house, "alembic", "check")
     passed(house, "alembic", "downgrade", "-1")
     assert len(git(house, "ls-files", "--others", "--exclude-standard", "migrations").split()) == 1
+
+
+@pytest.mark.rehearsal
+def test_what_was_removed_by_a_revision_can_be_generated_again(house: Path) -> None:
+    passed(house, "scaffold", "aggregate", "visit", "label:str(20)")
+    commit(house)
+    passed(house, "scaffold", "remove", "visit")
+    again = passed(house, "scaffold", "aggregate", "visit", "reason:str(50)")
+
+    assert len(re.findall(r"create  migrations/versions/.*_create_visits\.py", again)) == 1
+    passed(house, "alembic", "upgrade", "head")
+    passed(house, "alembic", "check")
 
 
 @pytest.mark.rehearsal
