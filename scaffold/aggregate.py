@@ -8,6 +8,7 @@ from typing import get_type_hints
 
 from adapters.mappers import metadata
 from adapters.seedwork.settings import PROJECT
+from adapters.unit_of_work import InMemoryUnitOfWork, SqlAlchemyUnitOfWork
 from scaffold.changes import Refused, project
 from scaffold.english import camel, plural_of, singular_of
 from scaffold.fields import Fields
@@ -121,7 +122,8 @@ def _taken(name: str, plural: str) -> str | None:
         return (found or others)[0]
     if plural in metadata.tables:
         return f"the table {plural}"
-    return f"uow.{plural}" if hasattr(UnitOfWork, plural) else None
+    units = (UnitOfWork, SqlAlchemyUnitOfWork, InMemoryUnitOfWork)
+    return f"uow.{plural}" if any(hasattr(unit, plural) for unit in units) else None
 
 
 def _objections_to_references(name: str, given: Fields) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Writes the lines by which an aggregate is registered into the house's pages, and takes them out again."""
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import Refused
@@ -19,7 +19,10 @@ PAGES = (PORTS, UNITS, MAPPERS, COMMANDS)
 
 
 def registered(aggregate: Aggregate) -> dict[str, str]:
-    """Return each page with the aggregate's lines. Raises: Refused (a page was changed, and has no place for them)."""
+    """Return each page with the aggregate's lines.
+
+    Raises: Refused (a page has one of its names for something else; one was changed, and has no place for the lines).
+    """
     name, plural, entity = aggregate.name, aggregate.plural, aggregate.entity
     imports = {
         PORTS: [f"from domain.{name} import {entity}Repository"],
@@ -31,7 +34,8 @@ def registered(aggregate: Aggregate) -> dict[str, str]:
         COMMANDS: [f"from adapters.cli import {plural}"],
     }
     port = [f"{plural}: {entity}Repository", f'"""All {aggregate.titles}."""']
-    group = f'app.add_typer({plural}.app, name="{plural.replace("_", "-")}")'
+    command = plural.replace("_", "-")
+    group = f'app.add_typer({plural}.app, name="{command}")'
     lines: list[tuple[str, str, Place, list[str]]] = [
         (PORTS, "class UnitOfWork", _class("UnitOfWork"), port),
         *(
@@ -42,7 +46,14 @@ def registered(aggregate: Aggregate) -> dict[str, str]:
         (COMMANDS, "app = typer.Typer(...)", _program, [group]),
     ]
     pages = {page: (PROJECT / page).read_text() for page in PAGES}
-    objections = []
+    taken = {page: {*_taken(pages[page], imports[page])} for page in PAGES}
+    if group not in pages[COMMANDS] and f"'{command}'" in ast.unparse(ast.parse(pages[COMMANDS])):
+        taken[COMMANDS].add(command)
+    objections = [
+        f"{name} can't be an aggregate's name: {page} has another {word}. Try: name={name}_record"
+        for page in PAGES
+        for word in sorted(taken[page])
+    ]
     for page, sign, place, added in lines:
         node = place(ast.parse(pages[page]))
         if node is None:
@@ -59,6 +70,26 @@ def unregistered(aggregate: Aggregate) -> dict[str, str]:
     """Return each page without the aggregate's lines."""
     modules = {f"domain.{aggregate.name}", f"adapters.{aggregate.plural}", f"adapters.cli.{aggregate.plural}"}
     return formatted({page: forget((PROJECT / page).read_text(), modules) for page in PAGES})
+
+
+def _taken(page: str, imports: list[str]) -> Iterator[str]:
+    """Yield the names under which a page has something else than what is to be imported."""
+    wanted = dict(_names(ast.parse("\n".join(imports))))
+    for name, origin in _names(ast.parse(page)):
+        if wanted.get(name, origin) != origin:
+            yield name
+
+
+def _names(module: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield each name of a module, and the module that it is imported from, if it is."""
+    for node in module.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            origin = str(getattr(node, "module", ""))
+            yield from ((alias.asname or alias.name, origin) for alias in node.names)
+        elif isinstance(node, ast.ClassDef | ast.FunctionDef):
+            yield node.name, ""
+        elif isinstance(node, ast.Assign):
+            yield from ((target.id, "") for target in node.targets if isinstance(target, ast.Name))
 
 
 def _repository(aggregate: Aggregate, kind: str) -> str:

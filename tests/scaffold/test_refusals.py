@@ -11,6 +11,15 @@ from scaffold.registering import PAGES, registered
 from tests.seedwork.bare import copy_project
 
 
+@pytest.fixture
+def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the house, whose pages get the lines."""
+    tree = tmp_path / "house"
+    copy_project(tree)
+    monkeypatch.setattr(registering, "PROJECT", tree)
+    return tree
+
+
 def refusal(name: str, fields: str = "label:str(20)") -> str:
     with pytest.raises(Refused) as caught:
         planned(name, fields)
@@ -43,6 +52,7 @@ def refusal(name: str, fields: str = "label:str(20)") -> str:
         ("seedwork", "seedwork_record"),
         ("entity", "entity_record"),
         ("page", "page_record"),
+        ("receipt", "receipt_record"),
     ],
 )
 def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) -> None:
@@ -158,6 +168,27 @@ def test_a_keyword_of_sql_can_be_an_aggregates_name(name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "page", "added", "said"),
+    [
+        ("event", "adapters/cli/__init__.py", "", "has another events. Try: name=event_record"),
+        ("old_visit", "adapters/cli/__init__.py", 'app.command("old-visits")(program)\n', "has another old-visits"),
+        ("visit", "adapters/mappers.py", "def map_visits():\n    pass\n", "has another map_visits"),
+        ("visit", "service_layer/unit_of_work.py", "VisitRepository = object\n", "has another VisitRepository"),
+        ("visit", "adapters/unit_of_work.py", "from x import InMemoryVisitRepository\n", "another InMemoryVisitRepo"),
+    ],
+)
+def test_a_name_that_a_page_has_for_something_else_is_refused(
+    house: Path, name: str, page: str, added: str, said: str
+) -> None:
+    aggregate, _ = planned(name, "label:str(20)")
+    with (house / page).open("a") as file:
+        file.write(added)
+
+    with pytest.raises(Refused, match=f"^{name} can't be an aggregate's name: {page} .*{said}"):
+        registered(aggregate)
+
+
+@pytest.mark.parametrize(
     ("page", "old", "place"),
     [
         ("service_layer/unit_of_work.py", "class UnitOfWork(", "class UnitOfWork"),
@@ -166,26 +197,20 @@ def test_a_keyword_of_sql_can_be_an_aggregates_name(name: str) -> None:
         ("adapters/mappers.py", "def start_mappers(", "with mapping() in start_mappers()"),
     ],
 )
-def test_a_page_without_a_place_for_the_lines_is_named(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, page: str, old: str, place: str
-) -> None:
+def test_a_page_without_a_place_for_the_lines_is_named(house: Path, page: str, old: str, place: str) -> None:
     aggregate, _ = planned("visit", "label:str(20)")
-    copy_project(tmp_path / "house")
-    file = tmp_path / "house" / page
+    file = house / page
     file.write_text(file.read_text().replace(old, old.replace("(", "Changed(")))
-    monkeypatch.setattr(registering, "PROJECT", tmp_path / "house")
 
     with pytest.raises(Refused, match=f"{page} has no {place}".replace("(", r"\(").replace(")", r"\)")):
         registered(aggregate)
 
 
-def test_what_is_registered_can_be_taken_out_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_registered_can_be_taken_out_again(house: Path) -> None:
     aggregate, _ = planned("visit", "label:str(20)")
-    copy_project(tmp_path / "house")
-    monkeypatch.setattr(registering, "PROJECT", tmp_path / "house")
-    before = {page: (tmp_path / "house" / page).read_text() for page in PAGES}
+    before = {page: (house / page).read_text() for page in PAGES}
     for page, text in registered(aggregate).items():
-        (tmp_path / "house" / page).write_text(text)
+        (house / page).write_text(text)
 
-    assert registered(aggregate) == {page: (tmp_path / "house" / page).read_text() for page in PAGES}
+    assert registered(aggregate) == {page: (house / page).read_text() for page in PAGES}
     assert registering.unregistered(aggregate) == before
