@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from alembic import command
 from alembic.config import Config
+from alembic.script import ScriptDirectory
 from sqlalchemy import NullPool, create_engine
 
 from adapters.mappers import metadata
@@ -22,6 +23,8 @@ def main() -> None:
     """Migrate, compare, and write."""
     message, *dropped = sys.argv[1:]
     config = Config(toml_file=PROJECT / "pyproject.toml", stdout=sys.stderr)
+    if len(heads := ScriptDirectory.from_config(config).get_heads()) > 1:
+        sys.exit(f"The revisions have {len(heads)} heads: {' and '.join(heads)}. Write first: alembic merge heads")
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder, 'revision.db')}"
         config.attributes["url"] = url

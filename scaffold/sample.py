@@ -47,8 +47,10 @@ def planned(tree: Path, names: list[str], *, keeps_history: bool) -> Changes:
     """Plan all that goes. Raises: Refused, with all objections."""
     changes = Changes(tree)
     sample = files_of("sample", names)
-    revisions = [name for name in names if name.startswith("migrations/versions/") and name.endswith(".py")]
-    objections = [*_objections(changes, sample, names, revisions)]
+    new = git(tree, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
+    present = [*names, *filter(None, new)]
+    revisions = [name for name in present if name.startswith("migrations/versions/") and name.endswith(".py")]
+    objections = [*_objections(changes, sample, present, revisions)]
     if not keeps_history and not _is_on_app_db():
         objections.append(
             "DATABASE_URL names a database that is not app.db, and the sample's revision may be known there."
@@ -72,11 +74,10 @@ def _is_on_app_db() -> bool:
         raise Refused(explain(error)) from error
 
 
-def _objections(changes: Changes, sample: list[str], names: list[str], revisions: list[str]) -> Iterator[str]:
+def _objections(changes: Changes, sample: list[str], present: list[str], revisions: list[str]) -> Iterator[str]:
     gone = {module_of(name) for name in sample if name.endswith(".py")}
     edited = {*sample, *REGISTRATIONS, *REPORTS}
-    new = git(changes.tree, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
-    for name in (*names, *new):
+    for name in present:
         if name.endswith(".py") and name not in edited and not name.startswith("scaffold/"):
             text = changes.read(name)
             if forget(text, gone) != text:

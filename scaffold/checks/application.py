@@ -54,7 +54,7 @@ def database(_tree: Path) -> Iterator[Said]:
     at, head = " and ".join(status.current) or "no revision", " and ".join(status.head)
     if len(status.head) > 1:
         yield "mend", f"the revisions have {len(status.head)} heads: {head}", "alembic merge heads"
-    if not status.is_known:
+    elif not status.is_known:
         yield "mend", f"it is at {at}, which this code does not know: a newer release has migrated it", "git pull"
     elif status.pending:
         yield "mend", f"it is at {at}, and the code needs {head}", "alembic upgrade head"

@@ -13,6 +13,7 @@ from adapters.seedwork.settings import PROJECT
 from scaffold.changes import git
 from scaffold.doctor import CHECKS
 from scaffold.rehearsal import commit, run
+from tests.scaffold.updating import revision
 
 TYPES = "adapters/seedwork/types.py"
 REQUIRED = """"nowhere",
@@ -187,6 +188,17 @@ def test_a_database_behind_the_code_is_named(healthy: Path) -> None:
 
     assert on("database", doctor(healthy)[1]) == [
         ("mend", "it is at no revision, and the code needs b203ca35a206", "alembic upgrade head")
+    ]
+
+
+@pytest.mark.rehearsal
+def test_two_heads_are_named_alone_though_the_database_is_at_both(healthy: Path) -> None:
+    for id in ("111111111111", "222222222222"):
+        revision(healthy, id, '"b203ca35a206"', f"table_{id}")
+    run(healthy, "alembic", "upgrade", "heads")
+
+    assert on("database", doctor(healthy)[1]) == [
+        ("mend", "the revisions have 2 heads: 111111111111 and 222222222222", "alembic merge heads")
     ]
 
 

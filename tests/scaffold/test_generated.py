@@ -13,6 +13,7 @@ import pytest
 
 from scaffold.aggregate import planned
 from service_layer.seedwork.details import Details
+from tests.scaffold.updating import REVISION
 from tests.seedwork.bare import copy_project
 
 GROUP = "name:str(1):unique number:int(1000..9999):index boss:ref(group):optional:unique"
@@ -163,3 +164,21 @@ def test_what_is_generated_goes_again_without_a_trace(house: Path) -> None:
     passed(house, "scaffold", "remove", "visit", "--force")
     assert git(house, "status", "--porcelain") == ""
     assert "b203ca35a206" in passed(house, "alembic", "current")
+
+
+@pytest.mark.rehearsal
+def test_two_heads_are_refused_in_one_sentence(house: Path) -> None:
+    for id in ("111111111111", "222222222222"):
+        file = house / "migrations" / "versions" / f"20300101_0000_{id}_create.py"
+        file.write_text(REVISION.format(id=id, before='"b203ca35a206"', table=f"table_{id}"))
+
+    code, said = run(house, "scaffold", "aggregate", "visit", "label:str(20)")
+
+    assert (code, said.splitlines()) == (
+        1,
+        [
+            "Nothing is written, since scaffold.revision create visits fails:",
+            "The revisions have 2 heads: 111111111111 and 222222222222. Write first: alembic merge heads",
+            "",
+        ],
+    )

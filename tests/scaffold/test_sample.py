@@ -138,6 +138,30 @@ def test_with_its_history_kept_a_new_revision_drops_the_table(fork: Path, invoic
     run(fork, "ruff", "format", "--check", "migrations")
 
 
+def new_revision(fork: Path, before: str) -> Path:
+    """Write the fork's own revision after another one, and do not commit it."""
+    file = fork / "migrations" / "versions" / "20270101_0000_0123456789ab_create_invoices.py"
+    file.write_text(f'"""create invoices"""\n{TABLE.replace(REVISION, before)}')
+    return file
+
+
+def test_a_revision_that_is_not_committed_yet_is_followed_too(fork: Path) -> None:
+    new_revision(fork, NEWEST)
+
+    main(fork, ["--keep-history"])
+
+    [dropped] = fork.glob("migrations/versions/*_drop_users.py")
+    assert 'down_revision: str | Sequence[str] | None = "0123456789ab"' in dropped.read_text()
+
+
+def test_a_revision_that_is_not_committed_yet_loses_the_samples_before_it(fork: Path) -> None:
+    revision = new_revision(fork, REVISION)
+
+    main(fork, [])
+
+    assert "down_revision: str | None = None" in revision.read_text()
+
+
 def test_what_still_uses_it_is_named_and_nothing_is_written(fork: Path, invoices: Path) -> None:
     (fork / "domain" / "invoice.py").write_text("from domain.user import UserId\n\npayer: UserId\n")
     invoices.write_text(invoices.read_text() + '\nREFERRED = "users.id"\n')
