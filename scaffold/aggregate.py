@@ -71,8 +71,8 @@ def planned(name: str, fields: str, *, is_there: bool = False) -> tuple[Aggregat
     if objections:
         raise Refused(*objections)
     aggregate = Aggregate(name, given)
-    if too_long := list(_too_long(aggregate)):
-        raise Refused(*too_long)
+    if objections := [*_too_long(aggregate), *_tables_taken(aggregate)]:
+        raise Refused(*objections)
     files = render(aggregate)
     if clashes := {sentence for path, text in files.items() for sentence in _clashes(path, text, aggregate)}:
         raise Refused(*sorted(clashes))
@@ -138,6 +138,23 @@ def _objections_to_references(name: str, given: Fields) -> Iterator[str]:
         elif other != name and other not in known:
             there = ", ".join(known) or "none"
             yield f"{field.name} refers to {other}, and there is no such aggregate. Try one of: {there}"
+        elif name in _imported_by(other):
+            yield (
+                f"{field.name}: {other} refers to {name} already, and two modules can't import each other. Keep one of"
+                f" the two, or try {field.name}:uuid"
+            )
+
+
+def _imported_by(name: str) -> set[str]:
+    """Return the aggregates whose modules an aggregate's module imports, or one of these does."""
+    found: set[str] = set()
+    ahead = [name]
+    while ahead:
+        text = text_of(f"domain/{ahead.pop()}.py") or ""
+        new = {*re.findall(r"^from domain\.(\w+) import", text, re.MULTILINE)} - found
+        found |= new
+        ahead += new
+    return found
 
 
 def _too_long(aggregate: Aggregate) -> Iterator[str]:
@@ -165,6 +182,18 @@ def _too_wide(texts: dict[str, str]) -> Iterator[str]:
         there = (text_of(path) or "").splitlines()
         if wide := [line.strip() for line in text.splitlines() if len(line) > WIDEST and line not in there]:
             yield f"{path} would have a line longer than {WIDEST} signs. Try shorter names or values in: {wide[0]}"
+
+
+def _tables_taken(aggregate: Aggregate) -> Iterator[str]:
+    before = Aggregate(aggregate.name, parse(recorded().get(aggregate.name, ""), aggregate.name)[0])
+    taken = {*metadata.tables} - {part.part_table for part in before.parts}
+    for part in aggregate.parts:
+        if part.part_table in taken:
+            yield (
+                f"{part.name} can't be a field's name: its table would be {part.part_table}, which is taken."
+                f" Try: {aggregate.name}_{part.name}"
+            )
+        taken.add(part.part_table)
 
 
 def _in_the_way(aggregate: Aggregate, files: dict[str, str]) -> Iterator[str]:

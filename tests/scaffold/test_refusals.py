@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+from sqlalchemy import Table
 
-from scaffold import registering
+from adapters.mappers import metadata
+from scaffold import aggregate, registering
 from scaffold.aggregate import planned
 from scaffold.changes import Refused
 from scaffold.registering import PAGES, registered
@@ -138,6 +140,30 @@ def test_a_field_that_cannot_be_is_refused(field: str, said: str) -> None:
     assert said in refusal("visit", field)
 
 
+def test_a_table_of_parts_that_is_taken_is_refused() -> None:
+    Table("visit_steps", metadata)
+    try:
+        assert "Try: visit_steps" in refusal("visit", "steps:parts(day:date)")
+    finally:
+        metadata.remove(metadata.tables["visit_steps"])
+
+    said = refusal("visit", "step:parts(day:date) steps:parts(day:date)")
+    assert said == "steps can't be a field's name: its table would be visit_steps, which is taken. Try: visit_steps"
+
+
+def test_two_aggregates_that_would_import_each_other_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    imports = {
+        "domain/user.py": "from domain.hall import HallId\n",
+        "domain/hall.py": "from domain.visit import VisitId\n",
+    }
+    monkeypatch.setattr(aggregate, "text_of", imports.get)
+
+    assert refusal("visit", "host:ref(user)") == (
+        "host_id: user refers to visit already, and two modules can't import each other. Keep one of the two, or try"
+        " host_id:uuid"
+    )
+
+
 def test_all_objections_come_at_once() -> None:
     assert len(refusal("class", "id:int Name:str(3) n:text n:int").splitlines()) == 5
 
@@ -162,9 +188,9 @@ def test_parts_can_have_the_name_of_what_a_tables_columns_can_do() -> None:
 
 @pytest.mark.parametrize("name", ["order", "group", "select", "visit", "order_line", "category", "person"])
 def test_a_keyword_of_sql_can_be_an_aggregates_name(name: str) -> None:
-    aggregate, files = planned(name, "label:str(20)")
+    written, files = planned(name, "label:str(20)")
 
-    assert (aggregate.name, len(files)) == (name, 7)
+    assert (written.name, len(files)) == (name, 7)
 
 
 @pytest.mark.parametrize(
@@ -180,12 +206,12 @@ def test_a_keyword_of_sql_can_be_an_aggregates_name(name: str) -> None:
 def test_a_name_that_a_page_has_for_something_else_is_refused(
     house: Path, name: str, page: str, added: str, said: str
 ) -> None:
-    aggregate, _ = planned(name, "label:str(20)")
+    written, _ = planned(name, "label:str(20)")
     with (house / page).open("a") as file:
         file.write(added)
 
     with pytest.raises(Refused, match=f"^{name} can't be an aggregate's name: {page} .*{said}"):
-        registered(aggregate)
+        registered(written)
 
 
 @pytest.mark.parametrize(
@@ -198,19 +224,19 @@ def test_a_name_that_a_page_has_for_something_else_is_refused(
     ],
 )
 def test_a_page_without_a_place_for_the_lines_is_named(house: Path, page: str, old: str, place: str) -> None:
-    aggregate, _ = planned("visit", "label:str(20)")
+    written, _ = planned("visit", "label:str(20)")
     file = house / page
     file.write_text(file.read_text().replace(old, old.replace("(", "Changed(")))
 
     with pytest.raises(Refused, match=f"{page} has no {place}".replace("(", r"\(").replace(")", r"\)")):
-        registered(aggregate)
+        registered(written)
 
 
 def test_what_is_registered_can_be_taken_out_again(house: Path) -> None:
-    aggregate, _ = planned("visit", "label:str(20)")
+    written, _ = planned("visit", "label:str(20)")
     before = {page: (house / page).read_text() for page in PAGES}
-    for page, text in registered(aggregate).items():
+    for page, text in registered(written).items():
         (house / page).write_text(text)
 
-    assert registered(aggregate) == {page: (house / page).read_text() for page in PAGES}
-    assert registering.unregistered(aggregate) == before
+    assert registered(written) == {page: (house / page).read_text() for page in PAGES}
+    assert registering.unregistered(written) == before
