@@ -202,7 +202,12 @@ def tracked(tree: Path) -> list[str]:
 
 
 def project(tree: Path) -> dict[str, object]:
-    """Return what ``pyproject.toml`` says of this fork: its name, and where it began."""
-    read = tomllib.loads((tree / "pyproject.toml").read_text())
-    begun = cast("dict[str, str]", read["tool"].get("groundwork", {}))
-    return {"name": read["project"]["name"], "commit": begun.get("commit")}
+    """Return what ``pyproject.toml`` says of a fork: its name, where it began. Raises: Refused (it says neither)."""
+    file = tree / "pyproject.toml"
+    try:
+        read = tomllib.loads(file.read_text())
+        begun = cast("dict[str, str]", read["tool"].get("groundwork", {}))
+        return {"name": read["project"]["name"], "commit": begun.get("commit")}
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise Refused(f"{file} can't be used: {said}. Is {tree} the folder of a fork?") from error

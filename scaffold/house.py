@@ -21,9 +21,11 @@ VERSIONS = PROJECT / "migrations" / "versions"
 
 
 def recorded() -> dict[str, str]:
-    """Return the fields of the aggregates that were generated here."""
-    file = PROJECT / RECORD
-    return tomllib.loads(file.read_text()) if file.exists() else {}
+    """Return the fields of the aggregates that were generated here. Raises: Refused (the record is broken)."""
+    try:
+        return tomllib.loads(text_of(RECORD) or "")
+    except tomllib.TOMLDecodeError as error:
+        raise Refused(f"{RECORD} is broken: {error}. Mend it, or bring it back by: git restore {RECORD}") from error
 
 
 def generated(name: str) -> str:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Table
 
 from adapters.mappers import metadata
-from scaffold import aggregate, registering
+from scaffold import aggregate, house, registering
 from scaffold.aggregate import planned
 from scaffold.changes import Refused
 from scaffold.registering import PAGES, registered
@@ -14,7 +14,7 @@ from tests.seedwork.bare import copy_project
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A copy of the house, whose pages get the lines."""
     tree = tmp_path / "house"
     copy_project(tree)
@@ -164,6 +164,15 @@ def test_two_aggregates_that_would_import_each_other_are_refused(monkeypatch: py
     )
 
 
+def test_a_record_that_is_broken_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(house, "PROJECT", tmp_path)
+    (tmp_path / "scaffold").mkdir()
+    (tmp_path / "scaffold" / "aggregates.toml").write_text("<<<<<<< HEAD\n")
+
+    assert refusal("visit").startswith("scaffold/aggregates.toml is broken: ")
+    assert refusal("visit").endswith("bring it back by: git restore scaffold/aggregates.toml")
+
+
 def test_all_objections_come_at_once() -> None:
     assert len(refusal("class", "id:int Name:str(3) n:text n:int").splitlines()) == 5
 
@@ -204,10 +213,10 @@ def test_a_keyword_of_sql_can_be_an_aggregates_name(name: str) -> None:
     ],
 )
 def test_a_name_that_a_page_has_for_something_else_is_refused(
-    house: Path, name: str, page: str, added: str, said: str
+    pages: Path, name: str, page: str, added: str, said: str
 ) -> None:
     written, _ = planned(name, "label:str(20)")
-    with (house / page).open("a") as file:
+    with (pages / page).open("a") as file:
         file.write(added)
 
     with pytest.raises(Refused, match=f"^{name} can't be an aggregate's name: {page} .*{said}"):
@@ -223,20 +232,20 @@ def test_a_name_that_a_page_has_for_something_else_is_refused(
         ("adapters/mappers.py", "def start_mappers(", "with mapping() in start_mappers()"),
     ],
 )
-def test_a_page_without_a_place_for_the_lines_is_named(house: Path, page: str, old: str, place: str) -> None:
+def test_a_page_without_a_place_for_the_lines_is_named(pages: Path, page: str, old: str, place: str) -> None:
     written, _ = planned("visit", "label:str(20)")
-    file = house / page
+    file = pages / page
     file.write_text(file.read_text().replace(old, old.replace("(", "Changed(")))
 
     with pytest.raises(Refused, match=f"{page} has no {place}".replace("(", r"\(").replace(")", r"\)")):
         registered(written)
 
 
-def test_what_is_registered_can_be_taken_out_again(house: Path) -> None:
+def test_what_is_registered_can_be_taken_out_again(pages: Path) -> None:
     written, _ = planned("visit", "label:str(20)")
-    before = {page: (house / page).read_text() for page in PAGES}
+    before = {page: (pages / page).read_text() for page in PAGES}
     for page, text in registered(written).items():
-        (house / page).write_text(text)
+        (pages / page).write_text(text)
 
-    assert registered(written) == {page: (house / page).read_text() for page in PAGES}
+    assert registered(written) == {page: (pages / page).read_text() for page in PAGES}
     assert registering.unregistered(written) == before

@@ -21,6 +21,23 @@ def test_a_tree_with_changes_is_refused(fork: Path, newer: Path, file: str) -> N
     assert set(changed(fork)) == {file}
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "No such file or directory"),
+        ("[project", "Expected "),
+        ('[project]\nname = "other"\n', "'tool'"),
+    ],
+    ids=["no file", "broken", "another's"],
+)
+def test_a_folder_that_is_no_fork_is_refused(tmp_path: Path, text: str | None, said: str) -> None:
+    if text is not None:
+        (tmp_path / "pyproject.toml").write_text(text)
+
+    with pytest.raises(Refused, match=rf"pyproject\.toml can't be used: {said}.*Is {tmp_path} the folder of a fork\?"):
+        main(PROJECT, ["--in", str(tmp_path)])
+
+
 def test_a_source_that_is_not_there_is_refused_without_its_secret(fork: Path, tmp_path: Path) -> None:
     with pytest.raises(Refused, match=r"nowhere can't be read: .*\. Is the network there\?.*make update source=URL"):
         main(fork, ["--source", str(tmp_path / "nowhere")])
