@@ -29,6 +29,10 @@ def main(tree: Path, arguments: list[str]) -> None:
             raise Refused(f"{said} To rename it, change pyproject.toml and README.md.")
         print(said)
         return
+    if git(tree, "rev-parse", "--show-prefix").strip():
+        raise Refused(
+            f"{tree} is a folder in another repository, and a fork is one itself. Write: git init, and commit"
+        )
     names = tracked(tree)
     if objection := objection_to(name, tree, names):
         raise Refused(f"{objection} Try another: make fork name=clinic")

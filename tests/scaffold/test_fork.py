@@ -1,6 +1,7 @@
 """A fork is begun in one command, with a name of its own, and every gate is green right after."""
 
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def test_what_is_refused_changes_nothing(arguments: list[str]) -> None:
         main(PROJECT, arguments)
 
     assert status(PROJECT) == before
+
+
+def test_a_folder_in_another_repository_is_refused(groundwork: Path) -> None:
+    inner = groundwork / "services" / "clinic"
+    shutil.copytree(groundwork, inner, ignore=shutil.ignore_patterns(".git", "services"))
+
+    with pytest.raises(Refused, match=r"is a folder in another repository.*Write: git init, and commit"):
+        main(inner, ["clinic"])
+
+    assert status(groundwork) == "?? services/\n"
 
 
 def test_the_name_stands_in_three_files_alone(fork: Path) -> None:
