@@ -2,7 +2,9 @@
 
 import keyword
 import re
+import shutil
 import sys
+import tomllib
 from datetime import UTC, datetime
 from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path
@@ -54,9 +56,13 @@ def objection_to(name: str, tree: Path, names: list[str]) -> str | None:
     if name in sys.stdlib_module_names:
         return f"'{name}' is a module of the standard library."
     pinned = {re.split(r"[=\[ ]", line)[0] for line in (tree / "constraints.txt").read_text().splitlines()}
-    programs = {found.name for found in entry_points(group="console_scripts")}
+    own = tomllib.loads((tree / "pyproject.toml").read_text())["project"].get("scripts", {}).values()
+    scripts = entry_points(group="console_scripts")
+    programs = {found.name for found in scripts if found.value not in own}
     if name in {_plain(known) for known in (*packages_distributions(), *pinned, *programs, "pip", "python")}:
         return f"'{name}' is a package or a program that this one is made with."
+    if name not in scripts.names and (program := shutil.which(name)):
+        return f"'{name}' is a program here already: {program}."
     return None
 
 

@@ -3,11 +3,13 @@
 import re
 import shutil
 import tomllib
+from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
 
 import pytest
 
 from adapters.seedwork.settings import PROJECT
+from scaffold import fork as fork_module
 from scaffold.changes import Refused, git, tracked
 from scaffold.constraints import still_needed
 from scaffold.fork import main, objection_to
@@ -45,6 +47,8 @@ def naming(tree: Path, word: str) -> set[str]:
         ("sqlmodel", "is a package or a program"),
         ("django", "is a package or a program"),
         ("pytest", "is a package or a program"),
+        ("git", "is a program here already: /"),
+        ("python3", "is a program here already: /"),
     ],
 )
 def test_a_name_that_would_not_do_is_refused_with_the_reason(name: str, reason: str) -> None:
@@ -54,6 +58,17 @@ def test_a_name_that_would_not_do_is_refused_with_the_reason(name: str, reason: 
 @pytest.mark.parametrize("name", ["clinic", "my_clinic", "clinic2", "order"])
 def test_any_other_name_will_do(name: str) -> None:
     assert objection_to(name, PROJECT, tracked(PROJECT)) is None
+
+
+def test_a_name_that_was_installed_for_a_fork_of_here_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "shop").touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert "is a program here already" in str(objection_to("shop", PROJECT, []))
+
+    installed = EntryPoints([EntryPoint("shop", "adapters.cli:app", "console_scripts")])
+    monkeypatch.setattr(fork_module, "entry_points", lambda group: installed.select(group=group))
+
+    assert objection_to("shop", PROJECT, []) is None
 
 
 @pytest.mark.parametrize("arguments", [["class"], [], ["clinic", "ward"], ["--help"]], ids=str)
