@@ -41,7 +41,9 @@ def main(tree: Path, arguments: list[str]) -> None:
     changes = planned(tree, name)
     changes.refuse_to_lose()
     changes.apply()
-    print("\nNow: make setup check, and commit. Then: make drop-sample, when you need users no longer as an example.")
+    source = source_of(tree) or "a place that git does not know"
+    print(f"\nIt notes that Groundwork is at {source}. If that is your own repository: make update source=URL")
+    print("Now: make setup check, and commit. Then: make drop-sample, when you need users no longer as an example.")
 
 
 def objection_to(name: str, tree: Path, names: list[str]) -> str | None:

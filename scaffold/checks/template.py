@@ -8,7 +8,7 @@ from pathlib import Path
 from scaffold.changes import Refused, files_of, git, project, tracked
 from scaffold.checks import Said
 from scaffold.snapshot import Fork, as_in, snapshot
-from scaffold.source import OURS, REFS, Note, commit_of, fetch, is_within, original_of, releases
+from scaffold.source import OURS, REFS, Note, commit_of, fetch, is_groundwork, is_within, original_of, releases
 
 TIMEOUT_S = 5.0
 """How long the network may take."""
@@ -31,7 +31,9 @@ def updates(tree: Path) -> Iterator[Said]:
     called = tags[0] if tags else "its head"
     newest = commit_of(tree, tags[0] if tags else "HEAD") or ""
     base = original_of(tree, note.commit)
-    if base is None:
+    if not is_groundwork(tree, newest):
+        yield "mend", f"{note.source} is not Groundwork: its project has another name", "make update source=URL"
+    elif base is None:
         yield "mend", f"{note.source} does not have commit {note.commit[:12]}", "make update"
     elif is_within(tree, newest, base):
         yield "ok", f"there is nothing newer than {base[:7]}", ""

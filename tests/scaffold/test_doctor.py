@@ -229,6 +229,15 @@ def test_how_far_groundwork_is_ahead_is_only_to_be_known(healthy: Path, begun: P
 
 
 @pytest.mark.rehearsal
+def test_a_fork_that_notes_itself_as_its_source_is_named(healthy: Path, begun: Path) -> None:
+    edit(healthy / "pyproject.toml", f'source = "{PROJECT}"', f'source = "{begun}"')
+
+    assert on("updates", doctor(healthy)[1]) == [
+        ("mend", f"{begun} is not Groundwork: its project has another name", "make update source=URL")
+    ]
+
+
+@pytest.mark.rehearsal
 def test_without_a_network_the_rest_is_looked_at(healthy: Path) -> None:
     edit(healthy / "pyproject.toml", f'source = "{PROJECT}"', 'source = "https://localhost:1/groundwork"')
 

@@ -119,6 +119,14 @@ def test_it_notes_where_it_began(fork: Path) -> None:
     assert begun["commit"] in (fork / "README.md").read_text()
 
 
+def test_it_says_where_it_takes_groundwork_to_be(
+    groundwork: Path, begun: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(groundwork, ["clinic"])
+
+    assert f"\nIt notes that Groundwork is at {begun}. If that is your own repository" in capsys.readouterr().out
+
+
 def test_the_page_of_the_fork_names_what_is_there(fork: Path) -> None:
     page, makefile = (fork / "README.md").read_text(), (fork / "Makefile").read_text()
     targets = re.findall(r"[$`] ?make ([a-z-]+)", page)
