@@ -44,17 +44,15 @@ def add_aggregate(name: str, fields: str) -> None:
         objections += error.args
     if objections:
         raise Refused(*objections)
-    texts: dict[str, str | None] = {**files}
     known = revisions_of(aggregate.plural)
-    if known:
-        texts |= {path: text_of(path) for path in known}
-    texts |= pages
-    texts[RECORD] = record(recorded() | {name: " ".join(fields.split())})
+    # the record comes first: whatever was written when the program is killed, `make remove` takes back
+    noted = {RECORD: record(recorded() | {name: " ".join(fields.split())}), **files}
+    texts: dict[str, str | None] = {**noted, **{path: text_of(path) for path in known}, **pages}
     if any(verb_of(path, text) != "identical" for path, text in texts.items()) or not known:
         with draft(texts) as tree:
             run(tree, "ruff", "check", "--quiet", *files)
             if not known:
-                texts = {**files, **revision_in(tree, f"create {aggregate.titles}"), **pages, RECORD: texts[RECORD]}
+                texts = {**noted, **revision_in(tree, f"create {aggregate.titles}"), **pages}
     write(texts)
     commands = f"{project(PROJECT)['name']} {aggregate.plural.replace('_', '-')} --help"
     print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {commands}")
@@ -115,11 +113,9 @@ def _taken(name: str, plural: str) -> str | None:
     if owners:
         return f"{owners[0]}, whose plural is {plural} too,"
     paths = [f"domain/{name}", *(f"{folder}/{plural}" for folder in ("service_layer", "adapters", "adapters/cli"))]
-    found = [path for path in paths if (PROJECT / path).is_dir()]
-    # a generation that was killed has left files without a record; whether they are those to write is seen later
-    others = [f"{path}.py" for path in paths if (PROJECT / f"{path}.py").exists()]
-    if found or (others and plural in metadata.tables) or (others and f"domain/{name}.py" not in others):
-        return (found or others)[0]
+    found = [path for module in paths for path in (module, f"{module}.py") if (PROJECT / path).exists()]
+    if found:
+        return found[0]
     if plural in metadata.tables:
         return f"the table {plural}"
     units = (UnitOfWork, SqlAlchemyUnitOfWork, InMemoryUnitOfWork)
@@ -197,11 +193,11 @@ def _tables_taken(aggregate: Aggregate) -> Iterator[str]:
 
 
 def _in_the_way(aggregate: Aggregate, files: dict[str, str]) -> Iterator[str]:
+    remove = f"make remove name={aggregate.name}, or " if aggregate.name in recorded() else ""
     for path, text in files.items():
         if text_of(path) not in {None, text}:
             yield (
-                f"{path} is there already, and is not what would be written. Try: make remove name={aggregate.name},"
-                f" or name={aggregate.name}_record"
+                f"{path} is there already, and is not what would be written. Try: {remove}name={aggregate.name}_record"
             )
 
 

@@ -45,8 +45,8 @@ def remove_aggregate(name: str, *, force: bool = False) -> None:
     if objections:
         raise Refused(*objections)
     left = {other: fields for other, fields in recorded().items() if other != name}
-    gone: dict[str, str | None] = {path: None for path in aggregate.files if text_of(path) is not None}
-    texts: dict[str, str | None] = {**unregistered(aggregate), **gone, RECORD: record(left)}
+    gone = [path for path in aggregate.files if text_of(path) is not None]
+    texts: dict[str, str | None] = {}
     if uncommitted := _undoable(aggregate):
         run(PROJECT, "scaffold.downgrade", *uncommitted)
         texts |= dict.fromkeys(uncommitted)
@@ -55,6 +55,8 @@ def remove_aggregate(name: str, *, force: bool = False) -> None:
         with draft({}) as tree:
             for path, text in revision_in(tree, f"drop {aggregate.titles}", *tables).items():
                 texts[path] = marked(text, MARKER)
+    # the record goes last: what was killed can be repeated
+    texts |= {**unregistered(aggregate), **dict.fromkeys(gone), RECORD: record(left)}
     write(texts)
     print("\nNext:\n  " + ("make check" if uncommitted else "alembic upgrade head\n  make check"))
 

@@ -35,6 +35,24 @@ TESTS = [
     *("tests/seedwork/contract/test_every_aggregate.py", "tests/seedwork/e2e/test_registration.py"),
 ]
 
+KILLED = """
+import os, sys
+from scaffold import house
+from scaffold.__main__ import main
+
+left = int(sys.argv.pop(1))
+
+def counting(*words, **options):
+    global left
+    left -= 1
+    if not left:
+        os._exit(9)
+
+house.print = counting
+main()
+"""
+"""Runs a command that is killed after it has written so many files."""
+
 
 def test_a_part_has_what_is_required_behind_a_default_too() -> None:
     _, files = planned("visit", "steps:parts(floor:int:default=1 lift:int:optional name:str(5))")
@@ -164,6 +182,42 @@ def test_what_is_generated_goes_again_without_a_trace(house: Path) -> None:
     passed(house, "scaffold", "remove", "visit", "--force")
     assert git(house, "status", "--porcelain") == ""
     assert "b203ca35a206" in passed(house, "alembic", "current")
+
+
+def killed(tree: Path, after: int, *arguments: str) -> None:
+    done = subprocess.run([sys.executable, "-c", KILLED, str(after), *arguments], cwd=tree, check=False)
+    assert done.returncode == 9
+
+
+@pytest.mark.parametrize("after", [1, 12])
+@pytest.mark.rehearsal
+def test_a_generation_that_was_killed_is_taken_back_or_repeated(house: Path, after: int) -> None:
+    killed(house, after, "aggregate", "visit", "label:str(20)")
+
+    assert "Try first: make remove name=visit" in run(house, "scaffold", "aggregate", "visit", "reason:str(50)")[1]
+    passed(house, "scaffold", "aggregate", "visit", "label:str(20)")
+    passed(house, "alembic", "upgrade", "head")
+    passed(house, "alembic", "check")
+    passed(house, "scaffold", "remove", "visit")
+    assert git(house, "status", "--porcelain") == ""
+
+    killed(house, after, "aggregate", "visit", "label:str(20)")
+    passed(house, "scaffold", "remove", "visit")
+    assert git(house, "status", "--porcelain") == ""
+
+
+@pytest.mark.parametrize("after", [1, 11])
+@pytest.mark.rehearsal
+def test_a_removal_that_was_killed_is_repeated(house: Path, after: int) -> None:
+    passed(house, "scaffold", "aggregate", "visit", "label:str(20)")
+    commit(house)
+    killed(house, after, "remove", "visit")
+    passed(house, "scaffold", "remove", "visit")
+
+    passed(house, "alembic", "upgrade", "head")
+    passed(house, "alembic", "check")
+    assert len(git(house, "ls-files", "--others", "--exclude-standard").split()) == 1
+    assert "visit" not in (house / "adapters" / "cli" / "__init__.py").read_text()
 
 
 @pytest.mark.rehearsal
