@@ -27,6 +27,7 @@ from scaffold.source import (
     source_of,
     without_secret,
 )
+from scaffold.writing import UNDO
 
 RENEW = "scaffold/renew.py"
 
@@ -69,8 +70,11 @@ def refuse_unless_clean(fork: Path) -> None:
         raise Refused(f"{fork} is a folder in a repository: only one that is a repository can be updated.")
     if changed := git(fork, "status", "--porcelain").splitlines():
         names = ", ".join([*(line[3:] for line in changed[:3]), *(["others"] if len(changed) > 3 else [])])
+        # staged by an update: done, or interrupted before it had written all files
+        is_renewed = "\n+commit = " in git(fork, "diff", "--cached", "--", "pyproject.toml")
+        undo = f"; or, if an update was interrupted: {UNDO}" if is_renewed else ""
         raise Refused(
-            f"Not committed, so that the update could not be told from it: {names}. Write: git stash, or commit"
+            f"Not committed, so that the update could not be told from it: {names}. Write: git stash, or commit{undo}"
         )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scaffold import writing
-from scaffold.changes import git
+from scaffold.changes import Refused, git
 from scaffold.rehearsal import commit, run
 from scaffold.renewal import planned
 from scaffold.settling import with_pins
@@ -164,6 +164,8 @@ def test_an_update_that_is_killed_is_undone_by_the_same_command(
         writing.write(fork, steps, ours, theirs)
     assert NEW in changed(fork)
 
+    with pytest.raises(Refused, match=f"git stash, or commit; or, if an update was interrupted: {writing.UNDO}"):
+        update(fork, newer)
     run(fork, *writing.UNDO.split())
 
     assert changed(fork) == {}
