@@ -50,6 +50,8 @@ def add_fields(name: str, fields: str) -> None:
                 path: marked(text, *_markers(text, aggregate.plural)) for path, text in found.items() if "op." in text
             }
     write({**texts, RECORD: record(recorded() | {name: " ".join([before, *added])})})
+    if not added:
+        return
     if not by_hand:
         print("\nNext:\n  alembic upgrade head\n  make check")
         return

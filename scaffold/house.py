@@ -31,7 +31,9 @@ def recorded() -> dict[str, str]:
 def generated(name: str) -> str:
     """Return the fields with which an aggregate was generated. Raises: Refused (it was not generated here)."""
     if name not in (aggregates := recorded()):
-        raise Refused(f"{name} is no aggregate that was generated here. Try one of: {', '.join(aggregates) or 'none'}")
+        raise Refused(
+            f"{name!r} is no aggregate that was generated here. Try one of: {', '.join(aggregates) or 'none'}"
+        )
     return aggregates[name]
 
 
@@ -54,7 +56,9 @@ def verb_of(path: str, text: str | None) -> str:
     there = text_of(path)
     if there == text:
         return "identical"
-    return "create" if there is None else "remove" if text is None else "insert"
+    if there is None or text is None:
+        return "remove" if text is None else "create"
+    return "insert" if len(text) > len(there) else "edit"
 
 
 def write(texts: Mapping[str, str | None]) -> None:

@@ -93,5 +93,6 @@ def test_two_places_that_look_alike_are_told_apart_by_the_lines_above() -> None:
 
 
 def test_what_was_not_generated_gets_no_field() -> None:
-    with pytest.raises(Refused, match="visit is no aggregate that was generated here"):
-        add_fields("visit", "vip:bool:default=false")
+    for name in ("visit", ""):
+        with pytest.raises(Refused, match=f"^'{name}' is no aggregate that was generated here"):
+            add_fields(name, "vip:bool:default=false")
