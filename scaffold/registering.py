@@ -47,7 +47,7 @@ def registered(aggregate: Aggregate) -> dict[str, str]:
     ]
     pages = {page: (PROJECT / page).read_text() for page in PAGES}
     taken = {page: {*_taken(pages[page], imports[page])} for page in PAGES}
-    if group not in pages[COMMANDS] and f"'{command}'" in ast.unparse(ast.parse(pages[COMMANDS])):
+    if not _stands_in(pages[COMMANDS], group) and f"'{command}'" in ast.unparse(ast.parse(pages[COMMANDS])):
         taken[COMMANDS].add(command)
     objections = [
         f"{name} can't be an aggregate's name: {page} has another {word}. Try: name={name}_record"
