@@ -1,6 +1,5 @@
 """What is prepared before SQLAlchemy flushes: the version of a whole aggregate, and the one owner of each part."""
 
-from collections.abc import Iterable
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
 
@@ -24,7 +23,7 @@ def prepare_flush(session: "UnitSession", *_: object) -> None:
     """
     deleted, dirty = session.deleted, list(session.dirty)
     session.keep(*dirty)
-    if gone := _taken_away([*dirty, *deleted], session.new):
+    if gone := _taken_away(session, [*dirty, *deleted]):
         for part in gone:
             session.delete(part)  # with its parts; SQLAlchemy would leave it where its new owner is not saved
         deleted, dirty = session.deleted, list(session.dirty)
@@ -51,13 +50,13 @@ def removed_with(instance: object) -> list[object]:
     return [part for part, *_ in inspect(instance).mapper.cascade_iterator("delete", inspect(instance))]
 
 
-def _taken_away(owners: list[object], new: Iterable[object]) -> list[object]:
+def _taken_away(session: Session, owners: list[object]) -> list[object]:
     """Return the stored parts that an owner had, and no saved object has now."""
     changes = [_history(one, relation) for one in owners for relation in _relations_to_parts(inspect(one).mapper)]
-    gone = [part for change in changes for part in change.deleted or () if part and _is_stored(part)]
+    gone = [part for change in changes for part in change.deleted or () if part is not None and _is_stored(part)]
     if not gone:
         return gone
-    changes += [_history(one, relation) for one in new for relation in _relations_to_parts(inspect(one).mapper)]
+    changes += [_history(one, relation) for one in session.new for relation in _relations_to_parts(inspect(one).mapper)]
     moved = {id(part) for change in changes for part in change.added or ()}
     return [part for part in gone if id(part) not in moved]
 
