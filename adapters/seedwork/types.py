@@ -75,4 +75,7 @@ class JsonType(TypeDecorator[Any]):  # Any: of JSON
 
     def compare_values(self, x: Any, y: Any) -> bool:  # Any: as TypeDecorator has it
         """Compare what is stored: to Python 1, 1.0 and True are equal, and a change of one to another is one."""
-        return json.dumps(x) == json.dumps(y)
+        try:
+            return json.dumps(x) == json.dumps(y)
+        except TypeError:  # what was there before is not known
+            return False

@@ -12,7 +12,7 @@ _SQL = re.compile(
 
 
 def tables_of(revision: str) -> set[str]:
-    """Return the tables that a revision makes, changes, renames or drops, in lower case.
+    """Return the tables that a revision makes, renames, drops, or changes in a batch or by SQL, in lower case.
 
     A name may be a constant, or be put together of constants; one that is a variable is not seen. What is only read, or
     referred to, may be somebody else's.

@@ -55,7 +55,7 @@ class Published:
     schema: int
     aggregate_id: UUID
     aggregate_version: int | None
-    """What the aggregate's version became; None where the block had not loaded it."""
+    """What the aggregate's version became; None where the block has neither changed it nor kept what it loaded."""
     body: dict[str, Any]
     published_at: datetime
 

@@ -56,7 +56,8 @@ def _taken_away(session: Session, owners: list[object]) -> list[object]:
     gone = [part for change in changes for part in change.deleted or () if part is not None and _is_stored(part)]
     if not gone:
         return gone
-    changes += [_history(one, relation) for one in session.new for relation in _relations_to_parts(inspect(one).mapper)]
+    saved = [*session.dirty, *session.new]
+    changes = [_history(one, relation) for one in saved for relation in _relations_to_parts(inspect(one).mapper)]
     moved = {id(part) for change in changes for part in change.added or ()}
     return [part for part in gone if id(part) not in moved]
 

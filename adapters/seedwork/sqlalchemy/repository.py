@@ -18,6 +18,7 @@ from domain.seedwork.entity import Id
 from domain.seedwork.repository import BATCH, E, Repository
 from service_layer.seedwork.errors import (
     COPIED,
+    DELETED_PART,
     NOT_NEW,
     OVERTAKEN,
     WRITE_IN_READING_BLOCK,
@@ -39,6 +40,14 @@ class _Queries(Generic[E]):
         self.after = self.first.where(id > bindparam("after"))
         self.count = select(func.count()).select_from(entity)
         self.all = select(entity).order_by(id)
+
+
+def _refuse_stored(parts: Iterable[object]) -> None:
+    for part in parts:
+        if inspect(part).was_deleted:
+            raise UnitOfWorkMisuse(DELETED_PART)
+        if inspect(part).detached:
+            raise UnitOfWorkMisuse(NOT_NEW)
 
 
 _queries_of = cache(_Queries[Any])  # Any: of a different entity each
@@ -66,6 +75,8 @@ class SqlAlchemyRepository(Repository[E, Id]):
         elif state.transient and not entity.version:
             if session.identity_map.get(self._key(entity.id)) in session.deleted:
                 session.flush()
+            if self._queries.shape.parts:
+                _refuse_stored(removed_with(entity))
             session.add(entity)
         elif entity not in session:
             raise UnitOfWorkMisuse(NOT_NEW)
@@ -107,13 +118,10 @@ class SqlAlchemyRepository(Repository[E, Id]):
             found = session.scalars(query, {"id": id}).one_or_none()
         elif found in session.deleted:
             return None
-        session.keep(found)
         return found
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:
-        found = self._load_page(id, limit)
-        self._session.keep(*found)
-        return found
+        return self._load_page(id, limit)
 
     def _load_batch(self, after: UUID | None) -> list[E]:
         return self._load_page(after, BATCH, keep=False)
@@ -125,10 +133,9 @@ class SqlAlchemyRepository(Repository[E, Id]):
 
     def _load_with(self, values: Mapping[str, object]) -> list[E]:
         columns, criteria = self._queries.shape.table.c, self._queries.shape.criteria(values)
-        query = self._queries.all.where(*(columns[name] == criteria[name] for name in criteria))
-        found = list(self._session.scalars(query))
-        self._session.keep(*found)
-        return found
+        return list(
+            self._session.scalars(self._queries.all.where(*(columns[name] == criteria[name] for name in criteria)))
+        )
 
     def _key(self, id: UUID) -> Any:  # Any: SQLAlchemy alone knows what an identity key is
         return self._queries.mapper.identity_key_from_primary_key((id,))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction, m
 from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.seedwork.mapping import parts_of
-from adapters.seedwork.sqlalchemy.flush import prepare_flush
+from adapters.seedwork.sqlalchemy.flush import prepare_flush, removed_with
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import (
     ENDED,
@@ -33,6 +33,8 @@ class _Begun:
     """How many objects were added before it."""
     opened_before: int
     """How many cursors were opened before it."""
+    kept_before: int
+    """How many objects were kept before it."""
     wrote_past: bool = False
     """Whether a statement has written past the session's own record of what changed."""
 
@@ -83,7 +85,8 @@ class UnitSession(Session):
 
     def begin_block(self) -> None:
         """Begin a transaction; inside it, flush and set a savepoint."""
-        self._blocks.append(_Begun(super().begin(nested=bool(self._blocks)), len(self._added), len(self._open)))
+        marks = len(self._added), len(self._open), len(self._kept)
+        self._blocks.append(_Begun(super().begin(nested=bool(self._blocks)), *marks))
 
     def commit_block(self) -> None:
         """Release the innermost savepoint, or commit the transaction."""
@@ -168,7 +171,7 @@ class UnitSession(Session):
         self._open.append(cursor)
 
     def keep(self, *instances: object) -> None:
-        """Keep objects for the block. The identity map is weak: what nobody keeps is read again, as others made it."""
+        """Keep objects for the block, whoever else lets go of them: the identity map is weak."""
         if not self.is_read_only:
             self._kept += instances
 
@@ -180,7 +183,8 @@ class UnitSession(Session):
         """Remember the values of objects: a flush or a commit has failed, and SQLAlchemy expires them next."""
         innermost = self.get_nested_transaction() or self.get_transaction()
         if self._blocks and self._blocks[-1].transaction is innermost:
-            self._remember(self.identity_map.values())
+            changed = [*self.dirty, *self._kept[self._blocks[-1].kept_before :]]
+            self._remember(changed if len(self._blocks) > 1 else self.identity_map.values())
         self._note_changed()
 
     def keep_values_of(self, instance: object) -> None:
@@ -252,6 +256,8 @@ class UnitSession(Session):
                     setattr(instance, relation.key, vars(instance).pop(relation.key))
             if isinstance(instance, Entity):
                 vars(instance)["version"] = 0
+            if any(part in self for part in removed_with(instance)):
+                self.keep(instance)  # SQLAlchemy takes no part from an owner that is gone
         del self._added[mark:]
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from types import FrameType
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from adapters.container import bootstrap
 from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
-from tests.seedwork.ordering import Line, Order, SqlAlchemyOrderingUnitOfWork, map_orders
+from tests.seedwork.ordering import Line, Order, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork, map_orders
 
 FEW, MANY = 10, 100
 
@@ -82,8 +83,22 @@ def cost_of_inner_rollback(uow: Unit, loaded: int, what: str) -> int:
     return cost
 
 
+def cost_of_inner_refusal(uow: Unit, loaded: int, what: str) -> int:
+    def add_again() -> None:
+        with suppress(OrderNumberTaken), uow:
+            uow.orders.add(Order(number="001"))
+            uow.commit()
+
+    with uow:
+        orders = list(uow.orders.page(limit=loaded).items)
+        change(orders, what)
+        count = calls(add_again)
+        uow.rollback()
+    return count
+
+
 @pytest.mark.parametrize("what", ["field", "part"])
-@pytest.mark.parametrize("cost", [cost_of_commit, cost_of_leaving, cost_of_inner_rollback])
+@pytest.mark.parametrize("cost", [cost_of_commit, cost_of_leaving, cost_of_inner_rollback, cost_of_inner_refusal])
 def test_a_block_costs_what_was_touched_in_it(uow: Unit, cost: Callable[[Unit, int, str], int], what: str) -> None:
     cost(uow, FEW, what)  # what is done once is done
 

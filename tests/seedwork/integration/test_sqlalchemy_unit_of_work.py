@@ -504,7 +504,25 @@ def test_a_part_that_a_query_has_deleted_cannot_move_to_another_root(uow: SqlAlc
         with pytest.raises(UnitOfWorkMisuse, match="To move a part, get both owners first"):
             root.lines.append(line)
         assert root.lines == []
+        with pytest.raises(UnitOfWorkMisuse, match="To move a part, get both owners first"):
+            uow.orders.add(Order(number="C-3", lines=[line]))
         uow.rollback()
+
+
+def test_a_part_that_another_block_got_cannot_come_with_a_new_root(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    order = Order(number="A-1", lines=[Line(product="chair", quantity=1)])
+    with uow:
+        uow.orders.add(order)
+        uow.commit()
+
+    with uow:
+        taker = Order(number="B-2", lines=[uow.orders.get(order.id).lines.pop()])
+        uow.orders.add(taker)
+        uow.rollback()
+    with uow, pytest.raises(UnitOfWorkMisuse, match="another block got. Get it again"):
+        uow.orders.add(taker)
+    with uow.reading():
+        assert len(uow.orders.get(order.id).lines) == 1
 
 
 def test_a_part_that_a_flush_has_deleted_cannot_come_back(container: Container) -> None:
