@@ -46,6 +46,11 @@ class OpenBackend(Protocol[U_co]):
     def __call__(self, lock_timeout_s: float = LOCK_TIMEOUT_S) -> AbstractContextManager[Backend[U_co]]: ...
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Ignore what hypothesis says of its own generator, whose keeper is among what is frozen below."""
+    config.addinivalue_line("filterwarnings", "ignore:It looks like `register_random`")
+
+
 def pytest_collection_finish() -> None:
     """Look for garbage among what the tests make, and not among all that they have imported."""
     gc.collect()
