@@ -1,18 +1,17 @@
-"""SQLAlchemy's session as a unit of work needs it: the unit alone ends it, and objects stay readable."""
+"""SQLAlchemy's session as a unit of work needs it: the unit alone ends it, and objects stay readable (``undo``)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from sqlalchemy import Connection, event, inspect
+from sqlalchemy import Connection, event
 from sqlalchemy.exc import CircularDependencyError
-from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction, make_transient
+from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
-from adapters.seedwork.mapping import parts_of
 from adapters.seedwork.sqlalchemy.flush import prepare_flush, removed_with
-from domain.seedwork.entity import Entity
+from adapters.seedwork.sqlalchemy.undo import Undo, unsave
 from service_layer.seedwork.errors import (
     ENDED,
     OVERTAKEN,
@@ -59,10 +58,7 @@ class UnitSession(Session):
         self._added: list[object] = []
         self._open: list[Any] = []  # Any: a driver's cursor, or its adapter
         """The cursors that the server keeps open, to be read in batches."""
-        self._values: list[tuple[object, dict[str, Any]]] = []
-        """The values of objects before a failure made SQLAlchemy forget them."""
-        self._stale: list[object] = []
-        """The objects that may not be as their rows are, after a rollback or because a flush has failed."""
+        self._undo = Undo()
 
     @property
     def is_read_only(self) -> bool:
@@ -100,7 +96,7 @@ class UnitSession(Session):
         except BaseException:
             if len(self._blocks) == 1:
                 _end_transaction(connection)
-            self._show_values()
+            self._undo.show()
             raise
         ended = self._blocks.pop()
         if self._blocks:
@@ -113,15 +109,15 @@ class UnitSession(Session):
         ended = self._blocks.pop()
         self._close_open(ended.opened_before)
         if ended.wrote_past:
-            self._remember(self.identity_map.values())
+            self._undo.remember(self.identity_map.values())
         try:
-            self._forget_changes()
+            self._undo.forget_changes(self)
             ended.transaction.rollback()
             if ended.wrote_past:  # what was written past the session, and then loaded, is undone
                 self.expire_all()
-            self._reload()
+            self._undo.reload(self)
         finally:  # a row may be gone, and the connection lost
-            self._show_values()
+            self._undo.show()
         self._unsave(ended.added_before)
 
     def end(self) -> None:
@@ -153,9 +149,9 @@ class UnitSession(Session):
 
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Inform the unit that something failed."""
-        self._show_values()
+        self._undo.show()
         if lost:  # the next rollback can't load them again
-            self._remember(self.identity_map.values())
+            self._undo.remember(self.identity_map.values())
         if self.unit.block:
             self.unit.block.fail(error, lost=lost)
 
@@ -184,59 +180,17 @@ class UnitSession(Session):
         innermost = self.get_nested_transaction() or self.get_transaction()
         if self._blocks and self._blocks[-1].transaction is innermost:
             changed = [*self.dirty, *self._kept[self._blocks[-1].kept_before :]]
-            self._remember(changed if len(self._blocks) > 1 else self.identity_map.values())
-        self._note_changed()
+            self._undo.remember(changed if len(self._blocks) > 1 else self.identity_map.values())
+        self._undo.note_changed(self)
 
     def keep_values_of(self, instance: object) -> None:
         """Remember the values of a deleted object, in the same case."""
-        self._remember([instance])
-        self._stale.append(instance)
+        self._undo.remember([instance])
+        self._undo.note(instance)
 
     def keep_expired(self, instance: object) -> None:
         """Remember that SQLAlchemy has forgotten the values of an object."""
-        self._stale.append(instance)
-
-    def _remember(self, instances: Iterable[object]) -> None:
-        self._values += [(instance, dict(vars(instance))) for instance in instances]
-
-    def _show_values(self) -> None:
-        for instance, values in self._values:
-            if inspect(instance).expired:
-                vars(instance).update(values)
-        self._values.clear()
-
-    def _note_changed(self) -> None:
-        """Remember what is changed, and its parts: one that was taken out is an orphan until it expires."""
-        for instance in self.dirty:
-            state = inspect(instance)
-            self._stale += [instance, *(part for part, *_ in state.mapper.cascade_iterator("save-update", state))]
-
-    def _forget_changes(self) -> None:
-        """Forget what is not flushed: SQLAlchemy would warn of what was changed after a failure."""
-        self._note_changed()
-        self._remember(self._stale)
-        for instance in self.new:
-            make_transient(instance)
-        for instance in self.dirty:
-            self.expire(instance)
-
-    def _reload(self) -> None:
-        """Load again what may not be as its row is, roots first: they load their parts."""
-        for instance in (*self._stale,):
-            if instance in self:
-                self.expire(instance)
-        stale, self._stale = sorted(self._stale, key=lambda instance: not isinstance(instance, Entity)), []
-        connection = self.bind
-        assert isinstance(connection, Connection)
-        for instance in stale:
-            if instance in self and inspect(instance).expired and not connection.invalidated:
-                self._load_again(instance)
-        self._stale.clear()
-
-    def _load_again(self, instance: object) -> None:
-        # populate_existing: refresh() leaves parts of parts unloaded, and other parts with the values that were refused
-        if self.get(type(instance), inspect(instance).identity, populate_existing=True) is None:
-            self.expunge(instance)  # its row is gone
+        self._undo.note(instance)
 
     def _close_open(self, mark: int) -> None:
         """Close cursors that may be half-read: the driver would close them in a later block, which knows none."""
@@ -246,16 +200,8 @@ class UnitSession(Session):
         del self._open[mark:]
 
     def _unsave(self, mark: int) -> None:
-        """Make entities and parts that were added and not saved new again: to SQLAlchemy they are inserted."""
         for instance in self._added[mark:]:
-            make_transient(instance)
-            state = inspect(instance)
-            state.committed_state.clear()
-            for relation in parts_of(state.mapper):
-                if relation.key in vars(instance):
-                    setattr(instance, relation.key, vars(instance).pop(relation.key))
-            if isinstance(instance, Entity):
-                vars(instance)["version"] = 0
+            unsave(instance)
             if any(part in self for part in removed_with(instance)):
                 self.keep(instance)  # SQLAlchemy takes no part from an owner that is gone
         del self._added[mark:]

@@ -1,0 +1,79 @@
+"""What gives objects back the values that SQLAlchemy forgets when it rolls back, and when it fails."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import Connection, inspect
+from sqlalchemy.orm import Session, make_transient
+
+from adapters.seedwork.mapping import parts_of
+from domain.seedwork.entity import Entity
+
+
+class Undo:
+    """What the objects of one session had before a failure, and which of them may not be as their rows are."""
+
+    def __init__(self) -> None:
+        self._values: list[tuple[object, dict[str, Any]]] = []
+        self._stale: list[object] = []
+
+    def remember(self, instances: Iterable[object]) -> None:
+        """Remember the values that objects have now."""
+        self._values += [(instance, dict(vars(instance))) for instance in instances]
+
+    def show(self) -> None:
+        """Give the remembered values to those objects that SQLAlchemy has expired, so that they can be read."""
+        for instance, values in self._values:
+            if inspect(instance).expired:
+                vars(instance).update(values)
+        self._values.clear()
+
+    def note(self, instance: object) -> None:
+        """Note that an object may not be as its row is."""
+        self._stale.append(instance)
+
+    def note_changed(self, session: Session) -> None:
+        """Note what is changed, and its parts: one that was taken out is an orphan until it expires."""
+        for instance in session.dirty:
+            state = inspect(instance)
+            self._stale += [instance, *(part for part, *_ in state.mapper.cascade_iterator("save-update", state))]
+
+    def forget_changes(self, session: Session) -> None:
+        """Forget what is not flushed: SQLAlchemy would warn of what was changed after a failure."""
+        self.note_changed(session)
+        self.remember(self._stale)
+        for instance in session.new:
+            make_transient(instance)
+        for instance in session.dirty:
+            session.expire(instance)
+
+    def reload(self, session: Session) -> None:
+        """Load again what may not be as its row is, roots first: they load their parts."""
+        for instance in (*self._stale,):
+            if instance in session:
+                session.expire(instance)  # with its parts, which are noted then
+        stale, self._stale = sorted(self._stale, key=lambda instance: not isinstance(instance, Entity)), []
+        connection = session.bind
+        assert isinstance(connection, Connection)
+        for instance in stale:
+            if instance in session and inspect(instance).expired and not connection.invalidated:
+                _load_again(session, instance)
+        self._stale.clear()
+
+
+def _load_again(session: Session, instance: object) -> None:
+    # populate_existing: refresh() leaves parts of parts unloaded, and other parts with the values that were refused
+    if session.get(type(instance), inspect(instance).identity, populate_existing=True) is None:
+        session.expunge(instance)  # its row is gone
+
+
+def unsave(instance: object) -> None:
+    """Make an entity or a part that was added and not saved new again: to SQLAlchemy it is inserted."""
+    make_transient(instance)
+    state = inspect(instance)
+    state.committed_state.clear()
+    for relation in parts_of(state.mapper):
+        if relation.key in vars(instance):
+            setattr(instance, relation.key, vars(instance).pop(relation.key))
+    if isinstance(instance, Entity):
+        vars(instance)["version"] = 0
