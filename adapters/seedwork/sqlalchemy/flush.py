@@ -42,6 +42,7 @@ def prepare_flush(session: "UnitSession", *_: object) -> None:
             _refuse_shared_parts(session, instance, owners)
             root = _root_of(session, instance)
             if root is not None and root not in deleted:
+                session.keep(root)
                 flag_modified(root, "id")  # which makes the version count, and sends nothing else
 
 

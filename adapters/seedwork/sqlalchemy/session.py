@@ -108,8 +108,7 @@ class UnitSession(Session):
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         ended = self._blocks.pop()
         self._close_open(ended.opened_before)
-        if ended.wrote_past:
-            self._undo.remember(self.identity_map.values())
+        self._undo.remember(self.identity_map.values() if ended.wrote_past else self._kept[ended.kept_before :])
         try:
             self._undo.forget_changes(self)
             ended.transaction.rollback()

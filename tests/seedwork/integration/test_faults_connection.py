@@ -272,6 +272,24 @@ def test_an_inner_block_that_has_lost_the_connection_is_rolled_back_in_silence(
     assert (order.version, order.lines[0].product) == (0, "chair")
 
 
+def test_what_an_inner_block_has_flushed_is_readable_though_the_connection_is_lost_after_its_rollback(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
+) -> None:
+    order = Order(number="A-1", lines=[Line(product="chair", quantity=1)])
+    with uow:
+        uow.orders.add(order)
+        uow.commit()
+    with pytest.raises(DatabaseUnavailable), uow:
+        order = uow.orders.get(order.id)
+        with uow:
+            order.lines[0].quantity = 2
+            uow.flush()
+            proxy.cut_before(b"SELECT")
+            uow.rollback()
+
+    assert (order.number, order.lines[0].product) == ("A-1", "chair")
+
+
 def test_a_connection_lost_in_an_inner_commit_is_no_unknown_outcome(
     uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy, numbers: Callable[[], list[str]]
 ) -> None:
