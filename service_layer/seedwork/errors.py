@@ -27,6 +27,10 @@ COPIED = (
     " make a new entity."
 )
 REFERENCE = "A row would point to one that does not exist, or be removed while others point to it."
+BEGUN_BY_UNIT = (
+    "The unit of work alone begins and ends a transaction. Write uow.commit() or uow.rollback(); or, for a savepoint,"
+    " an inner block: with uow:"
+)
 ENDED = (
     "A statement has ended the transaction of the block, which the unit of work alone does. What the block wrote before"
     " is saved or lost, as the statement says. Write uow.commit() or uow.rollback() instead."

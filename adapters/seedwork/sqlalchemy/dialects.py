@@ -9,11 +9,11 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 from weakref import ref
 
-from sqlalchemy import TextualSelect
+from sqlalchemy import PoolProxiedConnection, TextualSelect
 from sqlalchemy.engine.default import DefaultDialect
 
-from service_layer.seedwork.block import Steps
-from service_layer.seedwork.errors import ENDED, UnitOfWorkMisuse
+from service_layer.seedwork.block import State, Steps
+from service_layer.seedwork.errors import BEGUN_BY_UNIT, ENDED, UnitOfWorkMisuse
 
 if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.session import UnitSession
@@ -77,6 +77,13 @@ class UnitOfWorkDialect(DefaultDialect):
                 raise UnitOfWorkMisuse(ENDED)
         if wrote:
             session.note_write()
+
+    def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
+        session = session_of(dbapi_connection)
+        if session and session.unit.block and session.unit.block.state is not State.COMMITTING:
+            dbapi_connection.rollback()  # SQLAlchemy thinks that it has ended, and the next block would commit it
+            raise UnitOfWorkMisuse(BEGUN_BY_UNIT)
+        dbapi_connection.commit()
 
     def _prepare(self, session: "UnitSession", context: Any, cursor: Any) -> None:
         """Do what must precede a statement of a unit of work."""

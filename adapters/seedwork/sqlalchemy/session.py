@@ -13,6 +13,7 @@ from sqlalchemy.orm.exc import StaleDataError
 from adapters.seedwork.sqlalchemy.flush import prepare_flush, removed_with
 from adapters.seedwork.sqlalchemy.undo import Undo, unsave
 from service_layer.seedwork.errors import (
+    BEGUN_BY_UNIT,
     ENDED,
     OVERTAKEN,
     REFERENCE,
@@ -72,10 +73,7 @@ class UnitSession(Session):
         return self.identity_map.check_modified() and any(map(self.is_modified, self.dirty))
 
     def _refuse(self, *_: object, **__: object) -> NoReturn:
-        raise UnitOfWorkMisuse(
-            "The unit of work alone begins and ends a transaction. Write uow.commit() or uow.rollback(); or, for a"
-            " savepoint, an inner block: with uow:"
-        )
+        raise UnitOfWorkMisuse(BEGUN_BY_UNIT)
 
     begin = begin_nested = commit = rollback = close = reset = invalidate = prepare = _refuse
 

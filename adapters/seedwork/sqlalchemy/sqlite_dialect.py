@@ -59,7 +59,7 @@ class _SQLite(UnitOfWorkDialect):
             dbapi_connection.rollback()
 
     def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
-        dbapi_connection.commit()
+        super().do_commit(dbapi_connection)
         if session_of(dbapi_connection):
             driver: Any = dbapi_connection.driver_connection  # Any: sqlite3's, or that of aiosqlite
             sqlite.shorten_log(dbapi_connection.cursor, driver.total_changes, dbapi_connection.info)

@@ -228,6 +228,34 @@ def test_a_session_does_not_end_the_transaction_that_the_unit_has_begun(
     assert numbers(engine) == ["A-1"]
 
 
+def test_the_connection_of_a_block_does_not_commit_what_the_unit_has_begun(
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
+) -> None:
+    with pytest.raises(FailedTransaction, match="UnitOfWorkMisuse"), uow:
+        uow.orders.add(Order(number="A-1"))
+        uow.flush()
+        with pytest.raises(UnitOfWorkMisuse, match=r"Write uow\.commit\(\) or uow\.rollback\(\)"):
+            uow.session.connection().commit()
+        uow.commit()
+
+    assert numbers(engine) == []
+
+
+def test_the_connection_of_a_block_saves_nothing_after_its_commit(
+    uow: SqlAlchemyOrderingUnitOfWork, engine: Engine
+) -> None:
+    order = Order(number="A-1")
+    with pytest.raises(UnitOfWorkMisuse, match="alone begins and ends"), uow:
+        uow.orders.add(order)
+        connection = uow.session.connection()
+        uow.commit()
+        connection.execute(update(orders).values(number="A-2"))
+        connection.commit()
+
+    assert numbers(engine) == ["A-1"]
+    assert order.number == "A-1"
+
+
 def test_a_connection_kept_from_a_block_does_not_hide_an_error(uow: SqlAlchemyOrderingUnitOfWork) -> None:
     with uow:
         connection = uow.session.connection()
