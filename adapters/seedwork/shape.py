@@ -10,6 +10,7 @@ from sqlalchemy import Table
 from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 
 from adapters.seedwork.mapping import parts_of
+from adapters.seedwork.types import JsonType
 from service_layer.seedwork.errors import NOT_NEW, UnitOfWorkMisuse
 
 Row = dict[str, Any]
@@ -102,12 +103,20 @@ class Shape:
             return self._attributes(instance)
 
     def criteria(self, values: Mapping[str, object]) -> Row:
-        """Return the values of attributes by column. Raises: UnitOfWorkMisuse (there is no such attribute)."""
+        """Return the values of attributes by column.
+
+        Raises: UnitOfWorkMisuse (there is no such attribute, or it is JSON).
+        """
         row: Row = {}
         for name, value in values.items():
             if name not in self.attributes:
                 raise UnitOfWorkMisuse(f"{self.kind.__name__} has no {name}: {', '.join(sorted(self.attributes))}.")
             columns, is_composite = self.attributes[name]
+            if value is not None and any(isinstance(self.table.c[column].type, JsonType) for column in columns):
+                raise UnitOfWorkMisuse(
+                    f"{self.kind.__name__}.{name} is JSON, which no two databases compare alike. Keep what is looked up"
+                    " in a column of its own."
+                )
             row |= zip(columns, _composite_values(value, len(columns)) if is_composite else (value,), strict=True)
         return row
 

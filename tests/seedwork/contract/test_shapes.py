@@ -987,6 +987,11 @@ def test_a_lookup_by_an_attribute_that_is_not_there_is_refused(uow: ShapesUnitOf
         uow.seats._all(colour="red")
 
 
+def test_a_lookup_by_a_value_of_json_is_refused(uow: ShapesUnitOfWork) -> None:
+    with uow.reading(), pytest.raises(UnitOfWorkMisuse, match=r"Document\.extra is JSON"):
+        uow.documents._all(extra={"a": 1})
+
+
 def test_a_lookup_by_a_renamed_column_and_by_a_value_of_every_type(uow: ShapesUnitOfWork, new_unit: New) -> None:
     document = a_document()
     saved(new_unit, document, a_document(paid=True))
