@@ -40,7 +40,8 @@ from tests.seedwork.postgresql_server import PostgresServer
 with PostgresServer.start() as server:
     try:
         print(server.directory, server.pid, flush=True)
-        time.sleep(600)
+        while True:  # a signal that comes just before one long sleep would be handled after it
+            time.sleep(0.1)
     except KeyboardInterrupt:
         server.create_database("still_here")
         print("torn down", flush=True)
