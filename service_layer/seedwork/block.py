@@ -1,7 +1,5 @@
-"""One ``with`` block of a unit of work: its state, its owner, and the steps of its life."""
+"""One ``with`` block of a unit of work: its state and its owner."""
 
-import time
-from abc import ABC, abstractmethod
 from asyncio import _get_running_loop, current_task  # asked first: current_task() raises where no loop runs
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -93,31 +91,3 @@ _thread = _Thread()
 def running_caller() -> object:
     """Return the owner of a block that is opened now: the running asyncio task, or else the thread."""
     return (_get_running_loop() and current_task()) or _thread.itself
-
-
-class Steps(ABC):
-    """How a block begins, saves and ends: each implementation has these methods, and ``Transaction`` calls them."""
-
-    retry_tries = 10
-    """How often ``retry_transient`` runs a function on this unit of work, the first time included."""
-    retry_seconds = 10.0
-    """For how long it begins new tries."""
-
-    def pause(self, seconds: float) -> None:
-        """Wait before a new try."""
-        time.sleep(seconds)
-
-    @abstractmethod
-    def _begin(self) -> None: ...  # a transaction for the block
-    @abstractmethod
-    def _nest(self) -> None: ...  # flush, and set a savepoint
-    @abstractmethod
-    def _flush(self) -> None: ...  # send pending changes; note a failure in the block
-    @abstractmethod
-    def _is_dirty(self) -> bool: ...  # are changes pending?
-    @abstractmethod
-    def _commit(self) -> None: ...  # release the innermost savepoint, or else commit the transaction
-    @abstractmethod
-    def _rollback(self) -> None: ...  # roll back to the innermost savepoint, and release it
-    @abstractmethod
-    def _close(self) -> None: ...  # roll back what is not committed, and free everything; a second call does nothing

@@ -1,7 +1,7 @@
 """What a block promises: events that its commit stores last, and calls that follow it."""
 
 import logging
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
 from inspect import iscoroutinefunction
@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from domain.seedwork.entity import Entity
 from domain.seedwork.events import Event
-from service_layer.seedwork.block import Block, Steps
+from service_layer.seedwork.block import Block
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 from service_layer.seedwork.outbox import Handlers, Outbox
 from service_layer.seedwork.receipts import Receipts
@@ -17,7 +17,7 @@ from service_layer.seedwork.receipts import Receipts
 log = logging.getLogger(__name__)
 
 
-class Promises(Steps):
+class Promises(ABC):
     """The part of a transaction that takes promises, and keeps them. ``Transaction`` says when."""
 
     outbox: Outbox
@@ -74,6 +74,9 @@ class Promises(Steps):
 
     @abstractmethod
     def _writing_block(self, action: str) -> Block: ...
+
+    @abstractmethod
+    def _flush(self) -> None: ...
 
     def _store(self, outbox: Outbox, event: Event, row: dict[str, Any], aggregate: Entity | None) -> None:
         aggregate = aggregate or outbox.known(event.of, event.aggregate_id)

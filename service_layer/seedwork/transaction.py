@@ -3,7 +3,9 @@
 Source: Unit of Work, in Fowler, Patterns of Enterprise Application Architecture (2002).
 """
 
+import time
 import warnings
+from abc import abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 from threading import Lock
@@ -40,6 +42,11 @@ class Transaction(Promises):
         levels: those that it has.
     Raises: UnitOfWorkMisuse (it has no such level).
     """
+
+    retry_tries = 10
+    """How often ``retry_transient`` runs a function on this unit of work, the first time included."""
+    retry_seconds = 10.0
+    """For how long it begins new tries."""
 
     def __init__(self, isolation_level: str | None = None, *levels: str) -> None:
         if isolation_level not in {None, *levels}:
@@ -115,6 +122,10 @@ class Transaction(Promises):
         block = self.working_block("uow.rollback()", failed=True)
         block.state = State.ROLLED_BACK
         self._undo(block)
+
+    def pause(self, seconds: float) -> None:
+        """Wait before a new try."""
+        time.sleep(seconds)
 
     def working_block(self, action: str, *, failed: bool = False) -> Block:
         """Return the innermost block if the caller may work in it.
@@ -202,3 +213,20 @@ class Transaction(Promises):
     def _release(self) -> None:
         self._owner = self.block = None
         self._entered.release()
+
+    # ---- what each implementation does ------------------------------------------------------------------------------
+
+    @abstractmethod
+    def _begin(self) -> None: ...  # a transaction for the block
+    @abstractmethod
+    def _nest(self) -> None: ...  # flush, and set a savepoint
+    @abstractmethod
+    def _flush(self) -> None: ...  # send pending changes; note a failure in the block
+    @abstractmethod
+    def _is_dirty(self) -> bool: ...  # are changes pending?
+    @abstractmethod
+    def _commit(self) -> None: ...  # release the innermost savepoint, or else commit the transaction
+    @abstractmethod
+    def _rollback(self) -> None: ...  # roll back to the innermost savepoint, and release it
+    @abstractmethod
+    def _close(self) -> None: ...  # roll back what is not committed, and free everything; a second call does nothing

@@ -12,8 +12,9 @@ from weakref import ref
 from sqlalchemy import PoolProxiedConnection, TextualSelect
 from sqlalchemy.engine.default import DefaultDialect
 
-from service_layer.seedwork.block import State, Steps
+from service_layer.seedwork.block import State
 from service_layer.seedwork.errors import BEGUN_BY_UNIT, ENDED, UnitOfWorkMisuse
+from service_layer.seedwork.transaction import Transaction
 
 if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.session import UnitSession
@@ -47,7 +48,7 @@ def is_plain(context: Any) -> bool:
 class UnitOfWorkDialect(DefaultDialect):
     """Notes in the block whether a statement has written, and refuses one that ends the unit's transaction."""
 
-    retry_tries, retry_seconds = Steps.retry_tries, Steps.retry_seconds
+    retry_tries, retry_seconds = Transaction.retry_tries, Transaction.retry_seconds
     """How patient units of work are on this engine, by its settings."""
 
     def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
