@@ -29,11 +29,6 @@ def code_of(error: DBAPIError) -> str:
     return getattr(error.orig, "sqlstate", None) or ""
 
 
-def has_savepoints(connection: Connection) -> bool:
-    """Try a savepoint inside a savepoint; the transaction is rolled back."""
-    return _succeeds(connection, "SAVEPOINT a", "SAVEPOINT b", "ROLLBACK TO SAVEPOINT b", "RELEASE SAVEPOINT a")
-
-
 def has_advisory_locks(connection: Connection, key: int) -> bool:
     """Try to lock ``key`` for this session, and look whether that locks anything.
 
@@ -68,14 +63,3 @@ def has_transactional_ddl(connection: Connection) -> bool:
         connection.exec_driver_sql(f"DROP TABLE {name}")
     connection.commit()
     return not (refused or left)
-
-
-def _succeeds(connection: Connection, *statements: str) -> bool:
-    try:
-        for statement in statements:
-            connection.exec_driver_sql(statement)
-    except DBAPIError:
-        return False
-    finally:
-        connection.rollback()
-    return True

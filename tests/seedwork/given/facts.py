@@ -12,9 +12,9 @@ import psycopg
 import pytest
 from pydantic import ValidationError
 from sqlalchemy import URL, Connection, NullPool, create_engine
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
-from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS, has_advisory_locks, has_savepoints, has_transactional_ddl
+from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS, has_advisory_locks, has_transactional_ddl
 from tests.seedwork.given.session import (
     PREFIX,
     TOKEN,
@@ -29,6 +29,19 @@ from tests.seedwork.given.session import (
 
 FOUND = "_TEST_DATABASE_FACTS"
 """The variable by which worker processes get what was found out."""
+
+
+def has_savepoints(connection: Connection) -> bool:
+    """Try a savepoint inside a savepoint; the transaction is rolled back."""
+    try:
+        for statement in ("SAVEPOINT a", "SAVEPOINT b", "ROLLBACK TO SAVEPOINT b", "RELEASE SAVEPOINT a"):
+            connection.exec_driver_sql(statement)
+    except DBAPIError:
+        return False
+    finally:
+        connection.rollback()
+    return True
+
 
 GAPS: dict[str, tuple[Callable[[Connection], bool], str]] = {
     "savepoints": (has_savepoints, "It has no SAVEPOINT: a test that opens a block inside a block is skipped."),
