@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, NullPool, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_delay, wait_random
 
-from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
+from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS, code_of
 from adapters.seedwork.sqlalchemy.sqlite import create_private
 from migrations.seedwork.lock import locked
 
@@ -54,7 +54,7 @@ def tries_for_a_lock(wait_s: float) -> Retrying:
 
 def _lost_a_lock(error: BaseException) -> bool:
     """Return whether a lock timeout or a deadlock ended a statement on PostgreSQL. On SQLite BEGIN waits."""
-    return isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) in {"55P03", "40P01"}
+    return isinstance(error, DBAPIError) and code_of(error) in {"55P03", "40P01"}
 
 
 def _log_try(state: RetryCallState) -> None:

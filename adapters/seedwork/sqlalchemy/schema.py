@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.seedwork.settings import PROJECT, DatabaseSettings
 from adapters.seedwork.sqlalchemy.engine import create_engine
+from adapters.seedwork.sqlalchemy.gaps import code_of
 from service_layer.seedwork.errors import DatabaseUnavailable, SchemaOutdated
 
 if TYPE_CHECKING:
@@ -110,7 +111,7 @@ def _current(engine: Engine) -> frozenset[str]:
     except SchemaOutdated:  # there is no such table
         return frozenset()
     except DBAPIError as error:
-        if getattr(error.orig, "sqlstate", None) != "42501":
+        if code_of(error) != "42501":
             raise
         with engine.connect() as connection:
             role = connection.scalar(text("SELECT quote_ident(current_user)"))
