@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import cache
 from threading import Lock
 from typing import Any, cast
 
@@ -83,6 +84,17 @@ def parts_of(mapper: Mapper[Any]) -> list[Relation]:
 def references_of(mapper: Mapper[Any]) -> list[Relation]:
     """Return the relationships that only order what is saved: one for each foreign key to another aggregate."""
     return [reference for reference in mapper.relationships if reference.key.startswith(ORDERING)]
+
+
+@cache
+def needed_by(table: Table) -> frozenset[Table]:
+    """Return the tables to which foreign keys lead from this one, itself included: their rows must be there first."""
+    needed, waiting = set[Table](), [table]
+    while waiting:
+        if (found := waiting.pop()) not in needed:
+            needed.add(found)
+            waiting += [key.referred_table for key in found.foreign_key_constraints]
+    return frozenset(needed)
 
 
 def error_of(constraint: Constraint | Index) -> Exception:

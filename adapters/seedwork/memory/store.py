@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, UniqueConstraint
 
-from adapters.seedwork.mapping import error_of
+from adapters.seedwork.mapping import error_of, needed_by
 from adapters.seedwork.shape import Row
 from service_layer.seedwork.errors import REFERENCE, ConstraintViolated, ReferenceViolated
 
@@ -152,7 +152,7 @@ def _steps(rows: Aggregate, waited_for: set[Key]) -> dict[Key, int]:
     Raises: ReferenceViolated (of some rows none can be the first).
     """
     others = {
-        key: {other for other in _references(key[0], row) if other in waited_for and key[0] in _needed_by(other[0])}
+        key: {other for other in _references(key[0], row) if other in waited_for and key[0] in needed_by(other[0])}
         for key, row in rows.items()
     }
     waiting = TopologicalSorter({key: found - {key} for key, found in others.items()})
@@ -186,17 +186,6 @@ def _foreign_keys(table: Table) -> tuple[ForeignKeyConstraint, ...]:
         for reference in table.foreign_key_constraints
         if [element.column for element in reference.elements] == list(reference.referred_table.primary_key)
     )
-
-
-@cache
-def _needed_by(table: Table) -> frozenset[Table]:
-    """Return the tables to which foreign keys lead from this one, itself included."""
-    needed, waiting = set[Table](), [table]
-    while waiting:
-        if (found := waiting.pop()) not in needed:
-            needed.add(found)
-            waiting += [reference.referred_table for reference in _foreign_keys(found)]
-    return frozenset(needed)
 
 
 @cache

@@ -93,19 +93,8 @@ def _relation_to_owner(mapper: Mapper[Any]) -> Relation | None:
 @cache
 def _references_in_a_circle(mapper: Mapper[Any]) -> list[Relation]:
     """Return the references of a class whose target, by references of its own or of others, leads back to it."""
-    return [reference for reference in mapping.references_of(mapper) if mapper in _needed_by(reference.mapper)]
-
-
-def _needed_by(mapper: Mapper[Any]) -> set[Mapper[Any]]:
-    """Return the classes of whatever must be inserted before an object of this one, itself included."""
-    needed, waiting = set[Mapper[Any]](), [mapper]
-    while waiting:
-        if (found := waiting.pop()) not in needed:
-            owner = _relation_to_owner(found)
-            needed.add(found)
-            waiting += [reference.mapper for reference in mapping.references_of(found)]
-            waiting += [owner.parent] if owner else []
-    return needed
+    references, table = mapping.references_of(mapper), cast("Table", mapper.local_table)
+    return [one for one in references if table in mapping.needed_by(cast("Table", one.mapper.local_table))]
 
 
 def _owner_id(instance: object) -> tuple[Relation, tuple[Any, ...]] | None:
