@@ -1,9 +1,11 @@
 """``make aggregate``: an aggregate in every layer, with its commands, its revision and its tests, and registered."""
 
+import argparse
 import ast
 import keyword
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import get_type_hints
 
 from adapters.mappers import metadata
@@ -27,14 +29,9 @@ WIDEST = 120
 """How long a line of the house may be."""
 
 
-def add_aggregate(name: str, fields: str) -> None:
-    """Write an aggregate.
-
-    Args:
-        name: what one is called, in lower_snake_case.
-        fields: in the language of ``language.py``.
-    Raises: Refused (nothing is written).
-    """
+def main(_tree: Path, arguments: list[str]) -> None:
+    """Write an aggregate. Raises: Refused (nothing is written)."""
+    name, fields = name_and_fields("aggregate", "chart_number:str(20):unique born:date", arguments)
     aggregate, files = planned(name, fields)
     objections = list(_in_the_way(aggregate, files))
     try:
@@ -56,6 +53,15 @@ def add_aggregate(name: str, fields: str) -> None:
     write(texts)
     commands = f"{project(PROJECT)['name']} {aggregate.plural.replace('_', '-')} --help"
     print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {commands}")
+
+
+def name_and_fields(command: str, example: str, arguments: list[str]) -> tuple[str, str]:
+    """Return what a command was given: a name in lower_snake_case, and fields in the language of ``language.py``."""
+    parser = argparse.ArgumentParser(prog=f"python -m scaffold {command}")
+    parser.add_argument("name")
+    parser.add_argument("fields", help=f"as in: '{example}'")
+    given = parser.parse_args(arguments)
+    return given.name, given.fields
 
 
 def planned(name: str, fields: str, *, is_there: bool = False) -> tuple[Aggregate, dict[str, str]]:

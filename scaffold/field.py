@@ -3,8 +3,9 @@
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
-from scaffold.aggregate import planned
+from scaffold.aggregate import name_and_fields, planned
 from scaffold.changes import Refused
 from scaffold.fields import Fields
 from scaffold.house import RECORD, draft, generated, marked, record, recorded, revision_in, run, text_of, write
@@ -19,6 +20,11 @@ READS_THE_TABLE = {
     "create_unique_constraint": "disallowed-unique-constraint",
 }
 """By what a revision does with a new column: the rule of the lint that asks whether it may."""
+
+
+def main(_tree: Path, arguments: list[str]) -> None:
+    """Add fields to an aggregate. Raises: Refused (nothing is written)."""
+    add_fields(*name_and_fields("field", "vip:bool:default=false seen:datetime:optional", arguments))
 
 
 def add_fields(name: str, fields: str) -> None:

@@ -1,5 +1,6 @@
 """``make remove``: an aggregate goes from every layer, with its registrations and its tables."""
 
+import argparse
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,17 +31,16 @@ FOLDERS = ("domain", "service_layer", "adapters", "tests", "docs")
 MARKER = "ban-drop-table: the aggregate was removed, and no release reads or writes it any more"
 
 
-def remove_aggregate(name: str, *, force: bool = False) -> None:
-    """Remove an aggregate that ``make aggregate`` has written.
-
-    Args:
-        name: what one is called.
-        force: remove what was edited too.
-    Raises: Refused (nothing is removed).
-    """
+def main(_tree: Path, arguments: list[str]) -> None:
+    """Remove an aggregate. Raises: Refused (nothing is removed)."""
+    parser = argparse.ArgumentParser(prog="python -m scaffold remove")
+    parser.add_argument("name")
+    parser.add_argument("--force", action="store_true", help="remove what was edited too")
+    given = parser.parse_args(arguments)
+    name: str = given.name
     aggregate = Aggregate(name, parse(generated(name), name)[0])
     objections = list(_referring(aggregate))
-    if not force:
+    if not given.force:
         objections += _edited(aggregate)
     if objections:
         raise Refused(*objections)
