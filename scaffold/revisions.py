@@ -1,7 +1,7 @@
-"""Puts Groundwork's new revisions behind those of a fork, whose databases have run these."""
+"""Revisions as their texts say it: their ids and heads, and how new ones of Groundwork come behind those of a fork."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from scaffold.changes import Refused
 
@@ -19,13 +19,14 @@ def renumbered(
         theirs: Groundwork's files now.
     Raises: Refused (the fork's revisions have two heads).
     """
-    mine = {id_of(text): _before(text) for name, text in ours.items() if name.startswith(FOLDER)}
+    mine = [text for name, text in ours.items() if name.startswith(FOLDER)]
+    known = {*map(id_of, mine)}
     new = {
         id: (name, text)
         for name, text in theirs.items()
-        if name.startswith(FOLDER) and name not in base and (id := id_of(text)) not in mine
+        if name.startswith(FOLDER) and name not in base and (id := id_of(text)) not in known
     }
-    heads = [id for id in mine if id and not any(f'"{id}"' in before for before in mine.values())]
+    heads = heads_of(mine)
     if new and len(heads) > 1:
         raise Refused(
             f"Your revisions have {len(heads)} heads, and Groundwork has a new one to put behind them. Write: alembic"
@@ -39,6 +40,12 @@ def renumbered(
         else:
             line = r"^(down_revision\b.*? = ).*$"
             yield name, re.sub(line, rf"\g<1>{head}", text, count=1, flags=re.MULTILINE), head.strip('"')
+
+
+def heads_of(revisions: Iterable[str]) -> list[str]:
+    """Return the ids of the revisions, of which the texts are given, that no other one follows."""
+    before = {id_of(text): _before(text) for text in revisions}
+    return [id for id in before if id and not any(f'"{id}"' in followed for followed in before.values())]
 
 
 def id_of(text: str) -> str:

@@ -15,7 +15,7 @@ from adapters.settings import Settings
 from scaffold.changes import Changes, Refused, files_of, git, project, tracked
 from scaffold.constraints import still_needed
 from scaffold.leaving import REPORTS, REVISION, TABLE, leave_revision, leave_sample, module_of
-from scaffold.revisions import id_of
+from scaffold.revisions import heads_of, id_of
 from scaffold.settling import with_pins
 from tests.seedwork.forgetting import REGISTRATIONS, forget
 
@@ -114,14 +114,14 @@ def drop_table(file: Path) -> None:
 def _drop_by_a_revision(changes: Changes, revisions: list[str]) -> None:
     """Write a revision after the newest one that does what the sample's undoes, and the reverse."""
     texts = {id_of(text): text for text in map(changes.read, revisions)}
-    heads = [head for head in texts if not any(f'"{head}"' in text for text in texts.values() if id_of(text) != head)]
+    heads = heads_of(texts.values())
     if REVISION not in texts or len(heads) != 1:
         raise Refused(
             f"The revisions have {len(heads)} heads, and the sample's must be among them: alembic merge heads"
         )
     now, revision = datetime.now(UTC), uuid4().hex[-12:]
     text = texts[REVISION]
-    upgrade, downgrade = (re.findall(rf"^def {name}\(.*\n(?: .*\n)+", text, re.MULTILINE)[0] for name in DIRECTIONS)
+    upgrade, downgrade = re.findall(r"^def \w+grade\(.*\n(?: .*\n)+", text, re.MULTILINE)
     head, _, _ = text.partition("def upgrade")
     head = re.sub(r'^""".*"""', f'"""drop {TABLE}"""', head)
     head = head.replace(f'revision: str = "{REVISION}"', f'revision: str = "{revision}"', 1)
@@ -129,6 +129,3 @@ def _drop_by_a_revision(changes: Changes, revisions: list[str]) -> None:
     up, down = downgrade.replace("downgrade", "upgrade", 1), upgrade.replace("upgrade", "downgrade", 1)
     name = f"migrations/versions/{now:%Y%m%d_%H%M}_{revision}_drop_{TABLE}.py"
     changes.write(name, f"{head}{MARKED}{up}\n\n{down}")
-
-
-DIRECTIONS = ("upgrade", "downgrade")
