@@ -71,8 +71,8 @@ class AlreadyExists(DomainError):
     A subclass is declared beside a unique constraint, whose violation it reports.
     """
 
-    message: ClassVar[str] = "is in use already: choose another one."
-    """The end of the message; a subclass gives the whole message."""
+    message: ClassVar[str] = ""
+    """The words of a subclass; without them the fields are named."""
 
     def __init__(self, *fields: str) -> None:
         super().__init__(*fields)
@@ -80,9 +80,8 @@ class AlreadyExists(DomainError):
         """The columns whose values, taken together, must be unique."""
 
     def __str__(self) -> str:
-        if self.message is AlreadyExists.message:
-            return f"This {' and '.join(self.fields).replace('_', ' ') or 'value'} {self.message}"
-        return self.message
+        fields = " and ".join(self.fields).replace("_", " ") or "value"
+        return self.message or f"This {fields} is in use already: choose another one."
 
 
 class VersionMismatch(DomainError):
