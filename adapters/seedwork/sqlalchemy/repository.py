@@ -120,15 +120,12 @@ class SqlAlchemyRepository(Repository[E, Id]):
             return None
         return found
 
-    def _load_after(self, id: UUID | None, limit: int) -> list[E]:
-        return self._load_page(id, limit)
-
     def _load_batch(self, after: UUID | None) -> list[E]:
-        return self._load_page(after, BATCH, keep=False)
+        return self._load_after(after, BATCH, keep=False)
 
-    def _load_page(self, after: UUID | None, limit: int, **options: bool) -> list[E]:
-        query = self._queries.first if after is None else self._queries.after
-        values = {"limit": limit} | ({} if after is None else {"after": after})
+    def _load_after(self, id: UUID | None, limit: int, **options: bool) -> list[E]:
+        query = self._queries.first if id is None else self._queries.after
+        values = {"limit": limit} | ({} if id is None else {"after": id})
         return list(self._session.scalars(query, values, execution_options=options))
 
     def _load_with(self, values: Mapping[str, object]) -> list[E]:
