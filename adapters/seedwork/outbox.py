@@ -1,14 +1,12 @@
 """What both outboxes share: how an event becomes a row, and an event again."""
 
 from datetime import UTC, datetime
-from typing import Any
 from uuid import UUID
 
 from adapters.seedwork.encoding import decoded, encoded
+from adapters.seedwork.shape import Row
 from domain.seedwork.events import Event, kind_of
 from service_layer.seedwork.outbox import Delivery, Outbox, Published, State
-
-Row = dict[str, Any]  # of the columns' types
 
 
 class EncodingOutbox(Outbox):

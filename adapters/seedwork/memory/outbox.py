@@ -11,8 +11,8 @@ from sqlalchemy import inspect
 
 from adapters.seedwork.memory.rows import key_of
 from adapters.seedwork.memory.store import InMemoryStore
-from adapters.seedwork.outbox import EncodingOutbox, Row, new_delivery
-from adapters.seedwork.shape import shape_of
+from adapters.seedwork.outbox import EncodingOutbox, new_delivery
+from adapters.seedwork.shape import Row, shape_of
 from adapters.seedwork.tables import deliveries, events
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.outbox import Delivery, Published, State

@@ -29,7 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import Mapper
 
-from adapters.seedwork.outbox import EncodingOutbox, Row, new_delivery
+from adapters.seedwork.outbox import EncodingOutbox, new_delivery
+from adapters.seedwork.shape import Row
 from adapters.seedwork.sqlalchemy.receipts import insert_if_absent
 from adapters.seedwork.tables import deliveries, events
 from domain.seedwork.entity import Entity

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Connection, Table, bindparam, delete, select, update
 
 from adapters.seedwork.encoding import EncodingReceipts, encoded
+from adapters.seedwork.shape import Row
 from adapters.seedwork.tables import receipts
 from service_layer.seedwork.receipts import Receipt
 
@@ -42,7 +43,7 @@ class SqlAlchemyReceipts(EncodingReceipts):
         return self._connection.execute(delete(receipts).where(_c.key.in_(old))).rowcount
 
 
-def insert_if_absent(connection: Connection, table: Table, *rows: dict[str, Any]) -> bool:  # Any: of the columns' types
+def insert_if_absent(connection: Connection, table: Table, *rows: Row) -> bool:
     """Insert rows, and return whether any was new.
 
     Where the key of one is there already, or becomes so in a transaction that it waits for, nothing happens.
