@@ -10,7 +10,7 @@ from typing import Self
 from service_layer.seedwork.errors import FailedTransaction, UnitOfWorkMisuse
 
 
-class State(Enum):
+class BlockState(Enum):
     """What has become of a block."""
 
     OPEN = "open"
@@ -29,7 +29,7 @@ class Block:
 
     outer: Self | None
     read_only: bool
-    state: State = State.OPEN
+    state: BlockState = BlockState.OPEN
     changed: bool = False
     """Whether a statement wrote something; the implementation that sends the statements sets it."""
     failure: BaseException | None = None
@@ -49,12 +49,12 @@ class Block:
     @property
     def has_promised(self) -> bool:
         """Whether something was to be done at the commit, or after it, and there was none."""
-        return self.state is State.OPEN and bool(self.last or self.calls)
+        return self.state is BlockState.OPEN and bool(self.last or self.calls)
 
     @property
     def can_lose_changes(self) -> bool:
         """Whether changes would be lost if the block were left now; a committed inner one passes them on."""
-        return self.state is State.OPEN or (self.state is State.COMMITTED and not self.outer)
+        return self.state is BlockState.OPEN or (self.state is BlockState.COMMITTED and not self.outer)
 
     def hand_over(self) -> None:
         """Give what the block has done to the block around it, whose commit will save it."""
@@ -66,15 +66,15 @@ class Block:
 
     def check(self, action: str, *, failed: bool) -> None:
         """Check that work is possible. Raises: UnitOfWorkMisuse (it has ended), FailedTransaction unless ``failed``."""
-        if self.state is not State.OPEN:
+        if self.state is not BlockState.OPEN:
             raise UnitOfWorkMisuse(f"{action} in a block that was {self.state.value}. Write it in a new one: with uow:")
         if self.failure and not failed:
             raise FailedTransaction(action, self.failure) from self.failure
 
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Note a failure. If it lost the connection, the blocks around have failed with this one."""
-        if self.state is State.COMMITTING:
-            self.state = State.OPEN
+        if self.state is BlockState.COMMITTING:
+            self.state = BlockState.OPEN
         self.failure = self.failure or error
         if lost and self.outer:
             self.outer.fail(error, lost=True)

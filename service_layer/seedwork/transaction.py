@@ -12,7 +12,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Self
 
-from service_layer.seedwork.block import Block, State, running_caller
+from service_layer.seedwork.block import Block, BlockState, running_caller
 from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, UncommittedChanges, UnitOfWorkMisuse
 from service_layer.seedwork.promises import Promises
 
@@ -108,19 +108,19 @@ class Transaction(Promises):
         self._flush()
         if not block.outer:
             self._write_last(block)
-        block.state = State.COMMITTING
+        block.state = BlockState.COMMITTING
         try:
             self._commit()
         except BaseException as error:
             block.fail(error, lost=True)  # nobody knows what it has saved, so the blocks around can't be saved either
             raise
-        block.state = State.COMMITTED
+        block.state = BlockState.COMMITTED
         block.hand_over()
 
     def rollback(self) -> None:
         """Undo the block's changes, and end its work."""
         block = self.working_block("uow.rollback()", failed=True)
-        block.state = State.ROLLED_BACK
+        block.state = BlockState.ROLLED_BACK
         self._undo(block)
 
     def pause(self, seconds: float) -> None:
@@ -176,7 +176,7 @@ class Transaction(Promises):
         block = self.block
         if block is None:
             raise UnitOfWorkMisuse("Left a block that is closed already. Write: with uow:")
-        unfinished, lost_changes = block.state is State.OPEN, False
+        unfinished, lost_changes = block.state is BlockState.OPEN, False
         try:
             try:
                 if error is block.failure is None and block.can_lose_changes:
@@ -187,7 +187,7 @@ class Transaction(Promises):
         except Exception as closing:
             if error is not None:
                 error.add_note(f"Closing the unit of work failed as well: {closing!r}")
-            elif block.state is State.COMMITTED:
+            elif block.state is BlockState.COMMITTED:
                 warnings.warn(f"The block is saved, but closing it failed: {closing!r}", ResourceWarning, stacklevel=3)
             else:
                 raise
@@ -195,7 +195,7 @@ class Transaction(Promises):
             self.block = block.outer
             if not block.outer:
                 self._release()
-        if block.state is State.COMMITTED and not block.outer:
+        if block.state is BlockState.COMMITTED and not block.outer:
             self._keep_promises(block)
         if lost_changes:
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK) if block.read_only else UncommittedChanges(block.state.value)

@@ -13,7 +13,7 @@ from pathlib import Path
 from traceback import extract_tb
 
 from domain.seedwork.errors import DomainError
-from service_layer.seedwork import block
+from service_layer.seedwork.block import BlockState
 from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict, TransactionError
 from service_layer.seedwork.outbox import Delivery, Published, State
 from service_layer.seedwork.transaction import Transaction
@@ -110,7 +110,7 @@ class Worker:
                 event = uow.outbox.decoded(published)
                 uow.before_commit(partial(self._finish, delivery))
                 uow.handlers[delivery.handler].function(uow, event)
-                if uow.block and uow.block.state is not block.State.COMMITTED:
+                if uow.block and uow.block.state is not BlockState.COMMITTED:
                     uow.commit()
         except Exception as error:  # whatever a handler raises: it is tried again
             is_last = delivery.attempts >= TRIES

@@ -13,7 +13,7 @@ from uuid import UUID
 import typer
 
 from adapters.seedwork.cli.streams import require_standard_input
-from service_layer.seedwork.block import State
+from service_layer.seedwork.block import BlockState
 from service_layer.seedwork.transaction import Transaction
 
 
@@ -53,7 +53,7 @@ def console(
             _complete_with_tab(names)
             with suppress(SystemExit):  # exit() leaves the prompt
                 code.interact(f"At hand: {', '.join(sorted(names))}", local=names, exitmsg="")
-            if uow.block and uow.block.state is State.OPEN:
+            if uow.block and uow.block.state is BlockState.OPEN:
                 (uow.commit if commit else uow.rollback)()
 
     return open_console

@@ -12,7 +12,7 @@ from weakref import ref
 from sqlalchemy import PoolProxiedConnection, TextualSelect
 from sqlalchemy.engine.default import DefaultDialect
 
-from service_layer.seedwork.block import State
+from service_layer.seedwork.block import BlockState
 from service_layer.seedwork.errors import BEGUN_BY_UNIT, ENDED, UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction
 
@@ -81,7 +81,7 @@ class UnitOfWorkDialect(DefaultDialect):
 
     def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
         session = session_of(dbapi_connection)
-        if session and session.unit.block and session.unit.block.state is not State.COMMITTING:
+        if session and session.unit.block and session.unit.block.state is not BlockState.COMMITTING:
             dbapi_connection.rollback()  # SQLAlchemy thinks that it has ended, and the next block would commit it
             raise UnitOfWorkMisuse(BEGUN_BY_UNIT)
         dbapi_connection.commit()

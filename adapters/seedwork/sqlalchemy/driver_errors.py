@@ -10,7 +10,7 @@ from sqlalchemy import Constraint, Dialect, Index, PrimaryKeyConstraint, Table, 
 
 from adapters.seedwork.mapping import error_of, mapper_registry
 from adapters.seedwork.sqlalchemy.gaps import SAVEPOINTS, UNKNOWN_HERE
-from service_layer.seedwork.block import Block, State
+from service_layer.seedwork.block import Block, BlockState
 from service_layer.seedwork.errors import (
     LOCKED,
     OVERTAKEN,
@@ -116,7 +116,7 @@ def meaning_of(
     if code == "0A000":
         code = f"{code} {str(error)[:11]}"
     unknown = code.startswith(_UNKNOWN_AT_COMMIT) or (lost and not code.startswith("25P"))
-    if unknown and block and block.state is State.COMMITTING and not block.outer:
+    if unknown and block and block.state is BlockState.COMMITTING and not block.outer:
         return CommitOutcomeUnknown("The connection was lost during COMMIT. Find out whether the changes are saved.")
     for length in range(len(code), 1, -1):
         if code[:length] in _MEANINGS:
