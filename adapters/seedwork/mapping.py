@@ -52,7 +52,7 @@ def mapping() -> Generator[None]:
         for mapper in mappers:
             check(mapper, parts)
         for mapper in mappers:
-            _order_by_references(mapper)
+            _add_ordering(mapper)
         configure_mappers()
 
 
@@ -118,7 +118,7 @@ def _refuse_deleted(owner: object, part: object, *_: object) -> None:
         raise UnitOfWorkMisuse(DELETED_PART)
 
 
-def _order_by_references(mapper: Mapper[Any]) -> None:
+def _add_ordering(mapper: Mapper[Any]) -> None:
     # SQLAlchemy orders the statements of a flush by relationships alone, and a reference by id has none.
     known = {column for other in mapper_registry.mappers for part in parts_of(other) for column in part.remote_side}
     for key in cast("Table", mapper.local_table).foreign_key_constraints:

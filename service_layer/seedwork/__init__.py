@@ -1,4 +1,5 @@
-"""The rules of a transaction, its errors, and the retry. It comes from the template; an update renews it.
+"""The rules of a transaction, its errors, the retry, and what follows a commit.
 
-Start with ``transaction.py``. May import: ``domain.seedwork``, the standard library and tenacity.
+It comes from the template, and an update renews it. Start with ``transaction.py``.
+May import: ``domain.seedwork``, the standard library and tenacity.
 """

@@ -1,4 +1,4 @@
-"""Engines and sessions: what SQLite and PostgreSQL each need, how a transaction begins, how a failure is reported."""
+"""Engines and session factories: what SQLite and PostgreSQL each need, and how a failure is reported."""
 
 import logging
 from contextlib import suppress
