@@ -11,7 +11,7 @@ import pytest
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import InvalidValue, VersionMismatch
 from domain.seedwork.rules import EmailAddress
-from domain.user import EmailAlreadyTaken, User, UserId, UserNotFound
+from domain.user import User, UserId, UserNotFound
 from service_layer.users import UserDetails
 
 
@@ -292,22 +292,6 @@ def test_the_version_that_a_caller_read_must_be_the_present_one() -> None:
     with pytest.raises(VersionMismatch, match=f"User {john.id} has version 0, not 3: read it again") as caught:
         john.expect_version(3)
     assert (caught.value.expected, caught.value.found) == (3, 0)
-
-
-@pytest.mark.parametrize(
-    "error",
-    [
-        InvalidValue("age", 200, "it must be less"),
-        UserNotFound(new_id()),
-        VersionMismatch("User", new_id(), 1, 2),
-        EmailAlreadyTaken(),
-    ],
-    ids=lambda error: type(error).__name__,
-)
-def test_errors_can_be_pickled_between_processes(error: Exception) -> None:
-    twin = pickle.loads(pickle.dumps(error))
-
-    assert (type(twin), str(twin), vars(twin)) == (type(error), str(error), vars(error))
 
 
 def test_a_missing_user_is_named_with_its_id() -> None:
