@@ -5,12 +5,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from scaffold.aggregate import name_and_fields, planned
+from scaffold.aggregate import name_and_fields
 from scaffold.changes import Refused
 from scaffold.fields import Fields
 from scaffold.house import RECORD, draft, generated, marked, record, recorded, revision_in, run, text_of, write
 from scaffold.language import parse, tokens
 from scaffold.merging import Hunk, merged
+from scaffold.planning import planned
 from scaffold.rendering import Aggregate, formatted, render
 
 READS_THE_TABLE = {

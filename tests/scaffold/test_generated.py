@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from scaffold.aggregate import planned
+from scaffold.planning import planned
 from service_layer.seedwork.details import Details
 from tests.scaffold.updating import REVISION
 from tests.seedwork.bare import copy_project

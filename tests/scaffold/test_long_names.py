@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from scaffold import registering
-from scaffold.aggregate import planned
 from scaffold.changes import Refused
+from scaffold.planning import planned
 from scaffold.registering import registered
 from tests.seedwork.bare import copy_project
 

@@ -6,9 +6,9 @@ import pytest
 from sqlalchemy import Table
 
 from adapters.mappers import metadata
-from scaffold import aggregate, house, registering
-from scaffold.aggregate import planned
+from scaffold import house, planning, registering
 from scaffold.changes import Refused
+from scaffold.planning import planned
 from scaffold.registering import PAGES, registered
 from tests.seedwork.bare import copy_project
 
@@ -156,7 +156,7 @@ def test_two_aggregates_that_would_import_each_other_are_refused(monkeypatch: py
         "domain/user.py": "from domain.hall import HallId\n",
         "domain/hall.py": "from domain.visit import VisitId\n",
     }
-    monkeypatch.setattr(aggregate, "text_of", imports.get)
+    monkeypatch.setattr(planning, "text_of", imports.get)
 
     assert refusal("visit", "host:ref(user)") == (
         "host_id: user refers to visit already, and two modules can't import each other. Keep one of the two, or try"
