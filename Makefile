@@ -18,7 +18,7 @@ DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=s
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check cluster aggregate field remove fork drop-sample update doctor mutants bench rehearsal format constraints
+.PHONY: help demo setup test check aggregate field remove fork drop-sample update doctor mutants cluster bench rehearsal format constraints
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -44,9 +44,6 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/lint-imports
 	$(BIN)/python -m migrations.seedwork.lint
 	$(BIN)/pytest $(PARALLEL) --cov
-
-cluster: $(VENV)/.development ## Kill the primary of a cluster again and again under load, and count what is lost: rounds=20
-	@$(BIN)/python -m tests.seedwork.ledger $(or $(rounds),20)
 
 fork: $(VENV)/.development ## Begin a service of your own: name=...
 	@$(BIN)/python -m scaffold fork '$(name)'
@@ -75,6 +72,9 @@ remove: $(VENV)/.development ## Remove an aggregate that was written so: name=pa
 # groundwork: begin
 mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without your aggregates, and check that a test fails
 	@$(BIN)/python -m tests.seedwork.mutants
+
+cluster: $(VENV)/.development ## Kill the primary of a cluster again and again under load, and count what is lost: rounds=20
+	@$(BIN)/python -m tests.seedwork.failing_over $(or $(rounds),20)
 
 bench: $(VENV)/.benchmark ## Measure what the unit of work costs, and its alternatives, in 5 minutes
 	@$(BIN)/python -m benchmarks

@@ -100,7 +100,7 @@ def test_what_only_groundwork_needs_is_gone(fork: Path) -> None:
     assert not (fork / "benchmarks").exists()
     assert not (fork / "tests" / "scaffold").exists()
     assert "help" in run(fork, "make", "help")
-    assert re.findall("bench|mutants|rehearsal", (fork / "Makefile").read_text()) == []
+    assert re.findall("bench|cluster|mutants|rehearsal", (fork / "Makefile").read_text()) == []
     assert re.findall("bench|django", (fork / "pyproject.toml").read_text()) == []
 
 
