@@ -7,7 +7,7 @@ enum), a time (UTC), and a voucher (unique where there is one).
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from enum import Enum
+from enum import StrEnum
 from typing import NewType
 from uuid import UUID
 
@@ -24,7 +24,6 @@ from sqlalchemy import (
     TypedColumns,
     UniqueConstraint,
 )
-from sqlalchemy import Enum as EnumType
 from sqlalchemy.orm import composite, relationship
 
 from adapters.seedwork.mapping import map_once, mapping
@@ -34,7 +33,7 @@ from adapters.seedwork.memory.transaction import InMemoryTransaction
 from adapters.seedwork.registration import RepositoryOf
 from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
-from adapters.seedwork.types import IdType, UtcDateTime
+from adapters.seedwork.types import EnumType, IdType, UtcDateTime
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import AlreadyExists, InvalidValue, NotFound
 from domain.seedwork.repository import Repository
@@ -48,7 +47,7 @@ LineId = NewType("LineId", UUID)
 NUMBER_MAX_LENGTH = 50
 
 
-class Status(Enum):
+class Status(StrEnum):
     DRAFT = "draft"
     PLACED = "placed"
 
@@ -139,16 +138,7 @@ class OrderColumns(TypedColumns):
     id: Named[OrderId] = Column(IdType[OrderId]())
     number: Named[str] = Column(String(NUMBER_MAX_LENGTH))
     voucher: Named[str | None] = Column(String(50))
-    status: Named[Status] = Column(
-        EnumType(
-            Status,
-            name="status",
-            native_enum=False,
-            length=16,
-            create_constraint=True,
-            values_callable=lambda status: [member.value for member in status],
-        )
-    )
+    status: Named[Status] = Column(EnumType(Status))
     placed_at: Named[datetime | None] = Column(UtcDateTime())
     deposit_cents: Named[int | None] = Column(Integer)
     deposit_currency: Named[str | None] = Column(String(3))
@@ -171,6 +161,7 @@ orders = Table(
     PrimaryKeyConstraint("id", info={"error": OrderIdAlreadyUsed}),
     UniqueConstraint("number", info={"error": OrderNumberTaken}),
     UniqueConstraint("voucher", info={"error": VoucherUsed}),
+    CheckConstraint("status IN ('draft', 'placed')", name="status"),
     CheckConstraint("deposit_cents >= 0", name="deposit"),
     CheckConstraint("(deposit_cents IS NULL) = (deposit_currency IS NULL)", name="whole_deposit"),
 )

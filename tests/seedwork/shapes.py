@@ -23,7 +23,7 @@ from sqlalchemy import (
     create_engine,
     func,
 )
-from sqlalchemy import Enum as EnumType
+from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.orm import Relationship, composite, relationship
 
 from adapters.seedwork import tables
@@ -397,7 +397,7 @@ documents = Table(
     Column("day", Date, nullable=False, server_default="2020-01-02"),
     Column("at", UtcDateTime(), nullable=False, server_default="2020-01-02 03:04:05+00:00"),
     Column("is_paid", Boolean, nullable=False, server_default="true"),
-    Column("kind", EnumType(Kind, native_enum=False, length=16), nullable=False, server_default="INVOICE"),
+    Column("kind", SqlEnum(Kind, native_enum=False, length=16), nullable=False, server_default="INVOICE"),
     Column("tags", JsonType(), nullable=False),
     Column("content", LargeBinary, nullable=False),
     Column("other", IdType[UUID]()),
