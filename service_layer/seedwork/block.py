@@ -36,9 +36,9 @@ class Block:
     """What went wrong first; from then on nothing but a rollback is possible."""
     readers: int = 0
     """How many ``reading()`` blocks have joined."""
-    last: list[Callable[[], None]] = field(default_factory=list)
+    before_commit: list[Callable[[], None]] = field(default_factory=list)
     """What the outermost commit writes last, when the rows of all aggregates are locked: events."""
-    calls: list[Callable[[], object]] = field(default_factory=list)
+    after_commit: list[Callable[[], object]] = field(default_factory=list)
     """What to call after the outermost commit."""
 
     @property
@@ -47,9 +47,9 @@ class Block:
         return self.read_only or self.readers > 0
 
     @property
-    def has_promised(self) -> bool:
+    def has_hooks(self) -> bool:
         """Whether something was to be done at the commit, or after it, and there was none."""
-        return self.state is BlockState.OPEN and bool(self.last or self.calls)
+        return self.state is BlockState.OPEN and bool(self.before_commit or self.after_commit)
 
     @property
     def can_lose_changes(self) -> bool:
@@ -60,8 +60,8 @@ class Block:
         """Give what the block has done to the block around it, whose commit will save it."""
         if self.outer:
             self.outer.changed |= self.changed
-            self.outer.last += self.last
-            self.outer.calls += self.calls
+            self.outer.before_commit += self.before_commit
+            self.outer.after_commit += self.after_commit
         self.changed = False
 
     def check(self, action: str, *, failed: bool) -> None:

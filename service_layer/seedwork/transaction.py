@@ -13,11 +13,11 @@ from types import TracebackType
 from typing import Self
 
 from service_layer.seedwork.block import Block, BlockState, running_caller
+from service_layer.seedwork.commit_hooks import CommitHooks
 from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, UncommittedChanges, UnitOfWorkMisuse
-from service_layer.seedwork.promises import Promises
 
 
-class Transaction(Promises):
+class Transaction(CommitHooks):
     """Begins, commits, rolls back and closes; nothing else does. A unit of work adds its repositories.
 
     ::
@@ -107,7 +107,7 @@ class Transaction(Promises):
         block = self._writing_block("uow.commit()")
         self._flush()
         if not block.outer:
-            self._write_last(block)
+            self._run_before_commit(block)
         block.state = BlockState.COMMITTING
         try:
             self._commit()
@@ -180,7 +180,7 @@ class Transaction(Promises):
         try:
             try:
                 if error is block.failure is None and block.can_lose_changes:
-                    lost_changes = block.changed or self._is_dirty() or block.has_promised
+                    lost_changes = block.changed or self._is_dirty() or block.has_hooks
             finally:
                 if unfinished or not block.outer:
                     self._undo(block)
@@ -196,7 +196,7 @@ class Transaction(Promises):
             if not block.outer:
                 self._release()
         if block.state is BlockState.COMMITTED and not block.outer:
-            self._keep_promises(block)
+            self._run_after_commit(block)
         if lost_changes:
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK) if block.read_only else UncommittedChanges(block.state.value)
 

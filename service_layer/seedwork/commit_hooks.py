@@ -1,4 +1,4 @@
-"""What a block promises: events that its commit stores last, and calls that follow it."""
+"""What a block does at its commit: events that are stored last, and calls that follow."""
 
 import logging
 from abc import ABC, abstractmethod
@@ -17,8 +17,8 @@ from service_layer.seedwork.receipts import Receipts
 log = logging.getLogger(__name__)
 
 
-class Promises(ABC):
-    """The part of a transaction that takes promises, and keeps them. ``Transaction`` says when."""
+class CommitHooks(ABC):
+    """The part of a transaction that takes such steps, and runs them. ``Transaction`` says when."""
 
     outbox: Outbox
     """The stored events, for workers."""
@@ -43,7 +43,7 @@ class Promises(ABC):
             )
         outbox = self.outbox
         row, aggregate = outbox.row_of(event), outbox.known(event.of, event.aggregate_id)
-        block.last.append(partial(self._store, outbox, event, row, aggregate))
+        block.before_commit.append(partial(self._store, outbox, event, row, aggregate))
 
     def before_commit(self, write: Callable[[], None]) -> None:
         """Let the outermost commit write something last; a block that is rolled back drops it."""
@@ -52,7 +52,7 @@ class Promises(ABC):
             write()
             self._flush()
 
-        self._writing_block("uow.before_commit()").last.append(write_all)
+        self._writing_block("uow.before_commit()").before_commit.append(write_all)
 
     def after_commit(self, call: Callable[[], object]) -> None:
         """Call a function when the block is saved, for what may be lost: to clear a cache, to count in a metric.
@@ -70,7 +70,7 @@ class Promises(ABC):
                 "uow.after_commit() takes a plain function without arguments, and calls it later. Write:"
                 " uow.after_commit(lambda: send(order_id))"
             )
-        block.calls.append(call)
+        block.after_commit.append(call)
 
     @abstractmethod
     def _writing_block(self, action: str) -> Block: ...
@@ -83,16 +83,16 @@ class Promises(ABC):
         row["aggregate_version"] = aggregate.version if aggregate else None
         outbox.store(row, self.handlers.of(event))
 
-    def _write_last(self, block: Block) -> None:
+    def _run_before_commit(self, block: Block) -> None:
         try:
-            while block.last:
-                block.last.pop(0)()
+            while block.before_commit:
+                block.before_commit.pop(0)()
         except BaseException as error:
             block.fail(error)
             raise
 
-    def _keep_promises(self, block: Block) -> None:
-        for call in block.calls:
+    def _run_after_commit(self, block: Block) -> None:
+        for call in block.after_commit:
             try:
                 call()
             except Exception:  # whatever it raises: the work is saved, and no caller may take it for a failed commit
