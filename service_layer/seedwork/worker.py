@@ -66,17 +66,17 @@ class Worker:
         for _ in range(BATCH):
             if self._is_stopped() or (begun := self._begin(handler)) is None:
                 return
-            if isinstance(begun, tuple):
-                self._call(*begun)
-            yield isinstance(begun, tuple)
+            delivery, published = begun
+            if published:
+                self._call(delivery, published)
+            yield published is not None
 
-    def _begin(self, handler: str) -> tuple[Delivery, Published] | bool | None:
-        """Count a try of the next delivery, in a transaction of its own, and return what is to be done.
+    def _begin(self, handler: str) -> tuple[Delivery, Published | None] | None:
+        """Count a try of the next delivery, in a transaction of its own, and return it; None where nothing is due.
 
-        Returns: the delivery and its event; True where the next one must wait or is parked; None where nothing is due.
+        Returns: the delivery, and its event; no event where the delivery must wait, or is parked.
         """
-        now, uow = self._now(), self._uow
-        begun: tuple[Delivery, Published] | bool = True
+        now, uow, published = self._now(), self._uow, None
         with uow:
             outbox = uow.outbox
             delivery = outbox.next_due(handler, now)
@@ -96,9 +96,9 @@ class Worker:
                 pause = timedelta(seconds=min(2**delivery.attempts, LONGEST_PAUSE_S))
                 outbox.change(delivery, attempts=delivery.attempts + 1, not_before=now + pause)
                 (published,) = outbox.events(1, after=delivery.position - 1)
-                begun = replace(delivery, attempts=delivery.attempts + 1), published
+                delivery = replace(delivery, attempts=delivery.attempts + 1)
             uow.commit()
-        return begun
+        return delivery, published
 
     def _call(self, delivery: Delivery, published: Published) -> None:
         uow = self._uow
