@@ -56,9 +56,9 @@ def verb_of(path: str, text: str | None) -> str:
     there = text_of(path)
     if there == text:
         return "identical"
-    if there is None or text is None:
-        return "remove" if text is None else "create"
-    return "insert" if len(text) > len(there) else "edit"
+    if text is None:
+        return "remove"
+    return "create" if there is None else "edit"
 
 
 def write(texts: Mapping[str, str | None]) -> None:
