@@ -1,7 +1,7 @@
 """The outbox in memory: the same rows, in the store of the repositories."""
 
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
@@ -10,7 +10,6 @@ from uuid import UUID
 from sqlalchemy import inspect
 
 from adapters.seedwork.memory.rows import key_of
-from adapters.seedwork.memory.store import InMemoryStore
 from adapters.seedwork.outbox import EncodingOutbox, new_delivery
 from adapters.seedwork.shape import Row, shape_of
 from adapters.seedwork.tables import deliveries, events
@@ -72,8 +71,14 @@ class InMemoryOutbox(EncodingOutbox):
             self._session.drop(deliveries, (delivery.position, delivery.handler))
         return stored is not None
 
-    def alone(self) -> AbstractContextManager[bool]:
-        return _alone(self._store)
+    @contextmanager
+    def alone(self) -> Generator[bool]:
+        is_mine = self._store.worker.acquire(blocking=False)
+        try:
+            yield is_mine
+        finally:
+            if is_mine:
+                self._store.worker.release()
 
     def deliveries(
         self, limit: int, *, after: int = 0, state: State | None = None, handler: str | None = None
@@ -106,13 +111,3 @@ class InMemoryOutbox(EncodingOutbox):
     def _stored(self, delivery: Delivery) -> Delivery | None:
         same = (delivery.position, delivery.attempts)
         return next((one for one in self._deliveries(delivery.handler) if (one.position, one.attempts) == same), None)
-
-
-@contextmanager
-def _alone(store: InMemoryStore) -> Generator[bool]:
-    is_mine = store.worker.acquire(blocking=False)
-    try:
-        yield is_mine
-    finally:
-        if is_mine:
-            store.worker.release()
