@@ -60,7 +60,7 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
     """Map a class to ``table`` unless it is mapped already; ``options`` are those of ``map_imperatively``."""
     if inspect(entity, raiseerr=False) is None:
         # what the database makes in an UPDATE is readable after the block, too
-        filled = {"eager_defaults": True} if any(map(_is_filled, table.columns)) else {}
+        filled = {"eager_defaults": True} if any(map(is_filled, table.columns)) else {}
         mapper_registry.map_imperatively(entity, table, **{**filled, **options})
         relations = [key for key, value in options.get("properties", {}).items() if isinstance(value, Relationship)]
         if issubclass(entity, Entity) and relations:
@@ -70,7 +70,7 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
             event.listen(getattr(entity, key), "set", _refuse_deleted)
 
 
-def _is_filled(column: Column[Any]) -> bool:
+def is_filled(column: Column[Any]) -> bool:  # Any: of whatever type
     """Whether a column may be filled by another than the entity, in an INSERT or in an UPDATE."""
     makers = (column.default, column.onupdate, column.server_default, column.server_onupdate)
     return any(maker is not None for maker in makers)

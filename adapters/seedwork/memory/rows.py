@@ -12,6 +12,7 @@ from sqlalchemy.engine.default import DefaultDialect
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.operators import desc_op, nulls_first_op
 
+from adapters.seedwork.mapping import is_filled
 from adapters.seedwork.mapping_rules import order_of
 from adapters.seedwork.memory.store import Aggregate, Key
 from adapters.seedwork.shape import Parts, Row, Shape
@@ -147,9 +148,7 @@ def _updates(table: Table) -> Iterator[tuple[str, Value]]:
 
 @cache
 def _made_by_the_database(table: Table) -> frozenset[str]:
-    return frozenset(
-        column.key for column in table.columns if column.default or column.server_default or column.onupdate
-    )
+    return frozenset(column.key for column in table.columns if is_filled(column))
 
 
 def _made(column: Column[Any], default: Value) -> Value:
