@@ -20,7 +20,7 @@ from sqlalchemy.orm import (
 from adapters.seedwork.mapping_rules import ORDERING, Relation, check, check_reference
 from domain.seedwork.entity import Entity
 from domain.seedwork.errors import AlreadyExists
-from service_layer.seedwork.errors import DELETED_PART, ConstraintViolated, UnitOfWorkMisuse
+from service_layer.seedwork.errors import DELETED_PART, OLD_PART, ConstraintViolated, UnitOfWorkMisuse
 
 metadata = MetaData(
     naming_convention={
@@ -66,8 +66,8 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
         if issubclass(entity, Entity) and relations:
             event.listen(entity, "load", _hold)
         for key in relations:  # now: SQLAlchemy's own listener, which comes with the configuration, has other words
-            event.listen(getattr(entity, key), "append", _refuse_deleted)
-            event.listen(getattr(entity, key), "set", _refuse_deleted)
+            event.listen(getattr(entity, key), "append", _refuse_stored)
+            event.listen(getattr(entity, key), "set", _refuse_stored)
 
 
 def is_filled(column: Column[Any]) -> bool:  # Any: of whatever type
@@ -113,9 +113,26 @@ def _hold(entity: object, context: QueryContext) -> None:
         keep(entity)
 
 
-def _refuse_deleted(owner: object, part: object, *_: object) -> None:
-    if inspect(owner).session and getattr(inspect(part, raiseerr=False), "was_deleted", False):
-        raise UnitOfWorkMisuse(DELETED_PART)
+def _refuse_stored(owner: object, part: object, *_: object) -> None:
+    if part is not None and inspect(owner).session:
+        refuse_stored(part, *removed_with(part))
+
+
+def removed_with(instance: object) -> list[object]:
+    """Return the parts of an object, and theirs."""
+    return [part for part, *_ in inspect(instance).mapper.cascade_iterator("delete", inspect(instance))]
+
+
+def refuse_stored(*parts: object) -> None:
+    """Refuse parts that an owner of this block can't get: SQLAlchemy would take them for stored ones of its own.
+
+    Raises: UnitOfWorkMisuse (this block has deleted one, or another block has loaded or saved it).
+    """
+    for part in parts:
+        if inspect(part).was_deleted:
+            raise UnitOfWorkMisuse(DELETED_PART)
+        if inspect(part).detached:
+            raise UnitOfWorkMisuse(OLD_PART)
 
 
 def _add_ordering(mapper: Mapper[Any]) -> None:

@@ -36,6 +36,10 @@ ENDED = (
     " is saved or lost, as the statement says. Write uow.commit() or uow.rollback() instead."
 )
 SHARED_PART = "A part belongs to two owners. Remove it from one before the other gets it, or make a new part for each."
+OLD_PART = (
+    "A part of another block, whose values may be old. Get its owner again in this one, and take the part from there,"
+    " or make a new one."
+)
 DELETED_PART = (
     "A part that its owner gave up is deleted already: a flush did it, and each query flushes. To move a part, get both"
     " owners first, and let nothing come between; or make a new part."

@@ -45,7 +45,7 @@ class Written:
                 vars(self.instance)[attribute] = _result(self.shape.table.c[column])(self.row[column])
         if version := self.shape.version:
             vars(self.instance)["version"] = self.row[version]
-        inspect(self.instance).committed_state.clear()
+        _mark_stored(self.shape, self.instance)
 
 
 def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> Iterator[Written]:
@@ -65,7 +65,8 @@ def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> It
         shape.check(instance)
         row = {column.key: _default(column, raw.get(column.key)) for column in shape.table.columns}
     else:
-        changed = inspect(instance).committed_state  # as in SQLAlchemy, a change inside a value does not count
+        state = inspect(instance)  # as in SQLAlchemy, a change inside a value does not count
+        changed = {name for name in state.committed_state if state.attrs[name].history.has_changes()}
         row = stored[key] | given | {name: raw[name] for name in raw if shape.columns.get(name) in changed}
         if row != stored[key]:
             row |= {name: made for name, made in _updates(shape.table) if row[name] == stored[key][name]}
@@ -100,8 +101,15 @@ def build(shape: Shape, key: Key, aggregate: Aggregate, known: dict[Key, Value])
         keys = [key for key, row in aggregate.items() if key[0] is part.shape.table and owner <= row.items()]
         parts = [build(part.shape, key, aggregate, known) for key in _in_order(shape, part, keys, aggregate)]
         set_committed_value(instance, part.name, parts if part.many else next(iter(parts), None))
-    inspect(instance).committed_state.clear()
+    _mark_stored(shape, instance)
     return instance
+
+
+def _mark_stored(shape: Shape, instance: object) -> None:
+    """Let SQLAlchemy, too, say that an object is not new: it is as detached as those of ended blocks."""
+    state = inspect(instance)
+    state.committed_state.clear()
+    state.key = shape.mapper.identity_key_from_instance(instance)
 
 
 def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) -> list[Key]:

@@ -31,7 +31,7 @@ class InMemorySession:
         self._held: dict[Key, Entity] = {}
         self._removed: dict[Key, Entity] = {}
         self._known: dict[Key, Any] = {}  # Any: an entity, or a part
-        self._inserted: list[Entity] = []
+        self._inserted: list[object] = []
         self._deleted: list[Entity] = []
         self._savepoints: list[tuple[Rows, int, int]] = []
 
@@ -111,12 +111,12 @@ class InMemorySession:
             groups = [self._rows_of(self._held[key], self._stored(key), 1) for key in changed]
             groups += [self._rows_of(entity, {}, 1) for entity in self._new.values()]
             constraints = self._constraints_of_all()
-            self._refuse_shared_parts(groups, stored, constraints)
+            self._refuse_foreign_parts(groups, stored, constraints)
             self._replace(groups, constraints.write(_by_key(groups), stored))
+            self._inserted += [row.instance for row in chain(*groups) if inspect(row.instance).transient]
             for row in chain(*groups):
                 row.show()
                 self._known[row.key] = row.instance
-            self._inserted += self._new.values()
             self._held |= {_key(entity): entity for entity in self._new.values()}
             self._deleted += self._removed.values()
             self._new, self._removed = {}, {}
@@ -180,7 +180,9 @@ class InMemorySession:
 
     def _is_changed(self, key: Key) -> bool:
         stored = self._stored(key)
-        return {row.key: row.row for row in self._rows_of(self._held[key], stored, 0)} != stored
+        rows = self._rows_of(self._held[key], stored, 0)
+        is_replaced = any(self._known.get(row.key) is not row.instance for row in rows)
+        return is_replaced or {row.key: row.row for row in rows} != stored
 
     @contextmanager
     def _noting_failures(self) -> Generator[None]:
@@ -192,12 +194,18 @@ class InMemorySession:
             block.fail(error)
             raise
 
-    def _refuse_shared_parts(self, groups: list[list[Written]], stored: Aggregate, constraints: Constraints) -> None:
+    def _refuse_foreign_parts(self, groups: list[list[Written]], stored: Aggregate, constraints: Constraints) -> None:
         found: dict[Key, object] = {}
         for row in chain(*groups):
-            other = found.get(row.key, self._known.get(row.key))
-            if other is row.instance and (row.key in found or (row.key not in stored and row.key in constraints)):
+            is_known = found.get(row.key, self._known.get(row.key)) is row.instance
+            is_stored, is_new = row.key in constraints, inspect(row.instance).transient
+            if is_known and (row.key in found or (is_stored and row.key not in stored)):
                 raise errors.UnitOfWorkMisuse(errors.SHARED_PART)
+            if row.shape.version is None:
+                if is_stored and not is_known:
+                    raise error_of(row.key[0].primary_key) if is_new else errors.UnitOfWorkMisuse(errors.OLD_PART)
+                if not (is_stored or is_new):
+                    raise errors.UnitOfWorkMisuse(errors.DELETED_PART)
             found[row.key] = row.instance
 
     def _replace(self, groups: list[list[Written]], deleted: Iterable[Key]) -> None:
@@ -215,8 +223,10 @@ class InMemorySession:
         self._unit.working_block("flush()").changed = True
 
     def _unsave(self, start: int) -> None:
-        for entity in self._inserted[start:]:
-            vars(entity)["version"] = 0
+        for instance in self._inserted[start:]:
+            inspect(instance).key = None
+            if isinstance(instance, Entity):
+                vars(instance)["version"] = 0
         del self._inserted[start:]
 
 

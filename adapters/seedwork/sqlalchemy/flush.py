@@ -28,7 +28,7 @@ def prepare_flush(session: "UnitSession", *_: object) -> None:
             session.delete(part)  # with its parts; SQLAlchemy would leave it where its new owner is not saved
         deleted, dirty = session.deleted, list(session.dirty)
     for instance in deleted:
-        for part in removed_with(instance):
+        for part in mapping.removed_with(instance):
             if part in session.new:
                 session.expunge(part)  # SQLAlchemy would insert it, without its root
     new = list(session.new)
@@ -44,11 +44,6 @@ def prepare_flush(session: "UnitSession", *_: object) -> None:
             if root is not None and root not in deleted:
                 session.keep(root)
                 flag_modified(root, "id")  # which makes the version count, and sends nothing else
-
-
-def removed_with(instance: object) -> list[object]:
-    """Return what is removed with an object."""
-    return [part for part, *_ in inspect(instance).mapper.cascade_iterator("delete", inspect(instance))]
 
 
 def _taken_away(session: Session, owners: list[object]) -> list[object]:

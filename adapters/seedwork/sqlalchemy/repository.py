@@ -9,16 +9,15 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, inspect, select
 from sqlalchemy.orm import Mapper
 
+from adapters.seedwork.mapping import refuse_stored, removed_with
 from adapters.seedwork.shape import shape_of
 from adapters.seedwork.sqlalchemy.bulk import insert_rows
-from adapters.seedwork.sqlalchemy.flush import removed_with
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from domain.seedwork.entity import Id
 from domain.seedwork.repository import BATCH, E, Repository
 from service_layer.seedwork.errors import (
     COPIED,
-    DELETED_PART,
     NOT_NEW,
     OVERTAKEN,
     WRITE_IN_READING_BLOCK,
@@ -40,14 +39,6 @@ class _Queries(Generic[E]):
         self.after = self.first.where(id > bindparam("after"))
         self.count = select(func.count()).select_from(entity)
         self.all = select(entity).order_by(id)
-
-
-def _refuse_stored(parts: Iterable[object]) -> None:
-    for part in parts:
-        if inspect(part).was_deleted:
-            raise UnitOfWorkMisuse(DELETED_PART)
-        if inspect(part).detached:
-            raise UnitOfWorkMisuse(NOT_NEW)
 
 
 _queries_of = cache(_Queries[Any])  # Any: of a different entity each
@@ -76,7 +67,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
             if session.identity_map.get(self._key(entity.id)) in session.deleted:
                 session.flush()
             if self._queries.shape.parts:
-                _refuse_stored(removed_with(entity))
+                refuse_stored(*removed_with(entity))
             session.add(entity)
         elif entity not in session:
             raise UnitOfWorkMisuse(NOT_NEW)

@@ -10,7 +10,8 @@ from sqlalchemy.exc import CircularDependencyError
 from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
-from adapters.seedwork.sqlalchemy.flush import prepare_flush, removed_with
+from adapters.seedwork.mapping import removed_with
+from adapters.seedwork.sqlalchemy.flush import prepare_flush
 from adapters.seedwork.sqlalchemy.undo import Undo, unsave
 from service_layer.seedwork.errors import (
     BEGUN_BY_UNIT,

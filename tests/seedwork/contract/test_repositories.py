@@ -198,6 +198,23 @@ def test_an_entity_of_another_block_is_not_added_again(
         uow.orders.add(order)
 
 
+def test_a_part_of_another_block_cannot_come_with_a_new_root(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    order = Order(number="A-1", lines=[Line(product="chair", quantity=1)])
+    saved(new_unit, order)
+
+    with uow:
+        taker = Order(number="B-2", lines=[uow.orders.get(order.id).lines.pop()])
+        uow.orders.add(taker)
+        uow.rollback()
+    with pytest.raises(UnitOfWorkMisuse, match="A part of another block"), uow:
+        uow.orders.add(taker)
+        uow.commit()
+    with uow.reading():
+        assert len(uow.orders.get(order.id).lines) == 1
+
+
 @pytest.mark.parametrize("kept", [1, 0], ids=["held by the caller", "dropped"])
 def test_another_entity_with_an_id_that_the_block_has_loaded_is_refused_at_the_flush(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork], kept: int

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -264,6 +264,19 @@ def test_a_json_value_that_is_flagged_as_changed_is_saved(uow: ShapesUnitOfWork,
         uow.commit()
 
     assert loaded(new_unit, document).tags == {"a": 1, "b": 2}
+
+
+def test_a_change_inside_a_json_value_is_not_saved_by_a_shallow_copy(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    document = a_document(tags={"a": [1]})
+    saved(new_unit, document)
+
+    with uow:
+        held = uow.documents.get(document.id)
+        held.tags["a"].append(2)
+        held.tags = {**held.tags}
+        uow.commit()
+
+    assert (loaded(new_unit, document).tags, loaded(new_unit, document).version) == ({"a": [1]}, 1)
 
 
 def test_no_json_value_is_null(uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]) -> None:
@@ -672,6 +685,112 @@ def test_a_part_of_two_roots_is_refused(uow: ShapesUnitOfWork, new_unit: New, *,
         add(uow, *[first, second] * (not stored))
         one, other = uow.carts.get(first.id), uow.carts.get(second.id)
         other.items.append(one.items[0])
+        uow.commit()
+
+
+@pytest.mark.parametrize("changed", [True, False], ids=["changed", "unchanged"])
+@pytest.mark.parametrize("is_own", [True, False], ids=["by its own root", "by another root"])
+@pytest.mark.parametrize("is_held", [True, False], ids=["beside the one of this block", "alone"])
+def test_a_part_of_an_ended_block_is_refused(
+    uow: ShapesUnitOfWork, new_unit: New, *, changed: bool, is_own: bool, is_held: bool
+) -> None:
+    first, second = Cart(items=[Item(sku="a")]), Cart()
+    saved(new_unit, first, second)
+    old = loaded(new_unit, first).items
+    if changed:
+        old[0].quantity = 55
+
+    with pytest.raises(UnitOfWorkMisuse, match="A part of another block"), uow:
+        assert not is_held or uow.carts.get(first.id).items
+        uow.carts.get(first.id if is_own else second.id).items = old
+        uow.commit()
+
+    assert loaded(new_unit, first).items[0].quantity == 1
+    assert (loaded(new_unit, first).version, loaded(new_unit, second).items) == (1, [])
+
+
+def test_a_part_of_an_ended_block_is_refused_inside_a_new_part(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    person = a_person()
+    saved(new_unit, person)
+    old = loaded(new_unit, person).address
+
+    with pytest.raises(UnitOfWorkMisuse, match="A part of another block"), uow:
+        uow.people.get(person.id).address = Address(street="new", rooms=old.rooms)
+        uow.commit()
+
+
+@pytest.mark.parametrize("taker", ["its own root", "another root", "a new root"])
+def test_a_part_that_a_flush_has_deleted_cannot_come_back(uow: ShapesUnitOfWork, new_unit: New, taker: str) -> None:
+    first, second = Cart(items=[Item(sku="a")]), Cart()
+    saved(new_unit, first, second)
+
+    with pytest.raises(UnitOfWorkMisuse, match="To move a part, get both owners first"), uow:
+        held = uow.carts.get(first.id)
+        item = held.items.pop()
+        other = uow.carts.get(second.id)  # which flushes
+        if taker == "a new root":
+            uow.carts.add(Cart(items=[item]))
+        else:
+            (held if taker == "its own root" else other).items.append(item)
+        uow.commit()
+
+    assert [item.sku for item in loaded(new_unit, first).items] == ["a"]
+
+
+def test_the_one_part_that_a_flush_has_deleted_cannot_come_back(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    person = a_person()
+    saved(new_unit, person)
+
+    with pytest.raises(UnitOfWorkMisuse, match="To move a part, get both owners first"), uow:
+        held = uow.people.get(person.id)
+        address, held.address = held.address, None
+        uow.flush()
+        held.address = address
+        uow.commit()
+
+
+def test_a_part_of_a_root_that_a_flush_has_removed_cannot_come_back(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    cart = Cart(items=[Item(sku="a")])
+    saved(new_unit, cart)
+
+    with pytest.raises(UnitOfWorkMisuse, match="To move a part, get both owners first"), uow:
+        held = uow.carts.get(cart.id)
+        uow.carts.remove(held)
+        uow.flush()
+        uow.carts.add(Cart(items=[*held.items]))
+        uow.commit()
+
+
+@pytest.mark.parametrize("inner", [True, False], ids=["an inner block", "a block"])
+def test_a_new_part_of_a_stored_root_that_was_undone_is_new_again(
+    uow: ShapesUnitOfWork, new_unit: New, *, inner: bool
+) -> None:
+    cart, item = Cart(), Item(sku="a")
+    saved(new_unit, cart)
+
+    with uow:
+        with uow if inner else nullcontext():
+            uow.carts.get(cart.id).items.append(item)
+            uow.flush()
+            uow.rollback()
+        if inner:
+            uow.carts.get(cart.id).items.append(item)
+            uow.commit()
+    if not inner:
+        with uow:
+            uow.carts.get(cart.id).items.append(item)
+            uow.commit()
+
+    assert [item.sku for item in loaded(new_unit, cart).items] == ["a"]
+
+
+def test_a_part_with_the_id_of_a_stored_one_breaks_its_primary_key(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    cart = Cart(items=[Item(sku="a")])
+    saved(new_unit, cart)
+
+    with pytest.raises(ConstraintViolated, match="pk_house_cart_items"), uow:
+        held = uow.carts.get(cart.id)
+        held.items = [Item(id=item.id, sku=item.sku) for item in held.items]
         uow.commit()
 
 

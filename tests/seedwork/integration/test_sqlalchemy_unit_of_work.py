@@ -41,7 +41,6 @@ from service_layer.seedwork.errors import (
     UnitOfWorkMisuse,
 )
 from tests.seedwork.ordering import (
-    Line,
     Order,
     OrderNumberTaken,
     SqlAlchemyOrderingUnitOfWork,
@@ -50,7 +49,6 @@ from tests.seedwork.ordering import (
     metadata,
     orders,
 )
-from tests.seedwork.shapes import Address, Person, SqlAlchemyShapesUnitOfWork, map_shapes
 
 
 class Interrupted(Exception):
@@ -516,58 +514,6 @@ def test_a_full_pool_is_reported_as_such(container: Container, uow: SqlAlchemyOr
 
 
 # ---- errors ------------------------------------------------------------------------------------------------------
-
-
-def test_a_part_that_a_query_has_deleted_cannot_move_to_another_root(uow: SqlAlchemyOrderingUnitOfWork) -> None:
-    order, other = Order(number="A-1", lines=[Line(product="chair", quantity=1)]), Order(number="B-2")
-    with uow:
-        uow.orders.add(order)
-        uow.orders.add(other)
-        uow.commit()
-
-    with uow:
-        line = uow.orders.get(order.id).lines.pop()
-        root = uow.orders.by_number("B-2")
-        assert root
-        with pytest.raises(UnitOfWorkMisuse, match="To move a part, get both owners first"):
-            root.lines.append(line)
-        assert root.lines == []
-        with pytest.raises(UnitOfWorkMisuse, match="To move a part, get both owners first"):
-            uow.orders.add(Order(number="C-3", lines=[line]))
-        uow.rollback()
-
-
-def test_a_part_that_another_block_got_cannot_come_with_a_new_root(uow: SqlAlchemyOrderingUnitOfWork) -> None:
-    order = Order(number="A-1", lines=[Line(product="chair", quantity=1)])
-    with uow:
-        uow.orders.add(order)
-        uow.commit()
-
-    with uow:
-        taker = Order(number="B-2", lines=[uow.orders.get(order.id).lines.pop()])
-        uow.orders.add(taker)
-        uow.rollback()
-    with uow, pytest.raises(UnitOfWorkMisuse, match="another block got. Get it again"):
-        uow.orders.add(taker)
-    with uow.reading():
-        assert len(uow.orders.get(order.id).lines) == 1
-
-
-def test_a_part_that_a_flush_has_deleted_cannot_come_back(container: Container) -> None:
-    map_shapes()
-    uow = SqlAlchemyShapesUnitOfWork(container.session_factory())
-    person = Person(name="Ann", address=Address(street="x"))
-    with uow:
-        uow.people.add(person)
-        uow.commit()
-
-    with uow:
-        held = uow.people.get(person.id)
-        address, held.address = held.address, None
-        uow.flush()
-        with pytest.raises(UnitOfWorkMisuse, match="To move a part, get both owners first"):
-            held.address = address
-        uow.rollback()
 
 
 def test_a_constraint_without_a_declared_error_is_named(uow: SqlAlchemyOrderingUnitOfWork) -> None:
