@@ -12,6 +12,7 @@ from sqlalchemy.orm import (
     Mapper,
     QueryContext,
     Relationship,
+    Session,
     configure_mappers,
     registry,
     relationship,
@@ -114,8 +115,8 @@ def _hold(entity: object, context: QueryContext) -> None:
 
 
 def _refuse_stored(owner: object, part: object, *_: object) -> None:
-    if part is not None and inspect(owner).session:
-        refuse_stored(part, *removed_with(part))
+    if part is not None and (session := inspect(owner).session):
+        refuse_stored(session, part, *removed_with(part))
 
 
 def removed_with(instance: object) -> list[object]:
@@ -123,15 +124,15 @@ def removed_with(instance: object) -> list[object]:
     return [part for part, *_ in inspect(instance).mapper.cascade_iterator("delete", inspect(instance))]
 
 
-def refuse_stored(*parts: object) -> None:
-    """Refuse parts that an owner of this block can't get: SQLAlchemy would take them for stored ones of its own.
+def refuse_stored(session: Session, *parts: object) -> None:
+    """Refuse parts that an owner can't get in a block: SQLAlchemy would take them for stored ones of its session.
 
-    Raises: UnitOfWorkMisuse (this block has deleted one, or another block has loaded or saved it).
+    Raises: UnitOfWorkMisuse (the block has deleted one, or another block has loaded or saved it).
     """
     for part in parts:
         if inspect(part).was_deleted:
             raise UnitOfWorkMisuse(DELETED_PART)
-        if inspect(part).detached:
+        if inspect(part).detached and not any(part is known for known in getattr(session, "kept", ())):
             raise UnitOfWorkMisuse(OLD_PART)
 
 

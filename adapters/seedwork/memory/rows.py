@@ -27,6 +27,7 @@ class _Dialect(DefaultDialect):
 
 
 _dialect = _Dialect()
+_STORED = "stored in memory"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ class Written:
                 vars(self.instance)[attribute] = _result(self.shape.table.c[column])(self.row[column])
         if version := self.shape.version:
             vars(self.instance)["version"] = self.row[version]
-        _mark_stored(self.shape, self.instance)
+        _mark_stored(self.instance)
 
 
 def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> Iterator[Written]:
@@ -101,15 +102,24 @@ def build(shape: Shape, key: Key, aggregate: Aggregate, known: dict[Key, Value])
         keys = [key for key, row in aggregate.items() if key[0] is part.shape.table and owner <= row.items()]
         parts = [build(part.shape, key, aggregate, known) for key in _in_order(shape, part, keys, aggregate)]
         set_committed_value(instance, part.name, parts if part.many else next(iter(parts), None))
-    _mark_stored(shape, instance)
+    _mark_stored(instance)
     return instance
 
 
-def _mark_stored(shape: Shape, instance: object) -> None:
-    """Let SQLAlchemy, too, say that an object is not new: it is as detached as those of ended blocks."""
+def is_new(instance: object) -> bool:
+    """Whether an object was never saved in memory, nor loaded, or its saving was undone."""
+    return _STORED not in inspect(instance).info
+
+
+def mark_new(instance: object) -> None:
+    """Note that the saving of an object was undone."""
+    inspect(instance).info.pop(_STORED, None)
+
+
+def _mark_stored(instance: object) -> None:
     state = inspect(instance)
     state.committed_state.clear()
-    state.key = shape.mapper.identity_key_from_instance(instance)
+    state.info[_STORED] = True
 
 
 def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) -> list[Key]:

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Table, inspect
 
 from adapters.seedwork.mapping import error_of
-from adapters.seedwork.memory.rows import Written, build, key_of, written
+from adapters.seedwork.memory.rows import Written, build, is_new, key_of, mark_new, written
 from adapters.seedwork.memory.store import Aggregate, Constraints, Id, InMemoryStore, Key, Rows, replaced
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
@@ -113,7 +113,7 @@ class InMemorySession:
             constraints = self._constraints_of_all()
             self._refuse_foreign_parts(groups, stored, constraints)
             self._replace(groups, constraints.write(_by_key(groups), stored))
-            self._inserted += [row.instance for row in chain(*groups) if inspect(row.instance).transient]
+            self._inserted += [row.instance for row in chain(*groups) if is_new(row.instance)]
             for row in chain(*groups):
                 row.show()
                 self._known[row.key] = row.instance
@@ -198,13 +198,17 @@ class InMemorySession:
         found: dict[Key, object] = {}
         for row in chain(*groups):
             is_known = found.get(row.key, self._known.get(row.key)) is row.instance
-            is_stored, is_new = row.key in constraints, inspect(row.instance).transient
+            is_stored = row.key in constraints
             if is_known and (row.key in found or (is_stored and row.key not in stored)):
                 raise errors.UnitOfWorkMisuse(errors.SHARED_PART)
             if row.shape.version is None:
                 if is_stored and not is_known:
-                    raise error_of(row.key[0].primary_key) if is_new else errors.UnitOfWorkMisuse(errors.OLD_PART)
-                if not (is_stored or is_new):
+                    raise (
+                        error_of(row.key[0].primary_key)
+                        if is_new(row.instance)
+                        else errors.UnitOfWorkMisuse(errors.OLD_PART)
+                    )
+                if not (is_stored or is_new(row.instance)):
                     raise errors.UnitOfWorkMisuse(errors.DELETED_PART)
             found[row.key] = row.instance
 
@@ -224,7 +228,7 @@ class InMemorySession:
 
     def _unsave(self, start: int) -> None:
         for instance in self._inserted[start:]:
-            inspect(instance).key = None
+            mark_new(instance)
             if isinstance(instance, Entity):
                 vars(instance)["version"] = 0
         del self._inserted[start:]

@@ -67,7 +67,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
             if session.identity_map.get(self._key(entity.id)) in session.deleted:
                 session.flush()
             if self._queries.shape.parts:
-                refuse_stored(*removed_with(entity))
+                refuse_stored(session, *removed_with(entity))
             session.add(entity)
         elif entity not in session:
             raise UnitOfWorkMisuse(NOT_NEW)

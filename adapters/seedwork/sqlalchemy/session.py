@@ -55,7 +55,7 @@ class UnitSession(Session):
         self._is_flushing = False
         self._blocks: list[_Begun] = []
         """The transaction and its savepoints, innermost last."""
-        self._kept: list[object] = []
+        self.kept: list[object] = []
         """What is known for as long as the block lasts, whoever else keeps it."""
         self._added: list[object] = []
         self._open: list[Any] = []  # Any: a driver's cursor, or its adapter
@@ -80,7 +80,7 @@ class UnitSession(Session):
 
     def begin_block(self) -> None:
         """Begin a transaction; inside it, flush and set a savepoint."""
-        marks = len(self._added), len(self._open), len(self._kept)
+        marks = len(self._added), len(self._open), len(self.kept)
         self._blocks.append(_Begun(super().begin(nested=bool(self._blocks)), *marks))
 
     def commit_block(self) -> None:
@@ -107,7 +107,7 @@ class UnitSession(Session):
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         ended = self._blocks.pop()
         self._close_open(ended.opened_before)
-        self._undo.remember(self.identity_map.values() if ended.wrote_past else self._kept[ended.kept_before :])
+        self._undo.remember(self.identity_map.values() if ended.wrote_past else self.kept[ended.kept_before :])
         try:
             self._undo.forget_changes(self)
             ended.transaction.rollback()
@@ -123,12 +123,18 @@ class UnitSession(Session):
         try:
             for instance in self._added:  # its identity map, if it outlives this, must not know what loses its identity
                 if instance in self:
-                    self.expunge(instance)
+                    super().expunge(instance)
             super().close()
         finally:
             self._close_open(0)
             self._unsave(0)
             self._blocks.clear()  # they refer to the session: only the garbage collector would free that cycle
+
+    def expunge(self, instance: object) -> None:
+        """Let go of an object. Parts of a new one may be stored ones, and it may come back: the block knows them."""
+        if instance in self.new:
+            self.keep(*removed_with(instance))
+        super().expunge(instance)
 
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # Any: as Session has it
         self._is_flushing = True
@@ -167,7 +173,7 @@ class UnitSession(Session):
     def keep(self, *instances: object) -> None:
         """Keep objects for the block, whoever else lets go of them: the identity map is weak."""
         if not self.is_read_only:
-            self._kept += instances
+            self.kept += instances
 
     def keep_added(self, instance: object) -> None:
         """Remember that an entity or a part was new."""
@@ -177,7 +183,7 @@ class UnitSession(Session):
         """Remember the values of objects: a flush or a commit has failed, and SQLAlchemy expires them next."""
         innermost = self.get_nested_transaction() or self.get_transaction()
         if self._blocks and self._blocks[-1].transaction is innermost:
-            changed = [*self.dirty, *self._kept[self._blocks[-1].kept_before :]]
+            changed = [*self.dirty, *self.kept[self._blocks[-1].kept_before :]]
             self._undo.remember(changed if len(self._blocks) > 1 else self.identity_map.values())
         self._undo.note_changed(self)
 

@@ -719,6 +719,24 @@ def test_a_part_of_an_ended_block_is_refused_inside_a_new_part(uow: ShapesUnitOf
         uow.commit()
 
 
+def test_a_new_part_that_has_a_stored_one_is_taken_out_and_comes_back(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    housed, homeless = a_housed_person("kitchen"), Person(name="q", address=None)
+    saved(new_unit, housed, homeless)
+
+    with uow:
+        giver, taker = uow.people.get(housed.id), uow.people.get(homeless.id)
+        assert giver.address
+        address = Address(street="new", rooms=[])
+        taker.address = address
+        address.rooms.append(giver.address.rooms.pop())
+        taker.address = None
+        taker.address = address
+        uow.commit()
+
+    assert rooms(loaded(new_unit, homeless)) == ["kitchen"]
+    assert rooms(loaded(new_unit, housed)) == []
+
+
 @pytest.mark.parametrize("taker", ["its own root", "another root", "a new root"])
 def test_a_part_that_a_flush_has_deleted_cannot_come_back(uow: ShapesUnitOfWork, new_unit: New, taker: str) -> None:
     first, second = Cart(items=[Item(sku="a")]), Cart()
