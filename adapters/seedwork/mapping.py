@@ -139,8 +139,10 @@ def refuse_stored(session: Session, *parts: object) -> None:
 def _add_ordering(mapper: Mapper[Any]) -> None:
     # SQLAlchemy orders the statements of a flush by relationships alone, and a reference by id has none.
     known = {column for other in mapper_registry.mappers for part in parts_of(other) for column in part.remote_side}
-    for key in cast("Table", mapper.local_table).foreign_key_constraints:
-        name = ORDERING + "_".join(key.column_keys)
+    names = {
+        key: ORDERING + "_".join(key.column_keys) for key in cast("Table", mapper.local_table).foreign_key_constraints
+    }
+    for key, name in names.items():
         target = next((other for other in mapper_registry.mappers if other.local_table is key.referred_table), None)
         if target and known.isdisjoint(key.columns) and not mapper.has_property(name):
             check_reference(mapper, key)
@@ -151,5 +153,6 @@ def _add_ordering(mapper: Mapper[Any]) -> None:
                 foreign_keys=[ours for ours, _ in pairs],
                 remote_side=[theirs for _, theirs in pairs],
                 cascade="",
+                overlaps=",".join(names.values()),  # keys of several columns may share one, as that of a tenant
             )
             mapper.add_property(name, reference)

@@ -7,7 +7,21 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import JSON, Column, Computed, ForeignKey, Integer, MetaData, String, Table, Uuid, func
+from sqlalchemy import (
+    JSON,
+    Column,
+    Computed,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    func,
+    inspect,
+)
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import registry, relationship
 
@@ -211,3 +225,28 @@ def many_to_many(metadata: MetaData) -> None:
 def test_a_shape_that_is_not_supported_is_refused_by_name(plan: Plan, message: str) -> None:
     with pytest.raises(ArgumentError, match=message), mapping.mapping():
         plan(MetaData())
+
+
+def test_two_references_may_share_a_column() -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Author(Entity):
+        tenant_id: UUID
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        tenant_id: UUID
+        author_id: UUID
+        editor_id: UUID | None = None
+
+    metadata = MetaData()
+    authors = table(metadata, "authors", Column("tenant_id", Uuid))
+    authors.append_constraint(UniqueConstraint(authors.c.tenant_id, authors.c.id))
+    books = table(metadata, "books", Column("tenant_id", Uuid), Column("author_id", Uuid), Column("editor_id", Uuid))
+    for person in ("author_id", "editor_id"):
+        books.append_constraint(ForeignKeyConstraint(["tenant_id", person], ["authors.tenant_id", "authors.id"]))
+
+    with mapping.mapping():
+        mapping.map_once(Author, authors, version_id_col=authors.c.version)
+        mapping.map_once(Book, books, version_id_col=books.c.version)
+
+    assert len(mapping.references_of(inspect(Book))) == 2
