@@ -10,6 +10,7 @@ from sqlalchemy import TypedColumns
 from sqlalchemy.dialects.postgresql.base import PGDialect
 from sqlalchemy.dialects.sqlite.base import SQLiteDialect
 
+from adapters.seedwork.sqlalchemy.sqlite_dialect import DIGITS_MAX
 from scaffold.fields import BIGINT_MAX, Field, Fields
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
@@ -21,8 +22,6 @@ _OPTIONS = {"help", "json", "unset", "expected_version"}
 _PROGRAM = {"uow", "self", "context", "as_json", "changes", "items_of", "page_of"} | _OPTIONS
 _ENTITY = {"id", "version", "rules", "expect_version", "metadata", "registry"}
 _TYPES = {"str", "int", "bool", "dict", "list", "tuple", "date", "datetime", "field"}
-DIGITS_MAX = 15
-"""Of a number: SQLite keeps no more of them exactly."""
 
 TYPES = {
     "str": "str(20), of 1 to 20 characters",

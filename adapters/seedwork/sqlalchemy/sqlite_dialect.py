@@ -1,18 +1,43 @@
 """SQLite's dialect for units of work, on both drivers: a writer takes its lock at BEGIN, and a reader can't write."""
 
 from collections.abc import Callable
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
 
-from sqlalchemy import PoolProxiedConnection
+from sqlalchemy import Dialect, Numeric, PoolProxiedConnection
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from adapters.seedwork.sqlalchemy import sqlite
 from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
 
+DIGITS_MAX = 15
+"""How many digits of a number SQLite keeps exactly: it stores a Decimal as a float."""
+
+
+class _Numeric(Numeric[Any]):
+    """Refuses a number of which SQLite would lose digits in silence."""
+
+    def bind_processor(self, dialect: Dialect) -> Any:  # Any: a function, as Numeric returns one
+        return self._as_float
+
+    def _as_float(self, value: Any) -> float | None:  # Any: a Decimal, or what SQLAlchemy takes for one
+        if isinstance(value, Decimal | int) and not self._is_kept(Decimal(value)):
+            raise ValueError(f"{value} has more digits than SQLite keeps exactly: {DIGITS_MAX} at the most.")
+        return None if value is None else float(value)
+
+    def _is_kept(self, value: Decimal) -> bool:
+        _, digits, exponent = value.as_tuple()
+        if not isinstance(exponent, int):  # it is infinite or no number, which SQLite makes NULL of
+            return False
+        dropped = 0 if self.scale is None else max(0, -exponent - self.scale)
+        return len("".join(map(str, digits[: len(digits) - dropped])).strip("0")) <= DIGITS_MAX
+
 
 class _SQLite(UnitOfWorkDialect):
+    colspecs = {**SQLiteDialect_pysqlite.colspecs, Numeric: _Numeric}
+
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         session, info = session_of(dbapi_connection), dbapi_connection.info
         read_only = bool(session and session.is_read_only)

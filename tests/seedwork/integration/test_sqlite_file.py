@@ -1,13 +1,15 @@
-"""The file of an SQLite database: who may read it, and how it is opened while others write."""
+"""The file of an SQLite database: who may read it, how it is opened while others write, and which numbers it keeps."""
 
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 from threading import Timer
+from typing import Any
 
 import pytest
-from sqlalchemy import make_url
+from sqlalchemy import Column, MetaData, Numeric, Table, make_url
 
 from adapters.container import bootstrap
 from adapters.settings import Settings
@@ -72,3 +74,49 @@ def test_the_first_who_opens_a_file_waits_for_a_writer(file: Path, writer: sqlit
 def test_the_first_who_opens_a_file_gives_up_after_the_lock_timeout(file: Path, writer: sqlite3.Connection) -> None:
     with pytest.raises(ConcurrencyConflict, match="kept the data locked for too long"):
         open_application(f"sqlite:///{file}", lock_timeout_s=0.05)
+
+
+def stored(url: str, column: Numeric[Any], value: object) -> object:
+    """Return a number as it comes back from a column."""
+    numbers = Table("numbers", MetaData(), Column("number", column))
+    settings = Settings(database_url=url, database_check_schema=False)
+    with bootstrap(settings=settings) as container, container.engine().begin() as connection:
+        numbers.create(connection)
+        connection.execute(numbers.insert(), {"number": value})
+        return connection.scalar(numbers.select())
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (Numeric(24, 6), Decimal("123456789.123456")),
+        (Numeric(24, 6), Decimal("1E+20")),
+        (Numeric(24, 6), Decimal("-1000000000000000000.000000")),
+        (Numeric(20, 0), 123456789012345),
+        (Numeric(20, 0), None),
+    ],
+)
+def test_a_number_that_sqlite_keeps_comes_back(empty_sqlite_url: str, column: Numeric[Any], value: object) -> None:
+    assert stored(empty_sqlite_url, column, value) == value
+
+
+def test_places_that_a_column_has_not_are_no_digits_that_sqlite_loses(empty_sqlite_url: str) -> None:
+    assert stored(empty_sqlite_url, Numeric(24, 6), Decimal("0.1234561234567890")) == Decimal("0.123456")
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (Numeric(24, 6), Decimal("123456789012345678.123456")),
+        (Numeric(), Decimal(1) / 3),
+        (Numeric(20, 0), 12345678901234567890),
+        (Numeric(60, 2), Decimal("1234567890123456789012345678901234567890.12")),
+        (Numeric(5, 2), Decimal("NaN")),
+        (Numeric(5, 2), Decimal("-Infinity")),
+    ],
+)
+def test_a_number_of_which_sqlite_would_lose_digits_is_refused(
+    empty_sqlite_url: str, column: Numeric[Any], value: object
+) -> None:
+    with pytest.raises(ValueError, match=f"{value} has more digits than SQLite keeps exactly: 15 at the most"):
+        stored(empty_sqlite_url, column, value)
