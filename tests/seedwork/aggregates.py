@@ -4,6 +4,7 @@ Each check takes a back end's ``new_unit`` and a class, and fails with a sentenc
 """
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import fields
 from functools import partial
 from typing import Any, get_type_hints
@@ -15,7 +16,7 @@ from adapters.seedwork.mapping import error_of
 from adapters.seedwork.shape import Parts, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.transaction import Transaction
-from tests.seedwork.examples import accepted_values, example, references, with_references
+from tests.seedwork.examples import accepted_values, references, take, with_references
 
 New = Callable[[], Any]  # Any: a unit of work that has the aggregate's repository
 Kind = type[Any]  # Any: an entity
@@ -138,6 +139,7 @@ def check_versions_count(new_unit: New, kind: Kind) -> None:
 def check_removal_removes_parts(new_unit: New, kind: Kind) -> None:
     """A removed entity is gone, and its id and its unique values are free, those of its parts included."""
     entities = with_references(kind, 1)
+    again = deepcopy(entities[-1])
     save(new_unit, *entities)
     with new_unit() as uow:
         repository(uow, kind).remove(repository(uow, kind).get(entities[-1].id))
@@ -145,7 +147,6 @@ def check_removal_removes_parts(new_unit: New, kind: Kind) -> None:
 
     with new_unit() as uow:
         assert repository(uow, kind).find(entities[-1].id) is None
-        again = example(kind, 1, **{name: getattr(entities[-1], name) for name in ("id", *references(kind))})
         repository(uow, kind).add(again)
         uow.commit()
 
@@ -206,7 +207,7 @@ def _clashes(kind: Kind, first: Entity) -> Iterator[tuple[Unique, Callable[[Any]
         names = [inspect(kind).get_property_by_column(column).key for column in unique.columns]
         values = {name: getattr(first, name) for name in names}
         if None not in values.values():
-            yield unique, partial(_take, values)
+            yield unique, partial(take, values=values)
     for part in shape_of(inspect(kind)).parts:
         for unique in _unique_keys(part.shape.table):
             names = [part.shape.columns[column.key] for column in unique.columns if column.key in part.shape.columns]
@@ -214,13 +215,9 @@ def _clashes(kind: Kind, first: Entity) -> Iterator[tuple[Unique, Callable[[Any]
                 yield unique, partial(_repeat, part, names)
 
 
-def _take(values: dict[str, Any], entity: Any) -> None:
-    entity.__dict__.update(values)  # past the rule that an id is set once
-
-
 def _repeat(part: Parts, names: list[str], entity: object) -> None:
     one, other = part.of(entity)[:2]
-    _take({name: vars(one)[name] for name in names if name in vars(one)}, other)
+    take(other, {name: vars(one)[name] for name in names if name in vars(one)})
 
 
 def _unique_keys(table: Table) -> list[Unique]:

@@ -1,6 +1,6 @@
 """Makes examples of any entity or part, from its fields and its rules."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, Field, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -55,8 +55,7 @@ def example(kind: type, n: int, /, **given: Any) -> Any:  # Any: an instance of 
     """
     if make := EXAMPLES.get(kind):
         made = make(n)
-        for name, value in given.items():
-            setattr(made, name, value)
+        take(made, given)
         return made
     hints = get_type_hints(kind)
     values = {field.name: value_of(kind, field, hints[field.name], n) for field in fields(kind) if field.init}
@@ -64,6 +63,14 @@ def example(kind: type, n: int, /, **given: Any) -> Any:  # Any: an instance of 
         return kind(**values | given)
     except Exception as error:
         raise NoExample(f"{error} {_line(kind)}") from error
+
+
+def take(instance: Any, values: Mapping[str, Any]) -> None:  # Any: an example, and what its attributes hold
+    """Set attributes of an example, its id too, which an entity sets once."""
+    for name, value in values.items():
+        if name == "id":
+            vars(instance).pop(name, None)
+        setattr(instance, name, value)
 
 
 def check_refused(kind: type, /, **values: list[Any]) -> None:  # Any: what a rule must refuse

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from domain.seedwork.entity import Entity
+from domain.seedwork.entity import Entity, new_id
 from tests.examples import EXAMPLES
 from tests.seedwork import aggregates
 from tests.seedwork.aggregates import (
@@ -29,6 +29,7 @@ from tests.seedwork.shapes import (
     Note,
     Person,
     Seat,
+    SeatId,
     ShapesUnitOfWork,
     SkuRepeated,
     SqlAlchemyShapesUnitOfWork,
@@ -92,7 +93,24 @@ def test_an_entity_of_which_no_example_can_be_made_asks_for_one_line() -> None:
         example(Secret, 1)
 
 
-def test_an_example_that_was_written_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+# ---- examples that were written ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(EXAMPLES, Seat, lambda n: Seat(hall=f"hall {n}", row=1, number=n))
 
-    assert example(Seat, 7, row=2).hall == "hall 7"
+
+@pytest.mark.usefixtures("written")
+def test_an_example_that_was_written_is_taken_with_the_values_that_are_given() -> None:
+    id = SeatId(new_id())
+
+    seat = example(Seat, 7, row=2, id=id)
+
+    assert (seat.hall, seat.row, seat.id) == ("hall 7", 2, id)
+
+
+@pytest.mark.usefixtures("written")
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_an_example_that_was_written_keeps_the_contract(new_unit: New, check: Callable[[New, Kind], None]) -> None:
+    check(new_unit, Seat)
