@@ -16,7 +16,7 @@ from adapters.seedwork.mapping import error_of
 from adapters.seedwork.shape import Parts, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.transaction import Transaction
-from tests.seedwork.examples import accepted_values, references, take, with_references
+from tests.seedwork.examples import accepted_values, referring, take, with_references
 
 New = Callable[[], Any]  # Any: a unit of work that has the aggregate's repository
 Kind = type[Any]  # Any: an entity
@@ -103,7 +103,7 @@ def check_missing_values_come_back(new_unit: New, kind: Kind) -> None:
 def check_rules_and_columns_agree(new_unit: New, kind: Kind) -> None:
     """A value that a rule of the entity accepts, its column and its CHECK accept too."""
     hints = get_type_hints(kind)
-    ruled = [field for field in fields(kind) if field.name in kind.rules.keys() - references(kind).keys()]
+    ruled = [field for field in fields(kind) if field.name in kind.rules.keys() - referring(kind)]
     for name, value in (
         (field.name, value) for field in ruled for value in accepted_values(kind, field, hints[field.name], 1)
     ):
@@ -186,7 +186,7 @@ def _changes(kind: Kind) -> Iterator[tuple[str, object]]:
     """Yield attributes of an entity, and what to set them to."""
     other = with_references(kind, 2)[-1]
     for name in shape_of(inspect(kind)).attributes:
-        if name != "id" and name not in references(kind):
+        if name != "id" and name not in referring(kind):
             yield name, getattr(other, name)
     for part in shape_of(inspect(kind)).parts:
         yield part.name, [] if part.many else None

@@ -1,7 +1,8 @@
 """Makes examples of any entity or part, from its fields and its rules."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
@@ -10,7 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
 
-from sqlalchemy import Table, inspect
+from sqlalchemy import inspect
 
 from adapters.seedwork.mapping import mapper_registry
 from domain.seedwork.entity import Entity, new_id
@@ -66,10 +67,9 @@ def example(kind: type, n: int, /, **given: Any) -> Any:  # Any: an instance of 
 
 
 def take(instance: Any, values: Mapping[str, Any]) -> None:  # Any: an example, and what its attributes hold
-    """Set attributes of an example, its id too, which an entity sets once."""
+    """Set attributes of an example, past a rule that one is set once, as an id is."""
     for name, value in values.items():
-        if name == "id":
-            vars(instance).pop(name, None)
+        vars(instance).pop(name, None)
         setattr(instance, name, value)
 
 
@@ -87,7 +87,7 @@ def check_refused(kind: type, /, **values: list[Any]) -> None:  # Any: what a ru
 
 def value_of(kind: type, field: Field[Any], hint: Any, n: int) -> Any:  # Any: a type's annotation, and a value of it
     """Return a value for a field."""
-    if field.name in {"id", "version"} or field.name in references(kind):
+    if field.name in {"id", "version"}:
         return field.default_factory() if field.default_factory is not MISSING else new_id()
     accepted = list(accepted_values(kind, field, hint, n))
     if not accepted:
@@ -105,29 +105,83 @@ def accepted_values(kind: type, field: Field[Any], hint: Any, n: int) -> Iterato
             continue
 
 
-def references(kind: type) -> dict[str, type]:
-    """Return the attributes by which a class refers to another aggregate, and that aggregate's class."""
-    mapper: Any = inspect(kind, raiseerr=False)
-    found: dict[str, type] = {}
-    for key in mapper.local_table.foreign_key_constraints if mapper else ():
-        target = [other for other in mapper_registry.mappers if other.local_table is key.referred_table]
-        name = mapper.get_property_by_column(next(iter(key.columns))).key
-        if target and issubclass(target[0].class_, Entity) and name in {field.name for field in fields(kind)}:
-            found[name] = target[0].class_
+@dataclass(frozen=True)
+class Reference:
+    """A foreign key by which a class refers to an aggregate."""
+
+    target: type
+    """The aggregate's class."""
+    attributes: dict[str, str]
+    """The attributes of the key, each with that of the target whose value it has."""
+    optional: list[str]
+    """The attributes that may be None; then it refers to nothing."""
+
+
+def references(kind: type) -> list[Reference]:
+    """Return how a mapped class refers to other aggregates, or to its own."""
+    mapper: Any = inspect(kind)
+    classes = {other.local_table: other for other in mapper_registry.mappers if issubclass(other.class_, Entity)}
+    found: list[Reference] = []
+    for key in sorted(mapper.local_table.foreign_key_constraints, key=lambda key: key.column_keys):
+        names = {column.key: mapper.get_property_by_column(column).key for column in key.columns}
+        if (target := classes.get(key.referred_table)) and {*names.values()} <= {field.name for field in fields(kind)}:
+            theirs = [target.get_property_by_column(element.column).key for element in key.elements]
+            optional = [names[column.key] for column in key.columns if column.nullable]
+            found.append(Reference(target.class_, dict(zip(names.values(), theirs, strict=True)), optional))
     return found
 
 
+def referring(kind: type) -> set[str]:
+    """Return the attributes by which a mapped class refers to aggregates."""
+    return {name for reference in references(kind) for name in reference.attributes}
+
+
+def referred_ids(kind: type) -> dict[str, type]:
+    """Return the attributes of a mapped class that hold the id of an aggregate, each with that aggregate's class."""
+    return {
+        name: reference.target
+        for reference in references(kind)
+        for name, theirs in reference.attributes.items()
+        if theirs == "id"
+    }
+
+
 def with_references(kind: type, n: int, /, **given: Any) -> list[Any]:
-    """Return an example and, before it, those of other aggregates that it must refer to."""
-    needed: list[Any] = []
-    table: Table = inspect(kind).local_table
-    for name, other in references(kind).items():
-        if name not in given and not table.c[inspect(kind).get_property(name).columns[0].key].nullable:
-            needed += with_references(other, n)
-            given[name] = needed[-1].id
-        else:
-            given.setdefault(name, None)
-    return [*needed, example(kind, n, **given)]
+    """Return an example and, before it, those of aggregates that it must refer to; what may be empty is left empty."""
+    made = example(kind, n, **given)
+    needed = _referred(made, n, {(kind, n): made}, {kind: n}, set(given))
+    return [*needed, made]
+
+
+def _referred(
+    owner: Any, n: int, made: dict[tuple[type, int], Any], waiting: dict[type, int], fixed: set[str]
+) -> Iterator[Any]:
+    """Let an example refer to others, and yield those, each behind what it needs itself.
+
+    Args:
+        owner: the example.
+        n: its number.
+        made: all examples by class and number. Two references to one class need two.
+        waiting: of each class whose example needs this one, the number: a circle ends there.
+        fixed: the attributes whose values stay.
+    """
+    numbers = Counter[type]()
+    for reference in references(type(owner)):
+        if reference.optional:
+            take(owner, dict.fromkeys(set(reference.optional) - fixed))
+            continue
+        target, pairs = reference.target, reference.attributes
+        number = waiting.get(target, 10 * n + numbers[target] if numbers[target] else n)
+        numbers[target] += 1
+        if pairs.keys() <= fixed:
+            continue
+        if (target, number) not in made:
+            shared = {theirs: getattr(owner, ours) for ours, theirs in pairs.items() if ours in fixed}
+            made[target, number] = example(target, number, **shared)
+            yield from _referred(made[target, number], number, made, waiting | {target: number}, set(shared))
+            yield made[target, number]
+        take(owner, {ours: getattr(made[target, number], theirs) for ours, theirs in pairs.items()})
+        fixed |= pairs.keys()
 
 
 def _values(hint: Any, n: int) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    ForeignKeyConstraint,
     Integer,
     LargeBinary,
     Numeric,
@@ -361,6 +362,88 @@ class InMemoryAlbumRepository(InMemoryRepository[Album, AlbumId], AlbumRepositor
     entity = Album
 
 
+# ---- recordings refer to studios by keys of several columns and by a key that is no id; a studio to its own class -----
+
+StudioId = NewType("StudioId", UUID)
+RecordingId = NewType("RecordingId", UUID)
+
+
+@dataclass(eq=False, kw_only=True)
+class Studio(Entity):
+    id: StudioId = field(default_factory=lambda: StudioId(new_id()))
+    tenant_id: UUID
+    code: str
+    parent_id: StudioId | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class Recording(Entity):
+    id: RecordingId = field(default_factory=lambda: RecordingId(new_id()))
+    tenant_id: UUID
+    studio_id: StudioId
+    billed_to: str
+
+
+class StudioNotFound(NotFound):
+    pass
+
+
+class StudioCodeTaken(AlreadyExists):
+    pass
+
+
+class RecordingNotFound(NotFound):
+    pass
+
+
+studios = Table(
+    "house_studios",
+    metadata,
+    Column("id", IdType[StudioId](), primary_key=True),
+    Column("tenant_id", IdType[UUID](), nullable=False),
+    Column("code", String(5), nullable=False),
+    Column("parent_id", IdType[StudioId]()),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("tenant_id", "id"),
+    UniqueConstraint("code", info={"error": StudioCodeTaken}),
+    ForeignKeyConstraint(["tenant_id", "parent_id"], ["house_studios.tenant_id", "house_studios.id"]),
+)
+recordings = Table(
+    "house_recordings",
+    metadata,
+    Column("id", IdType[RecordingId](), primary_key=True),
+    Column("tenant_id", IdType[UUID](), nullable=False),
+    Column("studio_id", IdType[StudioId](), nullable=False),
+    Column("billed_to", String(5), ForeignKey("house_studios.code"), nullable=False),
+    Column("version", Integer, nullable=False),
+    ForeignKeyConstraint(["tenant_id", "studio_id"], ["house_studios.tenant_id", "house_studios.id"]),
+)
+
+
+class StudioRepository(Repository[Studio, StudioId]):
+    not_found = StudioNotFound
+
+
+class RecordingRepository(Repository[Recording, RecordingId]):
+    not_found = RecordingNotFound
+
+
+class SqlAlchemyStudioRepository(SqlAlchemyRepository[Studio, StudioId], StudioRepository):
+    entity = Studio
+
+
+class InMemoryStudioRepository(InMemoryRepository[Studio, StudioId], StudioRepository):
+    entity = Studio
+
+
+class SqlAlchemyRecordingRepository(SqlAlchemyRepository[Recording, RecordingId], RecordingRepository):
+    entity = Recording
+
+
+class InMemoryRecordingRepository(InMemoryRepository[Recording, RecordingId], RecordingRepository):
+    entity = Recording
+
+
 # ---- a document: a column of every type -----------------------------------------------------------------------------
 
 DocumentId = NewType("DocumentId", UUID)
@@ -472,6 +555,8 @@ def map_shapes() -> None:
         map_once(Seat, seats, version_id_col=seats.c.version)
         map_once(Artist, artists, version_id_col=artists.c.version)
         map_once(Album, albums, version_id_col=albums.c.version)
+        map_once(Studio, studios, version_id_col=studios.c.version)
+        map_once(Recording, recordings, version_id_col=recordings.c.version)
         map_once(
             Document,
             documents,
@@ -487,6 +572,8 @@ class ShapesUnitOfWork(Transaction):
     seats: SeatRepository
     artists: ArtistRepository
     albums: AlbumRepository
+    studios: StudioRepository
+    recordings: RecordingRepository
     documents: DocumentRepository
 
 
@@ -497,6 +584,8 @@ class SqlAlchemyShapesUnitOfWork(SqlAlchemyTransaction, ShapesUnitOfWork):
     seats = RepositoryOf(SqlAlchemySeatRepository)
     artists = RepositoryOf(SqlAlchemyArtistRepository)
     albums = RepositoryOf(SqlAlchemyAlbumRepository)
+    studios = RepositoryOf(SqlAlchemyStudioRepository)
+    recordings = RepositoryOf(SqlAlchemyRecordingRepository)
     documents = RepositoryOf(SqlAlchemyDocumentRepository)
 
 
@@ -507,4 +596,6 @@ class InMemoryShapesUnitOfWork(InMemoryTransaction, ShapesUnitOfWork):
     seats = RepositoryOf(InMemorySeatRepository)
     artists = RepositoryOf(InMemoryArtistRepository)
     albums = RepositoryOf(InMemoryAlbumRepository)
+    studios = RepositoryOf(InMemoryStudioRepository)
+    recordings = RepositoryOf(InMemoryRecordingRepository)
     documents = RepositoryOf(InMemoryDocumentRepository)

@@ -14,7 +14,7 @@ from domain.seedwork.errors import NotFound, VersionMismatch
 from service_layer.seedwork.details import Details
 from service_layer.seedwork.transaction import Transaction
 from tests.seedwork.aggregates import New, save, saved
-from tests.seedwork.examples import references, with_references
+from tests.seedwork.examples import referred_ids, with_references
 
 UseCase = Callable[..., Any]  # Any: of whatever aggregate
 
@@ -77,7 +77,7 @@ class UseCaseContract:
     def test_what_is_unique_finds_the_one_that_has_it(self, uow: Transaction, new_unit: New, details: Any) -> None:
         referred = {
             name: saved(new_unit, kind, n).id
-            for n, (name, kind) in enumerate(references(self.use_cases.entity).items(), 3)
+            for n, (name, kind) in enumerate(referred_ids(self.use_cases.entity).items(), 3)
             if name in self.use_cases.find_by  # an example leaves it empty where it may be
         }
         details = self.use_cases.change(uow, details.id, **referred)
@@ -114,7 +114,7 @@ class UseCaseContract:
                 use_case(uow, details.id, expected_version=2)
 
     def test_what_it_refers_to_exists(self, uow: Transaction, new_unit: New, details: Any) -> None:
-        for n, (name, other) in enumerate(references(self.use_cases.entity).items(), 2):
+        for n, (name, other) in enumerate(referred_ids(self.use_cases.entity).items(), 2):
             with pytest.raises(NotFound, match=other.__name__):
                 self.use_cases.add(uow, **self.use_cases.values(new_unit, n) | {name: new_id()})
             with pytest.raises(NotFound, match=other.__name__):

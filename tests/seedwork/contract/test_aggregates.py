@@ -18,7 +18,7 @@ from tests.seedwork.aggregates import (
     check_rules_and_columns_agree,
 )
 from tests.seedwork.backends import Units
-from tests.seedwork.examples import NoExample, example
+from tests.seedwork.examples import NoExample, example, with_references
 from tests.seedwork.ordering import Order, map_orders
 from tests.seedwork.shapes import (
     Album,
@@ -28,15 +28,17 @@ from tests.seedwork.shapes import (
     InMemoryShapesUnitOfWork,
     Note,
     Person,
+    Recording,
     Seat,
     SeatId,
     ShapesUnitOfWork,
     SkuRepeated,
     SqlAlchemyShapesUnitOfWork,
+    Studio,
     map_shapes,
 )
 
-KINDS: list[Any] = [Album, Artist, Cart, Document, Note, Person, Seat]
+KINDS: list[Any] = [Album, Artist, Cart, Document, Note, Person, Recording, Seat, Studio]
 
 
 @pytest.fixture
@@ -49,6 +51,16 @@ def units() -> Units[ShapesUnitOfWork]:
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
 def test_every_shape_keeps_the_contract(new_unit: New, kind: Kind, check: Callable[[New, Kind], None]) -> None:
     check(new_unit, kind)
+
+
+@pytest.mark.usefixtures("units")
+def test_the_references_of_an_example_agree_with_one_another_and_with_what_is_given() -> None:
+    tenant_id = new_id()
+
+    billed_to, studio, recording = with_references(Recording, 1, tenant_id=tenant_id)
+
+    assert billed_to.code == recording.billed_to != studio.code
+    assert (studio.tenant_id, studio.id) == (recording.tenant_id, recording.studio_id) == (tenant_id, studio.id)
 
 
 # ---- what is wrong is noticed ---------------------------------------------------------------------------------------
