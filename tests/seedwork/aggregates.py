@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint, inspect
 
 from adapters.seedwork.mapping import error_of
-from adapters.seedwork.shape import Parts, shape_of
+from adapters.seedwork.shape import Parts, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.transaction import Transaction
 from tests.seedwork.examples import accepted_values, referring, take, with_references
@@ -203,21 +203,23 @@ def _set(held: Any, name: str, value: object) -> bool:
 
 def _clashes(kind: Kind, first: Entity) -> Iterator[tuple[Unique, Callable[[Any], None]]]:
     """Yield each unique key of a root and of its parts, and how another entity breaks it."""
-    for unique in _unique_keys(inspect(kind).local_table):
-        names = [inspect(kind).get_property_by_column(column).key for column in unique.columns]
-        values = {name: getattr(first, name) for name in names}
+    shape = shape_of(inspect(kind))
+    for unique in _unique_keys(shape.table):
+        values = {name: getattr(first, name) for name in _names(shape, unique)}
         if None not in values.values():
             yield unique, partial(take, values=values)
-    for part in shape_of(inspect(kind)).parts:
-        for unique in _unique_keys(part.shape.table):
-            names = [part.shape.columns[column.key] for column in unique.columns if column.key in part.shape.columns]
-            if part.many:
-                yield unique, partial(_repeat, part, names)
+    for part in shape.parts:
+        for unique in _unique_keys(part.shape.table) if len(part.of(first)) > 1 else ():
+            yield unique, partial(_repeat, part, _names(part.shape, unique))
+
+
+def _names(shape: Shape, unique: Unique) -> list[str]:
+    return [name for name, (columns, _) in shape.attributes.items() if {*columns} & {*unique.columns.keys()}]
 
 
 def _repeat(part: Parts, names: list[str], entity: object) -> None:
     one, other = part.of(entity)[:2]
-    take(other, {name: vars(one)[name] for name in names if name in vars(one)})
+    take(other, {name: getattr(one, name) for name in names})
 
 
 def _unique_keys(table: Table) -> list[Unique]:

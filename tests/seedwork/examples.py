@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import inspect
 
 from adapters.seedwork.mapping import mapper_registry
+from adapters.seedwork.shape import shape_of
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import InvalidValue
 from tests.examples import EXAMPLES
@@ -156,10 +157,10 @@ def with_references(kind: type, n: int, /, **given: Any) -> list[Any]:
 def _referred(
     owner: Any, n: int, made: dict[tuple[type, int], Any], waiting: dict[type, int], fixed: set[str]
 ) -> Iterator[Any]:
-    """Let an example refer to others, and yield those, each behind what it needs itself.
+    """Let an example and its parts refer to others, and yield those, each behind what it needs itself.
 
     Args:
-        owner: the example.
+        owner: the example, or a part of it.
         n: its number.
         made: all examples by class and number. Two references to one class need two.
         waiting: of each class whose example needs this one, the number: a circle ends there.
@@ -182,6 +183,9 @@ def _referred(
             yield made[target, number]
         take(owner, {ours: getattr(made[target, number], theirs) for ours, theirs in pairs.items()})
         fixed |= pairs.keys()
+    for parts in shape_of(inspect(type(owner))).parts:
+        for position, part in enumerate(parts.of(owner) if parts.name not in fixed else ()):
+            yield from _referred(part, 10 * n + position, made, waiting, set())
 
 
 def _values(hint: Any, n: int) -> Iterator[Any]:

@@ -362,7 +362,7 @@ class InMemoryAlbumRepository(InMemoryRepository[Album, AlbumId], AlbumRepositor
     entity = Album
 
 
-# ---- recordings refer to studios by keys of several columns and by a key that is no id; a studio to its own class -----
+# ---- recordings refer to studios by several columns and by no id, their credits to artists, a studio to a studio -----
 
 StudioId = NewType("StudioId", UUID)
 RecordingId = NewType("RecordingId", UUID)
@@ -377,11 +377,18 @@ class Studio(Entity):
 
 
 @dataclass(eq=False, kw_only=True)
+class Credit(Part):
+    id: UUID = field(default_factory=new_id)
+    artist_id: ArtistId
+
+
+@dataclass(eq=False, kw_only=True)
 class Recording(Entity):
     id: RecordingId = field(default_factory=lambda: RecordingId(new_id()))
     tenant_id: UUID
     studio_id: StudioId
     billed_to: str
+    credits: list[Credit] = field(default_factory=list)
 
 
 class StudioNotFound(NotFound):
@@ -393,6 +400,10 @@ class StudioCodeTaken(AlreadyExists):
 
 
 class RecordingNotFound(NotFound):
+    pass
+
+
+class CreditedTwice(AlreadyExists):
     pass
 
 
@@ -417,6 +428,14 @@ recordings = Table(
     Column("billed_to", String(5), ForeignKey("house_studios.code"), nullable=False),
     Column("version", Integer, nullable=False),
     ForeignKeyConstraint(["tenant_id", "studio_id"], ["house_studios.tenant_id", "house_studios.id"]),
+)
+credits = Table(
+    "house_credits",
+    metadata,
+    Column("id", IdType[UUID](), primary_key=True),
+    Column("recording_id", IdType[RecordingId](), ForeignKey("house_recordings.id"), nullable=False, index=True),
+    Column("artist_id", IdType[ArtistId](), ForeignKey("house_artists.id"), nullable=False, index=True),
+    UniqueConstraint("recording_id", "artist_id", info={"error": CreditedTwice}),
 )
 
 
@@ -556,7 +575,13 @@ def map_shapes() -> None:
         map_once(Artist, artists, version_id_col=artists.c.version)
         map_once(Album, albums, version_id_col=albums.c.version)
         map_once(Studio, studios, version_id_col=studios.c.version)
-        map_once(Recording, recordings, version_id_col=recordings.c.version)
+        map_once(Credit, credits)
+        map_once(
+            Recording,
+            recordings,
+            version_id_col=recordings.c.version,
+            properties={"credits": parts(Credit, order_by=credits.c.id)},
+        )
         map_once(
             Document,
             documents,

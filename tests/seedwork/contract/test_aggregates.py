@@ -8,7 +8,7 @@ import pytest
 
 from domain.seedwork.entity import Entity, new_id
 from tests.examples import EXAMPLES
-from tests.seedwork import aggregates
+from tests.seedwork import aggregates, examples
 from tests.seedwork.aggregates import (
     CHECKS,
     Kind,
@@ -18,7 +18,7 @@ from tests.seedwork.aggregates import (
     check_rules_and_columns_agree,
 )
 from tests.seedwork.backends import Units
-from tests.seedwork.examples import NoExample, example, with_references
+from tests.seedwork.examples import NoExample, Reference, example, with_references
 from tests.seedwork.ordering import Order, map_orders
 from tests.seedwork.shapes import (
     Album,
@@ -57,10 +57,19 @@ def test_every_shape_keeps_the_contract(new_unit: New, kind: Kind, check: Callab
 def test_the_references_of_an_example_agree_with_one_another_and_with_what_is_given() -> None:
     tenant_id = new_id()
 
-    billed_to, studio, recording = with_references(Recording, 1, tenant_id=tenant_id)
+    billed_to, studio, *_, recording = with_references(Recording, 1, tenant_id=tenant_id)
 
     assert billed_to.code == recording.billed_to != studio.code
     assert (studio.tenant_id, studio.id) == (recording.tenant_id, recording.studio_id) == (tenant_id, studio.id)
+
+
+@pytest.mark.usefixtures("units")
+def test_an_example_that_must_refer_to_its_own_class_refers_to_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examples, "references", lambda kind: [Reference(kind, {"parent_id": "id"}, [])])
+
+    (studio,) = with_references(Studio, 1)
+
+    assert studio.parent_id == studio.id
 
 
 # ---- what is wrong is noticed ---------------------------------------------------------------------------------------
@@ -110,6 +119,7 @@ def test_an_entity_of_which_no_example_can_be_made_asks_for_one_line() -> None:
 
 @pytest.fixture
 def written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(EXAMPLES, Cart, lambda n: Cart())
     monkeypatch.setitem(EXAMPLES, Seat, lambda n: Seat(hall=f"hall {n}", row=1, number=n))
 
 
@@ -124,5 +134,8 @@ def test_an_example_that_was_written_is_taken_with_the_values_that_are_given() -
 
 @pytest.mark.usefixtures("written")
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
-def test_an_example_that_was_written_keeps_the_contract(new_unit: New, check: Callable[[New, Kind], None]) -> None:
-    check(new_unit, Seat)
+@pytest.mark.parametrize("kind", [Cart, Seat], ids=["without its parts", "without a reference"])
+def test_an_example_that_was_written_keeps_the_contract(
+    new_unit: New, kind: Kind, check: Callable[[New, Kind], None]
+) -> None:
+    check(new_unit, kind)
