@@ -51,11 +51,22 @@ def load(new_unit: New, entity: Any) -> Any:
         return repository(uow, type(entity)).get(entity.id)
 
 
-def values_of(instance: object) -> object:
-    """Return an object's values; those of its parts in any order."""
+def values_of(instance: object) -> dict[str, Any]:
+    """Return an object's values by column; those of its parts in any order."""
     shape = shape_of(inspect(type(instance)))
     parts = {part.name: sorted(map(values_of, part.of(instance)), key=repr) for part in shape.parts}
     return shape.values(instance) | parts
+
+
+def check_same(found: object, given: object) -> None:
+    """Check that what was loaded has the values of what was saved."""
+    loaded = values_of(found)
+    different = [
+        f"{type(given).__name__}.{name}: {value!r} was saved, and {loaded[name]!r} was loaded."
+        for name, value in values_of(given).items()
+        if value != loaded[name]
+    ]
+    assert not different, f"{' '.join(different)} Let the type of the column give back what it takes."
 
 
 # ---- the checks -----------------------------------------------------------------------------------------------------
@@ -67,7 +78,7 @@ def check_added_comes_back(new_unit: New, kind: Kind) -> None:
     save(new_unit, *entities)
 
     found = load(new_unit, entities[-1])
-    assert values_of(found) == values_of(entities[-1]), "what was loaded differs from what was added"
+    check_same(found, entities[-1])
     assert found.version == entities[-1].version == 1
 
 
@@ -80,7 +91,7 @@ def check_inserted_comes_back(new_unit: New, kind: Kind) -> None:
         uow.commit()
 
     found = load(new_unit, entity)
-    assert values_of(found) == values_of(entity), "what was loaded differs from what was inserted"
+    check_same(found, entity)
     assert found.version == 1
 
 
@@ -96,8 +107,7 @@ def check_missing_values_come_back(new_unit: New, kind: Kind) -> None:
     entities = with_references(kind, 1, **optional)
     save(new_unit, *entities)
 
-    found = load(new_unit, entities[-1])
-    assert {name: getattr(found, name) for name in optional} == optional
+    check_same(load(new_unit, entities[-1]), entities[-1])
 
 
 def check_rules_and_columns_agree(new_unit: New, kind: Kind) -> None:

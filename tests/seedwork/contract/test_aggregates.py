@@ -99,6 +99,22 @@ def test_a_repository_that_is_not_registered_is_noticed(new_unit: New) -> None:
         check_added_comes_back(new_unit, Order)
 
 
+def test_values_that_differ_are_named(new_unit: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = aggregates.load
+
+    def load(new_unit: New, cart: Cart) -> Cart:
+        found: Cart = loaded(new_unit, cart)
+        found.items[0].quantity = 99
+        return found
+
+    monkeypatch.setattr(aggregates, "load", load)
+
+    with pytest.raises(
+        AssertionError, match=r"^Cart\.items: .*'quantity': 1.* was saved, and .*'quantity': 99.* loaded"
+    ):
+        check_added_comes_back(new_unit, Cart)
+
+
 def test_an_entity_of_which_no_example_can_be_made_asks_for_one_line() -> None:
     class Riddle:
         def __init__(self) -> None:
