@@ -6,7 +6,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
-from itertools import chain
+from itertools import chain, islice, product
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -21,15 +21,18 @@ from tests.examples import EXAMPLES
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
+UNIONS = {Union, UnionType}
+COLLECTIONS = {list, tuple, set, frozenset}
+
 VALUES: dict[type, Callable[[int], list[Any]]] = {  # Any: of the type that is the key
     bool: lambda n: [n % 2 == 0, n % 2 == 1],
     int: lambda n: [n, n % 100, 1, 0, -1, 150, 151, 10_000],
     float: lambda n: [n + 0.5, 0.0],
     Decimal: lambda n: [Decimal(n), Decimal("0.5"), Decimal("12.34"), Decimal(0), Decimal(-1)],
     str: lambda n: [
-        *(f"a{n}", chr(ord("a") + n), f"A-{n}"),
+        *(f"a{n}", _letter(n), f"A-{n}"),
         *(f"a{n}@example.com", f"+4930{n:06}", f"https://example.com/{n}", f"{n:04}"),
-        *(letter * length for length in (2, 3, 20, 50, 100, 254, 255, 1_000) for letter in "aé"),
+        *(letter * length for length in (2, 3, 20, 50, 100, 254, 255, 1_000) for letter in (_letter(n), "é")),
     ],
     bytes: lambda n: [f"a{n}".encode()],
     date: lambda n: [START.date() + timedelta(n)],
@@ -190,11 +193,13 @@ def _referred(
 
 def _values(hint: Any, n: int) -> Iterator[Any]:
     origin, arguments = get_origin(hint) or hint, get_args(hint)
-    if origin in {Union, UnionType}:
+    if origin in UNIONS:
         for argument in arguments:
             yield from _values(argument, n) if argument is not NoneType else ()
-    elif origin is list:
-        yield [example(arguments[0], 10 * n + position) for position in range(2)]
+    elif origin in COLLECTIONS and arguments:
+        kinds = arguments if origin is tuple and Ellipsis not in arguments else arguments[:1] * 2
+        firsts = (islice(_values(kind, 10 * n + position), 1) for position, kind in enumerate(kinds))
+        yield from map(origin, product(*firsts))
     elif hasattr(hint, "__supertype__"):
         yield from _values(hint.__supertype__, n)
     elif isinstance(origin, type):
@@ -202,14 +207,18 @@ def _values(hint: Any, n: int) -> Iterator[Any]:
 
 
 def _near_the_limits(rule: Any, hint: Any, n: int) -> Iterator[Any]:
-    """Yield numbers near those that a rule of ``domain/seedwork/rules.py`` was made with."""
+    """Yield values near the limits that a rule of ``domain/seedwork/rules.py`` was made with."""
+    hints = get_args(hint) if get_origin(hint) in UNIONS else [hint]
+    kinds = {getattr(kind, "__supertype__", kind) for kind in hints}
     for limit in getattr(rule, "args", ()):
-        if type(limit) is int and int in {hint, *get_args(hint)}:
-            yield from (limit + n, limit, limit - n)
-        elif type(limit) is int:
-            yield Decimal(n).scaleb(-limit)
-        else:
+        if type(limit) is not int:
             yield from _near_the_limits(limit, hint, n)
+        elif int in kinds:
+            yield from (limit + n, limit, limit - n)
+        elif str in kinds:
+            yield _letter(n) * min(limit, 10_000)
+        else:
+            yield Decimal(n).scaleb(-limit)
 
 
 def _of_type(kind: type[Any], n: int) -> Iterator[Any]:
@@ -232,6 +241,10 @@ def _made_of(kind: type[Any], n: int) -> Iterator[Any]:
                 yield kind(value)
             except ValueError:
                 continue
+
+
+def _letter(n: int) -> str:
+    return chr(ord("a") + n % 26)
 
 
 def _line(kind: type) -> str:

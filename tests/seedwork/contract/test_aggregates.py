@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 import pytest
 
 from domain.seedwork.entity import Entity, new_id
+from domain.seedwork.rules import optional, text
 from tests.examples import EXAMPLES
 from tests.seedwork import aggregates, examples
 from tests.seedwork.aggregates import (
@@ -113,6 +115,31 @@ def test_values_that_differ_are_named(new_unit: New, monkeypatch: pytest.MonkeyP
         AssertionError, match=r"^Cart\.items: .*'quantity': 1.* was saved, and .*'quantity': 99.* loaded"
     ):
         check_added_comes_back(new_unit, Cart)
+
+
+@dataclass(frozen=True)
+class Leg:
+    port: str
+
+
+@dataclass(eq=False, kw_only=True)
+class Voyage(Entity):
+    rules = {"port": text("port", 5, 5), "flag": optional(text("flag", 2, 2))}
+
+    port: str
+    flag: str | None
+    names: list[str]
+    legs: tuple[Leg, ...]
+    place: tuple[int, str]
+    ids: frozenset[UUID]
+
+
+def test_examples_have_collections_of_values_and_texts_of_an_exact_length() -> None:
+    one, other = example(Voyage, 1), example(Voyage, 2)
+
+    assert [len(one.port), len(one.flag), len(one.names), len(one.legs), len(one.ids)] == [5, 2, 2, 2, 2]
+    assert [type(value) for value in (*one.names, *one.legs, *one.place)] == [str, str, Leg, Leg, int, str]
+    assert one.port != other.port
 
 
 def test_an_entity_of_which_no_example_can_be_made_asks_for_one_line() -> None:
