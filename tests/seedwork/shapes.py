@@ -369,9 +369,13 @@ RecordingId = NewType("RecordingId", UUID)
 
 
 @dataclass(eq=False, kw_only=True)
-class Studio(Entity):
-    id: StudioId = field(default_factory=lambda: StudioId(new_id()))
+class Owned(Entity):
     tenant_id: UUID
+
+
+@dataclass(eq=False, kw_only=True)
+class Studio(Owned):
+    id: StudioId = field(default_factory=lambda: StudioId(new_id()))
     code: str
     parent_id: StudioId | None = None
 
@@ -383,9 +387,8 @@ class Credit(Part):
 
 
 @dataclass(eq=False, kw_only=True)
-class Recording(Entity):
+class Recording(Owned):
     id: RecordingId = field(default_factory=lambda: RecordingId(new_id()))
-    tenant_id: UUID
     studio_id: StudioId
     billed_to: str
     credits: list[Credit] = field(default_factory=list)
