@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import main
-from sqlalchemy import Boolean, Column, DateTime, Table, false, func
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy import JSON, Boolean, Column, DateTime, Dialect, Interval, String, Table, Text, false, func
+from sqlalchemy.dialects.postgresql import ARRAY, DATERANGE, JSONB
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from adapters.mappers import metadata
 from adapters.seedwork.settings import PROJECT
+from adapters.seedwork.types import JsonType, UtcDateTime
 from tests.seedwork.revisions import History, ruff
 
 FIRST = 'op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True))'
@@ -149,12 +150,24 @@ class Document(TypeDecorator[object]):
     cache_ok = True
 
 
+class Period(TypeDecorator[object]):
+    """A column type of the application's own that is another one on each engine."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        return dialect.type_descriptor(DATERANGE() if dialect.name == "postgresql" else String(30))
+
+
 @contextmanager
 def mapped(*columns: Column[Any]) -> Iterator[None]:
     """Let the application have one more table for a while."""
     table = Table("documents", metadata, *columns)
-    yield
-    metadata.remove(table)
+    try:
+        yield
+    finally:
+        metadata.remove(table)
 
 
 def test_a_written_revision_is_formatted_and_needs_no_code_of_the_application(on_postgresql: History) -> None:
@@ -180,6 +193,40 @@ def test_a_revision_that_was_written_on_sqlite_makes_the_mapped_schema_on_postgr
         for history in (on_sqlite, on_postgresql):
             history.upgrade()
             command.check(history.config())
+
+
+@pytest.mark.parametrize("engine", ["sqlite", "postgresql"])
+@pytest.mark.parametrize(
+    ("type_", "written"),
+    [
+        (Interval(), "sa.Interval()"),
+        (UtcDateTime(), "sa.DateTime(timezone=True)"),
+        (Period(), "sa.String(length=30).with_variant(postgresql.DATERANGE()"),
+        (
+            JsonType().with_variant(JSONB(none_as_null=True), "postgresql"),
+            "sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True, astext_type=sa.Text())",
+        ),
+        (
+            JsonType().with_variant(ARRAY(Text), "postgresql"),
+            "sa.JSON(none_as_null=True).with_variant(postgresql.ARRAY(sa.Text())",
+        ),
+        (JSONB().with_variant(JSON(), "sqlite"), "sa.JSON().with_variant(postgresql.JSONB(astext_type=sa.Text())"),
+    ],
+    ids=["SQLAlchemy's", "ours", "by engine", "a variant", "a variant with a type within", "a variant of PostgreSQL's"],
+)
+def test_a_revision_has_the_type_of_each_engine(
+    engine: str, type_: TypeEngine[Any], written: str, on_sqlite: History, on_postgresql: History
+) -> None:
+    histories = {"sqlite": on_sqlite, "postgresql": on_postgresql}
+
+    with mapped(Column("body", type_)):
+        command.revision(histories[engine].config(), "make it all", autogenerate=True)
+        for history in histories.values():
+            history.upgrade()
+            command.check(history.config())
+
+    (revision,) = on_sqlite.folder.glob("*.py")
+    assert "".join(written.split()) in "".join(revision.read_text().split())
 
 
 def test_an_empty_revision_is_formatted_by_the_template_alone(on_sqlite: History) -> None:
