@@ -390,6 +390,7 @@ class Credit(Part):
 class Recording(Owned):
     id: RecordingId = field(default_factory=lambda: RecordingId(new_id()))
     studio_id: StudioId
+    mixed_in: StudioId
     billed_to: str
     credits: list[Credit] = field(default_factory=list)
 
@@ -428,9 +429,11 @@ recordings = Table(
     Column("id", IdType[RecordingId](), primary_key=True),
     Column("tenant_id", IdType[UUID](), nullable=False),
     Column("studio_id", IdType[StudioId](), nullable=False),
+    Column("mixed_in", IdType[StudioId](), nullable=False),
     Column("billed_to", String(5), ForeignKey("house_studios.code"), nullable=False),
     Column("version", Integer, nullable=False),
     ForeignKeyConstraint(["tenant_id", "studio_id"], ["house_studios.tenant_id", "house_studios.id"]),
+    ForeignKeyConstraint(["tenant_id", "mixed_in"], ["house_studios.tenant_id", "house_studios.id"]),
 )
 credits = Table(
     "house_credits",

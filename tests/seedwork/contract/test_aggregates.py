@@ -59,10 +59,11 @@ def test_every_shape_keeps_the_contract(new_unit: New, kind: Kind, check: Callab
 def test_the_references_of_an_example_agree_with_one_another_and_with_what_is_given() -> None:
     tenant_id = new_id()
 
-    billed_to, studio, *_, recording = with_references(Recording, 1, tenant_id=tenant_id)
+    billed_to, mixed_in, studio, *_, recording = with_references(Recording, 1, tenant_id=tenant_id)
 
     assert billed_to.code == recording.billed_to != studio.code
     assert (studio.tenant_id, studio.id) == (recording.tenant_id, recording.studio_id) == (tenant_id, studio.id)
+    assert (mixed_in.tenant_id, mixed_in.id) == (tenant_id, recording.mixed_in)
 
 
 @pytest.mark.usefixtures("units")

@@ -32,12 +32,14 @@ from tests.seedwork.shapes import (
     NoteId,
     Person,
     Point,
+    Recording,
     Room,
     Seat,
     SeatTaken,
     ShapesUnitOfWork,
     SkuRepeated,
     SqlAlchemyShapesUnitOfWork,
+    Studio,
     a_document,
     map_shapes,
 )
@@ -1094,6 +1096,32 @@ def test_what_others_refer_to_is_not_removed(uow: ShapesUnitOfWork, new_unit: Ne
 
     with pytest.raises(ReferenceViolated), uow:
         uow.artists.remove(uow.artists.get(artist.id))
+        uow.commit()
+
+
+def test_references_of_several_columns_that_share_one_are_saved_and_removed_in_any_order(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    tenant_id = new_id()
+    hall, booth = (Studio(tenant_id=tenant_id, code=code) for code in ("hall", "booth"))
+    recording = Recording(tenant_id=tenant_id, studio_id=hall.id, mixed_in=booth.id, billed_to="hall")
+
+    with uow:
+        uow.recordings.add(recording)
+        uow.studios.add(hall)
+        uow.studios.add(booth)
+        uow.commit()
+    with uow:
+        held = uow.recordings.get(recording.id)
+        held.studio_id, held.mixed_in = held.mixed_in, held.studio_id
+        uow.commit()
+    assert loaded(new_unit, recording).studio_id == booth.id
+
+    with uow:
+        entities = uow.studios.get(hall.id), uow.studios.get(booth.id), uow.recordings.get(recording.id)
+        for studio in entities[:2]:
+            uow.studios.remove(studio)
+        uow.recordings.remove(entities[2])
         uow.commit()
 
 
