@@ -11,7 +11,7 @@ TransactionError
 ├── StatementTimeout       a statement took too long
 ├── StorageFailure         the disk is full, or the database file can't be used
 ├── SchemaOutdated         the database's schema is not the one that this code needs
-└── ConstraintViolated     a constraint refused the data, and no error of the domain is declared for it
+└── ConstraintViolated     the data was refused, by a constraint or a column, and no error of the domain is declared
     └── ReferenceViolated  that constraint is a foreign key
 """
 
@@ -123,7 +123,10 @@ class SchemaOutdated(TransactionError):
 
 
 class ConstraintViolated(TransactionError):
-    """The database refused the data by a constraint without a declared error of the domain."""
+    """The database refused the data: by a constraint without a declared error of the domain, or a column can't hold it.
+
+    The second is of a text that is too long, a number out of range, a NUL.
+    """
 
 
 class ReferenceViolated(ConstraintViolated):

@@ -63,6 +63,10 @@ _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
     "72000": (ConcurrencyConflict, OVERTAKEN),
     "XX001": (StorageFailure, _DAMAGED),
     "XX002": (StorageFailure, _DAMAGED),
+    "unfit": (
+        ConstraintViolated,
+        "The database refused the data: {}. Let a rule of the domain say what the column can hold.",
+    ),
     "SQLITE_BUSY": (ConcurrencyConflict, LOCKED),
     "SQLITE_BUSY_SNAPSHOT": (ConcurrencyConflict, OVERTAKEN),
     "SQLITE_CANTOPEN": (
@@ -87,12 +91,25 @@ _REFUSALS = re.compile(
 """What PostgreSQL and pgbouncer say of a login. The driver has no code for it, only these words."""
 _ATTEMPT = re.compile(r"^- host.*", re.MULTILINE)
 """How the driver reports each of several servers."""
+_UNFIT = (
+    *("22001", "22003", "22007", "22008", "22015", "22021", "22026", "22P02", "22P05"),
+    *("SQLITE_MISMATCH", "SQLITE_TOOBIG"),
+)
+"""A value is too long, out of range, or of no form that its column takes; the rest of class 22 is about expressions."""
+_UNSENT = {"DataError", "OverflowError", "UnicodeEncodeError"}
+"""What a driver raises without a code where it can't send a value: NUL, half a character, a number of too many bits."""
 _UNKNOWN_AT_COMMIT = ("08", "40003", "57P", "XX", "SQLITE_IOERR")
 """After these a COMMIT may have been carried out: the answer to it was lost, or the disk failed under it."""
 
 
 def meaning_of(
-    error: BaseException, block: Block | None, dialect: Dialect, *, lost: bool, statement: str | None = None
+    error: BaseException,
+    block: Block | None,
+    dialect: Dialect,
+    *,
+    lost: bool,
+    statement: str | None = None,
+    of_values: bool = False,
 ) -> Exception | None:
     """Return what a driver's error means; None where it is of no special kind, such as a mistake in a statement.
 
@@ -102,6 +119,7 @@ def meaning_of(
         dialect: that of the database, which shortens long names.
         lost: whether the connection was lost.
         statement: what was sent, if that is known.
+        of_values: whether it stores values, or looks for them, and is no SQL of the caller's own.
     """
     code: str = getattr(error, "sqlstate", None) or getattr(error, "sqlite_errorname", None) or ""
     _remove_contents(error, code)
@@ -111,10 +129,7 @@ def meaning_of(
         return UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
     if code in UNKNOWN_HERE and (statement or "").startswith("SAVEPOINT"):
         return UnitOfWorkMisuse(SAVEPOINTS)
-    if code == "SQLITE_ERROR" and re.match("no such (table|column)|table .* has no column", str(error)):
-        code = "42P01"
-    if code == "0A000":
-        code = f"{code} {str(error)[:11]}"
+    code = _more_exact(error, code, of_values=of_values)
     unknown = code.startswith(_UNKNOWN_AT_COMMIT) or (lost and not code.startswith("25P"))
     if unknown and block and block.state is BlockState.COMMITTING and not block.outer:
         return CommitOutcomeUnknown("The connection was lost during COMMIT. Find out whether the changes are saved.")
@@ -126,6 +141,15 @@ def meaning_of(
     if lost and not code and all(map(_REFUSALS.search, _ATTEMPT.findall(str(error)) or [words])):
         return DatabaseRefused(_REFUSED.format(words))
     return DatabaseUnavailable(f"{_LOST} The driver says: {words}") if lost else None
+
+
+def _more_exact(error: BaseException, code: str, *, of_values: bool) -> str:
+    """Return an entry of ``_MEANINGS`` where the code alone does not say what is meant."""
+    if of_values and (code.startswith(_UNFIT) or (not code and type(error).__name__ in _UNSENT)):
+        return "unfit"
+    if code == "SQLITE_ERROR" and re.match("no such (table|column)|table .* has no column", str(error)):
+        return "42P01"
+    return f"{code} {str(error)[:11]}" if code == "0A000" else code
 
 
 def _remove_contents(error: BaseException, code: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.engine import ExceptionContext
+from sqlalchemy.engine import ExceptionContext, ExecutionContext
 from sqlalchemy.exc import DBAPIError, DisconnectionError, ResourceClosedError, StatementError
 from sqlalchemy.orm import sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
@@ -162,10 +162,16 @@ def _translate(context: ExceptionContext) -> None:
     is_first = connection is not None and _asks_what_the_server_is(connection)
     session = session_of(connection) if connection and not is_first else None
     meaning = None
+    if isinstance(wrapped, DBAPIError) or isinstance(error, OverflowError | UnicodeEncodeError):
+        meaning = meaning_of(
+            error,
+            session.unit.block if session else None,
+            context.dialect,
+            lost=context.is_disconnect or not connection,
+            statement=context.statement,
+            of_values=_is_of_values(context.execution_context),
+        )
     if isinstance(wrapped, DBAPIError):
-        block = session.unit.block if session else None
-        lost = context.is_disconnect or not connection
-        meaning = meaning_of(error, block, context.dialect, lost=lost, statement=context.statement)
         # it was made of all that the driver's error says, and keeps the values that were sent
         wrapped.args, wrapped.params = (f"({type(error).__name__}) {error}",), None
     if isinstance(meaning, DatabaseUnavailable):
@@ -180,6 +186,12 @@ def _translate(context: ExceptionContext) -> None:
         raise meaning from error
     if isinstance(wrapped, StatementError) and not isinstance(wrapped, DBAPIError):
         raise error  # not the driver's: a column type's, or a signal handler's
+
+
+def _is_of_values(context: ExecutionContext | None) -> bool:
+    """Return whether a statement stores values, or is a repository's look-up by values; not where it is plain SQL."""
+    made: Any = context  # Any: a DefaultExecutionContext
+    return bool(made and (made.isinsert or made.isupdate or made.execution_options.get("of_values")))
 
 
 def _asks_what_the_server_is(connection: Connection) -> bool:

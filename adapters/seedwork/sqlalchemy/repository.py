@@ -38,7 +38,7 @@ class _Queries(Generic[E]):
         self.first = select(entity).order_by(id).limit(bindparam("limit"))
         self.after = self.first.where(id > bindparam("after"))
         self.count = select(func.count()).select_from(entity)
-        self.all = select(entity).order_by(id)
+        self.all = select(entity).order_by(id).execution_options(of_values=True)
 
 
 _queries_of = cache(_Queries[Any])  # Any: of a different entity each

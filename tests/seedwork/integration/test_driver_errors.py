@@ -6,6 +6,7 @@ import sqlite3
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ import sqlalchemy.exc
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    Executable,
     ForeignKey,
     Index,
     Integer,
@@ -22,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
     insert,
+    literal,
     select,
     text,
 )
@@ -51,7 +54,7 @@ from service_layer.seedwork.errors import (
     StorageFailure,
     TransactionError,
 )
-from tests.seedwork.ordering import Order, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork
+from tests.seedwork.ordering import Line, Order, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork
 
 Kind = type[TransactionError] | None
 
@@ -72,6 +75,10 @@ SQLSTATES: dict[Kind, str] = {
     MISTAKE: "02 03 09 0A 0B 0F 0L 0P 0Z 10 20 21 22 24 25 26 27 2B 2D 2F 34 38 39 3B 3D 3F 42 44 54 55 57 72 F0 HV"
     " P0 XX",
 }
+OF_VALUES: dict[Kind, str] = SQLSTATES | {
+    ConstraintViolated: "22001 22003 22007 22008 22015 22021 22026 22P02 22P05 23"
+}
+"""What stores values, or looks for them, is no SQL that could be wrong."""
 UNKNOWN_AT_COMMIT: dict[Kind, str] = SQLSTATES | {CommitOutcomeUnknown: "08 40003 57P XX XX001 XX002"}
 
 RESULT_CODES: dict[Kind, str] = {
@@ -240,8 +247,8 @@ def at_commit(uow: SqlAlchemyTransaction, code: str) -> None:
     ("provoke", "table"),
     [
         (at_a_statement, SQLSTATES),
-        (at_a_flush, SQLSTATES),
-        (at_an_autoflush, SQLSTATES),
+        (at_a_flush, OF_VALUES),
+        (at_an_autoflush, OF_VALUES),
         (at_commit, UNKNOWN_AT_COMMIT),
     ],
 )
@@ -399,9 +406,108 @@ def test_a_race_that_postgresql_notices_at_commit_is_a_conflict(container: Conta
         assert [order.number for order in first.orders.page().items] == ["0 before the first"]
 
 
-# ---- what is in a row stays in the database ----------------------------------------------------------------------
+# ---- values that a column can't hold -----------------------------------------------------------------------------
+
 
 SECRET = "4111-1111"
+
+Write = Callable[[dict[str, Any]], Callable[[SqlAlchemyOrderingUnitOfWork], None]]
+
+
+def a_line(product: Any = "pen", quantity: Any = 1) -> Line:
+    return Line(product=product, quantity=quantity)
+
+
+def flush(values: dict[str, Any]) -> Callable[[SqlAlchemyOrderingUnitOfWork], None]:
+    def provoke(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+        uow.orders.add(Order(number="A-1", lines=[a_line(**values)]))
+        uow.commit()
+
+    return provoke
+
+
+def insert_many(values: dict[str, Any]) -> Callable[[SqlAlchemyOrderingUnitOfWork], None]:
+    def provoke(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+        uow.orders.insert_many([Order(number="A-1", lines=[a_line(**values)])])
+
+    return provoke
+
+
+def update(values: dict[str, Any]) -> Callable[[SqlAlchemyOrderingUnitOfWork], None]:
+    def provoke(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+        order = Order(number="A-1", lines=[a_line()])
+        uow.orders.add(order)
+        uow.flush()
+        for name, value in values.items():
+            setattr(order.lines[0], name, value)
+        uow.flush()
+
+    return provoke
+
+
+every_write = pytest.mark.parametrize("write", [flush, insert_many, update])
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"product": SECRET * 20}, "value too long"),
+        ({"product": f"{SECRET}\0"}, "NUL"),
+        ({"product": f"{SECRET}\ud800"}, "surrogates"),
+        ({"quantity": 2**31}, "integer out of range"),
+        ({"quantity": 2**70}, "integer out of range"),
+        ({"quantity": SECRET}, "invalid input syntax"),
+    ],
+    ids=["too long", "NUL", "half a character", "too many bits", "far too many", "of another type"],
+)
+@every_write
+@on_postgresql
+def test_a_value_that_its_column_cannot_hold_is_refused_and_not_shown(
+    uow: SqlAlchemyOrderingUnitOfWork, write: Write, values: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ConstraintViolated, match=rf"refused the data: .*{words}.*\. Let a rule") as caught, uow:
+        write(values)(uow)
+
+    assert SECRET not in "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
+
+
+@pytest.mark.parametrize(
+    "values", [{"product": "pen\ud800"}, {"quantity": 2**70}], ids=["half a character", "too many bits"]
+)
+@every_write
+@on_sqlite
+def test_what_sqlite_cannot_hold_is_refused_alike(
+    uow: SqlAlchemyOrderingUnitOfWork, write: Write, values: dict[str, Any]
+) -> None:
+    with pytest.raises(ConstraintViolated, match=r"refused the data: .*\. Let a rule"), uow:
+        write(values)(uow)
+
+
+@on_postgresql
+def test_a_look_up_of_what_a_column_cannot_hold_is_refused(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    with pytest.raises(ConstraintViolated, match="NUL"), uow.reading():
+        uow.orders.by_number("A-1\0")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        text("SELECT 1 / 0"),
+        text("INSERT INTO house_order_lines (id) VALUES ('x')"),
+        select(seats.c.number).where(seats.c.number == 2**40),
+        seats.insert().from_select(["number"], select(literal(1) / 0)),
+    ],
+    ids=["an expression", "a text", "a query", "an expression in a write"],
+)
+@on_postgresql
+def test_a_mistake_in_a_statement_of_your_own_is_the_drivers_error(
+    uow: SqlAlchemyTransaction, statement: Executable
+) -> None:
+    with pytest.raises(DBAPIError), uow:
+        uow.session.execute(statement)
+
+
+# ---- what is in a row stays in the database ----------------------------------------------------------------------
 
 
 def repeat(uow: SqlAlchemyOrderingUnitOfWork) -> None:
@@ -518,7 +624,7 @@ def test_a_batch_that_was_refused_leaves_nothing_in_the_log(
 def test_a_value_that_the_driver_refuses_fails_the_block(uow: SqlAlchemyTransaction) -> None:
     with uow:
         uow.session.execute(insert(seats), FIRST)
-        with pytest.raises((OverflowError, DBAPIError)):
+        with pytest.raises(ConstraintViolated):
             uow.session.execute(insert(seats), FIRST | {"number": 2**70})
         with pytest.raises(FailedTransaction):
             uow.commit()
