@@ -74,7 +74,7 @@ class Worker:
     def _begin(self, handler: str) -> tuple[Delivery, Published | None] | None:
         """Count a try of the next delivery, in a transaction of its own, and return it; None where nothing is due.
 
-        Returns: the delivery, and its event; no event where the delivery must wait, or is parked.
+        Returns: the delivery, and its event; no event where the delivery must wait, is parked or is dropped.
         """
         now, uow, published = self._now(), self._uow, None
         with uow:
@@ -92,11 +92,16 @@ class Worker:
             elif delivery.attempts >= TRIES:
                 error = delivery.error or "The last try ended with its process."
                 outbox.change(delivery, state=State.PARKED, error=error)
-            else:
+            elif (found := outbox.events(1, after=delivery.position - 1)) and found[0].position == delivery.position:
                 pause = timedelta(seconds=min(2**delivery.attempts, LONGEST_PAUSE_S))
                 outbox.change(delivery, attempts=delivery.attempts + 1, not_before=now + pause)
-                (published,) = outbox.events(1, after=delivery.position - 1)
+                (published,) = found
                 delivery = replace(delivery, attempts=delivery.attempts + 1)
+            else:
+                log.warning(
+                    "%s can't get event %d, which was deleted: its delivery is dropped", handler, delivery.position
+                )
+                self._finish(delivery)
             uow.commit()
         return delivery, published
 

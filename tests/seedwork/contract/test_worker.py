@@ -233,6 +233,26 @@ def test_what_was_parked_goes_on_when_somebody_says_so(
     assert retry_deliveries(uow) == 0
 
 
+@pytest.mark.parametrize("order_id", [ONE, OTHER], ids=["of its aggregate", "of another"])
+def test_a_delivery_whose_event_was_deleted_is_dropped_and_the_next_event_is_made_once(
+    uow: OrderingUnitOfWork, handler: Failing, worker: Worker, caplog: pytest.LogCaptureFixture, order_id: OrderId
+) -> None:
+    publish(uow, ONE, "A")
+    worker.work()
+    publish(uow, order_id, "B")
+    with uow:
+        stored = uow.outbox.events(1)
+        uow.outbox.forget([stored[0].position])
+        uow.outbox.deliver_again(stored, "note", datetime.now(UTC))
+        uow.commit()
+
+    worker.work()
+
+    assert handler.got == ["A", "B"]
+    assert pending(uow) == []
+    assert f"note can't get event {stored[0].position}" in caplog.text
+
+
 def test_an_error_that_is_ours_is_kept_with_its_words(
     uow: OrderingUnitOfWork, handler: Failing, worker: Worker
 ) -> None:
