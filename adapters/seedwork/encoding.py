@@ -3,12 +3,13 @@
 import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from enum import Enum
 from functools import cache
 from hashlib import sha256
-from typing import Any
+from typing import Any, get_args, get_origin, get_type_hints
 
-from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
-from pydantic_core import to_json
+from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError, ValidationInfo
+from pydantic_core import CoreSchema, core_schema, to_json
 
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 from service_layer.seedwork.receipts import Receipts
@@ -17,12 +18,14 @@ _UNFIT = (
     "{} can't be kept as JSON: {}. Use frozen dataclasses of text, finite numbers, UUIDs, dates, enumerations and"
     " tuples, each with its type."
 )
+_STORED = object()
+"""Says that a value was kept: it is taken as it is, since a rule may have become stricter."""
 
 
 def encoded(kind: Any, value: object) -> Any:  # Any: a type's annotation; JSON
     """Return a value of a type as JSON. Raises: UnitOfWorkMisuse (it is not of that type, or no JSON can keep it)."""
     try:
-        kept = _adapter(kind).serializer.to_python(value, mode="json", warnings="error")
+        kept = adapter_of(kind).serializer.to_python(value, mode="json", warnings="error")
         json.dumps(kept, allow_nan=False)
         decoded(kind, kept)
     except (AttributeError, PydanticSchemaGenerationError, ValueError) as error:
@@ -36,15 +39,38 @@ def decoded(kind: Any, value: Any) -> Any:  # Any: a type's annotation; JSON; a 
     Raises: ValueError (it is no value of that type; the text does not show it).
     """
     try:
-        return _adapter(kind).validate_python(value)
+        return adapter_of(kind).validate_python(value, context=_STORED)
     except ValidationError as error:
         problem = error.errors(include_input=False)[0]
         raise ValueError(f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}") from None
 
 
 @cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def adapter_of(kind: Any) -> TypeAdapter[Any]:  # Any: as above
+    """Return what reads and writes values of a type; a subclass of ``str`` in it is read by its constructor."""
+    for text in _texts(kind, set()):
+        if not hasattr(text, "__get_pydantic_core_schema__"):
+            text.__get_pydantic_core_schema__ = classmethod(_schema_of)
     return TypeAdapter(kind)
+
+
+def _texts(kind: Any, seen: set[Any]) -> Iterator[Any]:
+    """Yield the subclasses of ``str`` that values of a type may hold."""
+    if isinstance(kind, type) and issubclass(kind, str) and kind is not str and not issubclass(kind, Enum):
+        yield kind
+    parts = [get_origin(kind), getattr(kind, "__supertype__", None), *get_args(kind)]
+    if isinstance(kind, type) and is_dataclass(kind) and kind not in seen:
+        seen.add(kind)
+        parts += get_type_hints(kind).values()
+    for part in filter(None, parts):
+        yield from _texts(part, seen)
+
+
+def _schema_of(kind: Any, *_: object) -> CoreSchema:
+    def made(text: str, info: ValidationInfo) -> object:
+        return str.__new__(kind, text) if info.context is _STORED else kind(text)
+
+    return core_schema.with_info_after_validator_function(made, core_schema.str_schema())
 
 
 class EncodingReceipts(Receipts):

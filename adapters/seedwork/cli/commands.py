@@ -43,6 +43,7 @@ class Commands(typer.Typer, Generic[U]):
         Args:
             name: what is typed.
             use_case: takes the unit of work first; returns frozen values, a page of them, or None.
+        Raises: TypeError (it takes what can't be typed).
         """
         self._add(name, use_case, show)
 
@@ -52,6 +53,12 @@ class Commands(typer.Typer, Generic[U]):
 
     def _add(self, name: str, use_case: Callable[Concatenate[U, ...], object], show: Callable[..., None]) -> None:
         taken, kind = list(values_of(use_case)), shown_by(use_case)
+        for one in taken:
+            if not one.is_readable:
+                raise TypeError(
+                    f"{use_case.__qualname__}() takes {one.name}: {one.hint}, which no command can read. Let it take"
+                    " text, a number, an id, a date, an enumeration or a dataclass, or write its command by hand."
+                )
         changes = [one for one in taken if one.is_change]
 
         def command(context: typer.Context, *, as_json: bool, **typed: Any) -> None:  # Any: as the use case takes it

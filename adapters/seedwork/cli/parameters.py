@@ -5,12 +5,13 @@ import json
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from inspect import Parameter
+from pathlib import Path
 from types import NoneType
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 from uuid import UUID
 
 import typer
@@ -25,15 +26,18 @@ _ALIKE = {"expected_version": ExpectedVersion, "after": After, "limit": Limit}
 """What means the same in every use case."""
 
 _Form = tuple[Callable[[str], object] | None, str | None, str]
-"""What reads a value from a text, what stands for it in a usage line, and an example of it."""
+"""What reads a value from a text (None: typer does), what stands for it in a usage line, and an example of it."""
 
 _FORMS: dict[type, _Form] = {
     UUID: (parse_id, "ID", "019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d"),
     date: (parse_day, "DAY", "2026-02-03"),
     datetime: (parse_moment, "MOMENT", "2026-02-03T12:00:00Z"),
+    timedelta: (None, "DURATION", "1:30:00"),
     Decimal: (parse_decimal, "NUMBER", "12.50"),
     dict: (parse_json, "JSON", '{"key": "value"}'),
 }
+_PLAIN = {str, int, float, bool, UUID, date, datetime, time, timedelta, Decimal, Path}
+"""What typer reads by itself, beside enumerations and ``Literal``."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,14 @@ class Value:
     def may_be_none(self) -> bool:
         """Whether None is allowed."""
         return NoneType in get_args(self.hint)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether it can be made of what is typed."""
+        kind = self._kind
+        one = get_args(kind)[0] if get_origin(kind) is list else kind  # an option that may be repeated
+        is_typers = one in _PLAIN or get_origin(one) is Literal or (isinstance(one, type) and issubclass(one, Enum))
+        return self.name in _ALIKE or self._form[0] is not None or is_typers
 
     def parameter(self, rules: Rules) -> Parameter:
         """Return it as typer reads it; a rule of the same name says what is allowed."""
@@ -96,14 +108,18 @@ class Value:
     @property
     def _kind(self) -> Any:  # Any: a type's annotation
         kinds = [one for one in get_args(self.hint) if one is not NoneType] if self.may_be_none else [self.hint]
-        return getattr(kinds[0], "__supertype__", kinds[0])
+        kind = self.hint if kinds[1:] else kinds[0]
+        return getattr(kind, "__supertype__", kind)
 
     @property
     def _form(self) -> _Form:
-        kind = self._kind
-        for part in filter(is_dataclass, get_args(kind)):
-            return parse_as(kind), "JSON", json.dumps([dict.fromkeys((field.name for field in fields(part)), "...")])
-        return _FORMS.get(get_origin(kind) or kind) or (None, self.name.upper() if self.is_argument else None, "")
+        kind, metavar = self._kind, self.name.upper() if self.is_argument else None
+        for part in filter(is_dataclass, (kind, *get_args(kind))):
+            shown = dict.fromkeys((field.name for field in fields(part)), "...")
+            return parse_as(kind), "JSON", json.dumps(shown if part is kind else [shown])
+        if isinstance(kind, type) and issubclass(kind, str) and kind is not str and not issubclass(kind, Enum):
+            return kind, metavar or "TEXT", ""
+        return _FORMS.get(get_origin(kind) or kind, (None, metavar, ""))
 
 
 def keyword(name: str, annotation: Any, default: Any = Parameter.empty) -> Parameter:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 from uuid import UUID
 
 T = TypeVar("T")
@@ -77,8 +77,11 @@ def parse_as(kind: type[T]) -> Callable[[str], T]:
     def parse(text: str) -> T:
         from pydantic import TypeAdapter, ValidationError
 
+        from adapters.seedwork.encoding import adapter_of
+
+        adapter: TypeAdapter[T] = adapter_of(cast("Any", kind))
         try:
-            return TypeAdapter(kind).validate_json(text, extra="forbid")
+            return adapter.validate_json(text, extra="forbid")
         except ValidationError as error:
             problem = error.errors()[0]
             unknown = problem["type"] == "unexpected_keyword_argument"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from domain.seedwork.events import Event, kind_of
+from domain.seedwork.rules import EmailAddress
 from service_layer.seedwork.errors import FailedTransaction, UncommittedChanges, UnitOfWorkMisuse
 from service_layer.seedwork.outbox import Handlers
 from tests.seedwork.backends import Loop, NewUnit, Units
@@ -192,6 +193,64 @@ def test_an_event_with_a_value_of_another_type_is_refused_when_it_is_published(u
 class OrderWeighed(Event, name="order weighed", of=Order):
     order_id: OrderId
     kilograms: float | bytes
+
+
+class Code(str):
+    """A text of a type of its own."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Recipient:
+    email: EmailAddress
+    codes: tuple[Code, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderSent(Event, name="order sent", of=Order):
+    order_id: OrderId
+    code: Code
+    recipient: Recipient | None = None
+
+
+def test_a_text_of_a_type_of_its_own_comes_back_as_such(uow: OrderingUnitOfWork) -> None:
+    event = OrderSent(
+        order_id=Order(number="A-1").id,
+        code=Code("B-1"),
+        recipient=Recipient(EmailAddress("john@example.com"), (Code("B-2"),)),
+    )
+
+    with uow:
+        uow.publish(event)
+        uow.commit()
+    with uow.reading():
+        [published] = uow.outbox.events(1)
+        found = uow.outbox.decoded(published)
+
+    assert isinstance(found, OrderSent)
+    assert found == event
+    assert found.recipient
+    assert [type(one) for one in (found.code, found.recipient.email, *found.recipient.codes)] == [
+        Code,
+        EmailAddress,
+        Code,
+    ]
+
+
+def test_a_text_that_was_stored_under_an_older_rule_can_be_read(uow: OrderingUnitOfWork) -> None:
+    order_id = Order(number="A-1").id
+    stored = str.__new__(EmailAddress, "John Doe <john@example.com>")
+
+    with uow:
+        uow.publish(OrderSent(order_id=order_id, code=Code("B-1"), recipient=Recipient(stored)))
+        uow.commit()
+    with uow.reading():
+        [published] = uow.outbox.events(1)
+        found = uow.outbox.decoded(published)
+
+    assert isinstance(found, OrderSent)
+    assert found.recipient == Recipient(stored)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), b"\xff"], ids=repr)

@@ -13,6 +13,7 @@ import pytest
 
 from domain.seedwork.errors import InvalidValue
 from domain.seedwork.repository import Page
+from domain.seedwork.rules import EmailAddress
 from service_layer.seedwork.errors import UncommittedChanges, UnitOfWorkMisuse
 from service_layer.seedwork.once import KeyAlreadyUsed, once
 from service_layer.seedwork.upkeep import prune
@@ -195,6 +196,18 @@ def test_any_plain_answer_comes_back(uow: OrderingUnitOfWork) -> None:
         found = once(uow, number, find_order_by_number, number)
         assert once(uow, number, find_order_by_number, number) == found
     assert once(uow, "a page", list_numbers) == once(uow, "a page", list_numbers) == list_numbers(uow)
+
+
+def address_of(uow: OrderingUnitOfWork, address: EmailAddress) -> EmailAddress:
+    with uow:
+        uow.commit()
+    return address
+
+
+def test_an_answer_that_is_a_text_of_a_type_of_its_own_comes_back_as_such(uow: OrderingUnitOfWork) -> None:
+    first, again = (once(uow, "K-1", address_of, EmailAddress("john@example.com")) for _ in range(2))
+
+    assert (type(again), again) == (EmailAddress, first)
 
 
 @pytest.mark.parametrize("key", ["", " ", "K" * 201, "a\nb", "a\0b", None])

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
 from functools import partial
@@ -16,7 +16,7 @@ import typer
 from adapters.seedwork.cli.commands import Commands
 from adapters.seedwork.cli.program import Program
 from domain.seedwork.repository import Page
-from domain.seedwork.rules import text
+from domain.seedwork.rules import EmailAddress, text
 from tests.seedwork.command_line import Run, printed, runner
 
 ID = "019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d"
@@ -32,6 +32,16 @@ class Size(StrEnum):
 class Thing:
     name: str
     made: date
+
+
+class Code(str):
+    __slots__ = ()
+
+
+@dataclass(frozen=True)
+class Sender:
+    name: str
+    email: EmailAddress | None = None
 
 
 @dataclass(frozen=True)
@@ -81,6 +91,21 @@ def list_boxes(
     return Page((Box({"size": size, "sealed": sealed, "after": after, "limit": limit}),), None if after else UUID(ID))
 
 
+def send(
+    uow: str, code: Code, *, to: EmailAddress, sender: Sender, wait: timedelta = timedelta(), labels: list[str]
+) -> Box:
+    """Send a box."""
+    return Box(
+        {
+            "code": [type(code).__name__, code],
+            "to": [type(to).__name__, to],
+            "sender": [type(sender).__name__, type(sender.email).__name__, sender.name, sender.email],
+            "wait": wait.total_seconds(),
+            "labels": labels,
+        }
+    )
+
+
 def forget(uow: str, box_id: BoxId) -> None:
     """Forget a box."""
 
@@ -95,6 +120,7 @@ def run() -> Run:
     commands.writing("change", change)
     commands.reading("find", find)
     commands.reading("list", list_boxes)
+    commands.writing("send", send)
     commands.writing("forget", forget)
     app = typer.Typer(cls=Program)
     app.add_typer(commands, name="boxes")
@@ -118,6 +144,45 @@ def test_a_use_case_is_called_with_what_was_typed(run: Run) -> None:
         "labels": {"a": 1},
         "things": [{"name": "pen", "made": "2026-02-03"}],
     }
+
+
+def test_a_text_of_a_type_of_its_own_and_a_value_object_are_read(run: Run) -> None:
+    sender = '{"name": "Jane Roe", "email": "Jane@Example.com"}'
+
+    [box] = printed(
+        run(
+            "send",
+            "B-1",
+            "--to",
+            "John@example.com",
+            "--sender",
+            sender,
+            "--wait",
+            "1:30:00",
+            "--labels",
+            "a",
+            "--json",
+        )
+    )
+
+    assert box["values"] == {
+        "code": ["Code", "B-1"],
+        "to": ["EmailAddress", "john@example.com"],
+        "sender": ["Sender", "EmailAddress", "Jane Roe", "jane@example.com"],
+        "wait": 5400,
+        "labels": ["a"],
+    }
+
+
+@pytest.mark.parametrize("kind", [object, bytes, Sequence[str], list[Code], set[str], int | str, UUID | int | None])
+def test_a_command_for_what_cannot_be_typed_is_refused_when_it_is_made(kind: Any) -> None:
+    def weigh(uow: str, *, scales: Any) -> None:
+        """Weigh a box."""
+
+    weigh.__annotations__["scales"] = kind
+
+    with pytest.raises(TypeError, match=r"weigh\(\) takes scales: .*, which no command can read\. Let it take"):
+        Commands(lambda: nullcontext("unit"), help="Boxes.").writing("weigh", weigh)
 
 
 def test_what_was_not_typed_has_the_use_cases_default(run: Run) -> None:
@@ -146,6 +211,12 @@ def test_a_value_that_may_be_missing_is_taken_away(run: Run) -> None:
         (["pack", ID, "--name", "Books", "--weight", "heavy"], "write it like 12.50"),
         (["pack", ID, "--name", "Books", "--things", '[{"name": "pen"}]'], "0.made: Field required"),
         (["pack", ID, "huge", "--name", "Books"], "'small', 'large'"),
+        (["send", "B-1", "--to", "nobody", "--sender", "{}", "--labels", "a"], "write it like john@example.com"),
+        (["send", "B-1", "--to", "a@b.co", "--sender", "Jane", "--labels", "a"], "Invalid JSON"),
+        (
+            ["send", "B-1", "--to", "a@b.co", "--sender", '{"name": "Jane Roe", "email": "nobody"}', "--labels", "a"],
+            "write it like john@example.com",
+        ),
         (["find", "Books"], "There is none with the name Books."),
     ],
 )
@@ -175,3 +246,11 @@ def test_help_is_the_use_cases_first_sentence_and_what_the_rules_allow(run: Run)
     assert 'As [{"name": "...", "made": "..."}].' in said
     assert f"$ acme boxes pack {ID} --name NAME" in said
     assert "Show the box with a name." in run("find", "--help").stdout
+
+
+def test_help_shows_what_a_value_object_and_a_text_of_a_type_of_its_own_are_written_like(run: Run) -> None:
+    said = " ".join(run("send", "--help").stdout.replace("│", " ").split())
+
+    assert 'As {"name": "...", "email": "..."}.' in said
+    assert "As 1:30:00." in said
+    assert "--to TEXT" in said
