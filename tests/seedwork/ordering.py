@@ -5,6 +5,7 @@ enum), a time (UTC), and a voucher (unique where there is one).
 ``docs/mapping.md`` walks through it.
 """
 
+from abc import abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -23,6 +24,8 @@ from sqlalchemy import (
     Table,
     TypedColumns,
     UniqueConstraint,
+    select,
+    tuple_,
 )
 from sqlalchemy.orm import composite, relationship
 
@@ -126,6 +129,12 @@ class OrderRepository(Repository[Order, OrderId]):
     def by_number(self, number: str) -> Order | None:
         return self._one(number=number)
 
+    @abstractmethod
+    def placed(
+        self, since: datetime, until: datetime, *, after: tuple[datetime, OrderId] | None = None, limit: int = 50
+    ) -> list[Order]:
+        """Return a page of the orders placed in this time, which follow the time and the id in ``after``."""
+
 
 class OrderingUnitOfWork(Transaction):
     orders: OrderRepository
@@ -193,9 +202,24 @@ def _map_orders() -> None:
 class SqlAlchemyOrderRepository(SqlAlchemyRepository[Order, OrderId], OrderRepository):
     entity = Order
 
+    def placed(
+        self, since: datetime, until: datetime, *, after: tuple[datetime, OrderId] | None = None, limit: int = 50
+    ) -> list[Order]:
+        at, id = orders.c.placed_at, orders.c.id
+        query = select(Order).where(at >= since, at < until).order_by(at, id).limit(limit)
+        if after:
+            query = query.where(tuple_(at, id) > after)
+        return list(self._session.scalars(query))
+
 
 class InMemoryOrderRepository(InMemoryRepository[Order, OrderId], OrderRepository):
     entity = Order
+
+    def placed(
+        self, since: datetime, until: datetime, *, after: tuple[datetime, OrderId] | None = None, limit: int = 50
+    ) -> list[Order]:
+        found = {(o.placed_at, o.id): o for o in self._all() if o.placed_at and since <= o.placed_at < until}
+        return [found[key] for key in sorted(found) if after is None or key > after][:limit]
 
 
 class SqlAlchemyOrderingUnitOfWork(SqlAlchemyTransaction, OrderingUnitOfWork):

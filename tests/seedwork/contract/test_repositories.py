@@ -601,6 +601,32 @@ def test_pages_follow_the_order_of_ids_and_end(uow: OrderingUnitOfWork, new_unit
     assert (first.next, last.next) == (first.items[-1].id, None)
 
 
+def test_a_query_of_its_own_has_a_range_an_order_and_pages(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    noon = datetime(2026, 2, 3, 12, tzinfo=UTC)
+    hours = {"draft": None, "early": -1, "late": 2, "first": 0, "second": 1, "also second": 1}
+    orders = {
+        number: Order(number=number, placed_at=None if hour is None else noon + timedelta(hours=hour))
+        for number, hour in hours.items()
+    }
+    saved(new_unit, *orders.values())
+    since, until = noon, noon.astimezone(timezone(timedelta(hours=5))) + timedelta(hours=2)
+
+    with uow:
+        page = uow.orders.placed(since, until, limit=2)
+        last = page[-1]
+        assert last.placed_at
+        rest = uow.orders.placed(since, until, after=(last.placed_at, last.id))
+        assert [order.number for order in page] == ["first", "second"]
+        assert [order.number for order in rest] == ["also second"]
+
+        draft = uow.orders.get(orders["draft"].id)
+        draft.placed_at = noon
+        assert draft in uow.orders.placed(since, until)
+        uow.rollback()
+
+
 def test_a_cursor_may_be_the_id_of_an_entity_that_is_gone(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
