@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     ForeignKey,
     ForeignKeyConstraint,
@@ -543,6 +544,43 @@ def a_document(**values: Any) -> Document:
     )
 
 
+# ---- a label: a column that the database computes, and no attribute has ---------------------------------------------
+
+LabelId = NewType("LabelId", UUID)
+
+
+@dataclass(eq=False, kw_only=True)
+class Label(Entity):
+    id: LabelId = field(default_factory=lambda: LabelId(new_id()))
+    text: str
+
+
+class LabelNotFound(NotFound):
+    pass
+
+
+labels = Table(
+    "house_labels",
+    metadata,
+    Column("id", IdType[LabelId](), primary_key=True),
+    Column("text", String(50), nullable=False),
+    Column("length", Integer, Computed("length(text)", persisted=True), nullable=False, unique=True),
+    Column("version", Integer, nullable=False),
+)
+
+
+class LabelRepository(Repository[Label, LabelId]):
+    not_found = LabelNotFound
+
+
+class SqlAlchemyLabelRepository(SqlAlchemyRepository[Label, LabelId], LabelRepository):
+    entity = Label
+
+
+class InMemoryLabelRepository(InMemoryRepository[Label, LabelId], LabelRepository):
+    entity = Label
+
+
 # ---- mapping, and the unit of work ----------------------------------------------------------------------------------
 
 
@@ -594,6 +632,7 @@ def map_shapes() -> None:
             version_id_col=documents.c.version,
             properties={"id": documents.c.document_id, "paid": documents.c.is_paid},
         )
+        map_once(Label, labels, version_id_col=labels.c.version, exclude_properties=["length"])
 
 
 class ShapesUnitOfWork(Transaction):
@@ -606,6 +645,7 @@ class ShapesUnitOfWork(Transaction):
     studios: StudioRepository
     recordings: RecordingRepository
     documents: DocumentRepository
+    labels: LabelRepository
 
 
 class SqlAlchemyShapesUnitOfWork(SqlAlchemyTransaction, ShapesUnitOfWork):
@@ -618,6 +658,7 @@ class SqlAlchemyShapesUnitOfWork(SqlAlchemyTransaction, ShapesUnitOfWork):
     studios = RepositoryOf(SqlAlchemyStudioRepository)
     recordings = RepositoryOf(SqlAlchemyRecordingRepository)
     documents = RepositoryOf(SqlAlchemyDocumentRepository)
+    labels = RepositoryOf(SqlAlchemyLabelRepository)
 
 
 class InMemoryShapesUnitOfWork(InMemoryTransaction, ShapesUnitOfWork):
@@ -630,3 +671,4 @@ class InMemoryShapesUnitOfWork(InMemoryTransaction, ShapesUnitOfWork):
     studios = RepositoryOf(InMemoryStudioRepository)
     recordings = RepositoryOf(InMemoryRecordingRepository)
     documents = RepositoryOf(InMemoryDocumentRepository)
+    labels = RepositoryOf(InMemoryLabelRepository)

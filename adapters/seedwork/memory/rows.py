@@ -9,6 +9,7 @@ from typing import Any, cast
 import sqlalchemy
 from sqlalchemy import Column, Engine, String, Table, inspect, literal, select
 from sqlalchemy.engine.default import DefaultDialect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.operators import desc_op, nulls_first_op
 
@@ -16,6 +17,7 @@ from adapters.seedwork.mapping import is_filled
 from adapters.seedwork.mapping_rules import order_of
 from adapters.seedwork.memory.store import Aggregate, Key
 from adapters.seedwork.shape import Parts, Row, Shape
+from service_layer.seedwork.errors import UnitOfWorkMisuse
 
 Value = Any  # of whatever type
 
@@ -60,17 +62,17 @@ def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> It
     Raises: UnitOfWorkMisuse (a new object lacks an attribute, or has one that nothing would save).
     """
     raw = bound(shape.table, shape.values(instance)) | given
-    key = shape.table, tuple(_default(shape.table.c[column], raw.get(column)) for column in shape.key)
+    key = shape.table, tuple(_default(shape, shape.table.c[column], raw.get(column)) for column in shape.key)
     raw |= zip(shape.key, key[1], strict=True)
     if key not in stored:
         shape.check(instance)
-        row = {column.key: _default(column, raw.get(column.key)) for column in shape.table.columns}
+        row = {column.key: _default(shape, column, raw.get(column.key)) for column in shape.table.columns}
     else:
         state = inspect(instance)  # as in SQLAlchemy, a change inside a value does not count
         changed = {name for name in state.committed_state if state.attrs[name].history.has_changes()}
         row = stored[key] | given | {name: raw[name] for name in raw if shape.columns.get(name) in changed}
         if row != stored[key]:
-            row |= {name: made for name, made in _updates(shape.table) if row[name] == stored[key][name]}
+            row |= {name: made for name, made in _updates(shape) if row[name] == stored[key][name]}
     yield Written(key, row, shape, instance)
     for part in shape.parts:
         for owned in part.of(instance):
@@ -154,14 +156,15 @@ def _same(value: Value) -> Value:
     return value
 
 
-def _default(column: Column[Any], value: Value) -> Value:
+def _default(shape: Shape, column: Column[Any], value: Value) -> Value:
     if value is not None:
         return value
-    return _made(column, column.default or column.server_default)
+    return _made(shape, column, column.default or column.server_default)
 
 
-def _updates(table: Table) -> Iterator[tuple[str, Value]]:
-    yield from ((column.key, _made(column, column.onupdate)) for column in table.columns if column.onupdate)
+def _updates(shape: Shape) -> Iterator[tuple[str, Value]]:
+    columns = shape.table.columns
+    yield from ((column.key, _made(shape, column, column.onupdate)) for column in columns if column.onupdate)
 
 
 @cache
@@ -169,10 +172,12 @@ def _made_by_the_database(table: Table) -> frozenset[str]:
     return frozenset(column.key for column in table.columns if is_filled(column))
 
 
-def _made(column: Column[Any], default: Value) -> Value:
+def _made(shape: Shape, column: Column[Any], default: Value) -> Value:
     """Return what a default makes: its value, what its function returns, or what SQLite makes of its SQL."""
     if default is None:
         return None
+    if not hasattr(default, "arg"):  # of a sequence, an identity, a computed column, or of a trigger
+        return _unknown(shape, column, type(default).__name__)
     made = default.arg
     if callable(made):
         made = made(None)
@@ -182,9 +187,22 @@ def _made(column: Column[Any], default: Value) -> Value:
         # SQLite converts a date to its year; text that is no number is more than any number, and stays as it is
         made = sqlalchemy.case((converted >= text, converted), else_=text)
     if isinstance(made, sqlalchemy.ClauseElement):
-        with _calculator().connect() as connection:
-            made = connection.scalar(select(sqlalchemy.type_coerce(made, column.type)))
+        try:
+            with _calculator().connect() as connection:
+                made = connection.scalar(select(sqlalchemy.type_coerce(made, column.type)))
+        except (DBAPIError, NotImplementedError) as error:
+            return _unknown(shape, column, getattr(error, "orig", error))
     return _bind(column)(made)
+
+
+def _unknown(shape: Shape, column: Column[Any], cause: object) -> object:
+    """Return a value that equals no other, for a column that no attribute has; refuse to make one for an attribute."""
+    if column.key not in shape.columns:
+        return object()
+    raise UnitOfWorkMisuse(
+        f"The database makes {column} by what the fake does not know: {cause}. Let Python make it. Write:"
+        f' Column("{column.key}", ..., default=...) or onupdate=...'
+    )
 
 
 @cache

@@ -28,6 +28,7 @@ from tests.seedwork.shapes import (
     InMemoryShapesUnitOfWork,
     Item,
     Kind,
+    Label,
     Note,
     NoteId,
     Person,
@@ -148,6 +149,21 @@ def test_what_the_database_fills_is_there_after_the_block(
     twin = loaded(new_unit, note)
     assert (twin.language, twin.changed_at) == ("en", None)
     assert isinstance(twin.made_at, datetime)
+
+
+def test_a_column_that_the_database_computes_may_stay_out_of_the_mapping(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    label, other = Label(text="x"), Label(text="xyz")
+
+    with uow:
+        store(uow, label, other)
+        uow.commit()
+    with uow:
+        uow.labels.get(label.id).text = "xy"
+        uow.commit()
+
+    assert (loaded(new_unit, label).text, loaded(new_unit, label).version) == ("xy", 2)
 
 
 def test_a_default_may_be_a_text_whatever_the_type_of_its_column(

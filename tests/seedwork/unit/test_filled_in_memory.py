@@ -1,0 +1,92 @@
+"""What only a database can make: the fake leaves it out where no attribute has it, and else says what to write."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import Column, FetchedValue, Identity, Integer, MetaData, Sequence, Table, Uuid, func, text
+from sqlalchemy.orm import registry
+
+from adapters.seedwork import mapping
+from adapters.seedwork.memory.repository import InMemoryRepository
+from adapters.seedwork.memory.transaction import InMemoryTransaction
+from adapters.seedwork.registration import RepositoryOf
+from domain.seedwork.entity import Entity, new_id
+from domain.seedwork.errors import NotFound
+from service_layer.seedwork.errors import UnitOfWorkMisuse
+
+Made = Callable[[], Column[Any]]  # Any: of whatever type
+
+NUMBERS: dict[str, Made] = {
+    "identity": lambda: Column("number", Integer, Identity()),
+    "sequence": lambda: Column("number", Integer, Sequence("numbers")),
+    "trigger": lambda: Column("number", Integer, server_default=FetchedValue()),
+    "text": lambda: Column("number", Integer, server_default=text("nextval('numbers')"), nullable=False),
+    "next value": lambda: Column("number", Integer, server_default=Sequence("numbers").next_value(), nullable=False),
+    "function": lambda: Column("number", Uuid, server_default=func.gen_random_uuid(), nullable=False, unique=True),
+}
+
+
+def mapped(column: Column[Any], **options: Any) -> tuple[Any, Any]:
+    """Map an entity to a table with a column, and return its class and a unit of work."""
+
+    @dataclass(eq=False, kw_only=True)
+    class Ticket(Entity):
+        id: UUID = field(default_factory=new_id)
+        if not options:
+            number: Any = None
+
+    tickets = Table(
+        "tickets", MetaData(), Column("id", Uuid, primary_key=True), column, Column("version", Integer, nullable=False)
+    )
+    with mapping.mapping():
+        mapping.map_once(Ticket, tickets, version_id_col=tickets.c.version, **options)
+
+    class Tickets(InMemoryRepository[Any, UUID]):
+        entity = Ticket
+        not_found = NotFound
+
+    class Unit(InMemoryTransaction):
+        tickets = RepositoryOf(Tickets)
+
+    return Ticket, Unit()
+
+
+@pytest.fixture(autouse=True)
+def _a_registry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(mapping, "mapper_registry", registry())
+
+
+@pytest.mark.parametrize("made", NUMBERS.values(), ids=NUMBERS.keys())
+def test_what_no_attribute_has_may_be_made_by_whatever_a_database_knows(made: Made) -> None:
+    ticket, uow = mapped(made(), exclude_properties=["number"])
+
+    with uow:
+        uow.tickets.add(ticket())
+        uow.tickets.insert_many([ticket()])
+        uow.commit()
+
+    with uow.reading():
+        assert uow.tickets.count() == 2
+
+
+@pytest.mark.parametrize("made", NUMBERS.values(), ids=NUMBERS.keys())
+def test_an_attribute_that_the_fake_cannot_make_is_refused_with_what_to_write(made: Made) -> None:
+    ticket, uow = mapped(made())
+
+    with pytest.raises(UnitOfWorkMisuse, match=r"makes tickets\.number .* Write: Column\(.*, default=\.\.\.\)"), uow:
+        uow.tickets.add(ticket())
+        uow.commit()
+
+
+def test_a_default_of_python_makes_what_the_fake_cannot() -> None:
+    ticket, uow = mapped(Column("number", Uuid, default=uuid4, server_default=func.gen_random_uuid()))
+    new = ticket()
+
+    with uow:
+        uow.tickets.add(new)
+        uow.commit()
+
+    assert isinstance(new.number, UUID)
