@@ -109,8 +109,11 @@ def order_of(expression: ColumnElement[Any]) -> tuple[ColumnElement[Any], set[ob
 
 def check_reference(mapper: Mapper[Any], key: ForeignKeyConstraint) -> None:  # Any: of whatever class
     """Refuse a foreign key to another aggregate by which the database would change rows. Raises: ArgumentError."""
-    if (key.ondelete or "NO ACTION").upper() not in {"NO ACTION", "RESTRICT"}:
-        raise ArgumentError(
-            f"{mapper.local_table}: {', '.join(key.column_keys)} says ON DELETE {key.ondelete}, which would change a"
-            f" {mapper.class_.__name__} without counting its version. Leave it out, and let a use case do it."
-        )
+    # an id never changes
+    refers_to_id = [element.column for element in key.elements] == list(key.referred_table.primary_key)
+    for event, action in (("DELETE", key.ondelete), ("UPDATE", None if refers_to_id else key.onupdate)):
+        if (action or "NO ACTION").upper() not in {"NO ACTION", "RESTRICT"}:
+            raise ArgumentError(
+                f"{mapper.local_table}: {', '.join(key.column_keys)} says ON {event} {action}, which would change a"
+                f" {mapper.class_.__name__} without counting its version. Leave it out, and let a use case do it."
+            )

@@ -581,6 +581,81 @@ class InMemoryLabelRepository(InMemoryRepository[Label, LabelId], LabelRepositor
     entity = Label
 
 
+# ---- folders refer to the folder around them, and papers to a folder, by a code that is unique for a tenant ----------
+
+FolderId = NewType("FolderId", UUID)
+PaperId = NewType("PaperId", UUID)
+
+
+@dataclass(eq=False, kw_only=True)
+class Folder(Entity):
+    id: FolderId = field(default_factory=lambda: FolderId(new_id()))
+    tenant: str = "a"
+    code: str
+    around: str | None = None
+
+
+@dataclass(eq=False, kw_only=True)
+class Paper(Entity):
+    id: PaperId = field(default_factory=lambda: PaperId(new_id()))
+    tenant: str | None = "a"
+    folder: str
+
+
+class FolderNotFound(NotFound):
+    pass
+
+
+class PaperNotFound(NotFound):
+    pass
+
+
+folders = Table(
+    "house_folders",
+    metadata,
+    Column("id", IdType[FolderId](), primary_key=True),
+    Column("code", String(20), nullable=False),
+    Column("tenant", String(20), nullable=False),
+    Column("around", String(20)),
+    Column("version", Integer, nullable=False),
+    UniqueConstraint("code", "tenant"),
+    ForeignKeyConstraint(["tenant", "around"], ["house_folders.tenant", "house_folders.code"]),
+)
+papers = Table(
+    "house_papers",
+    metadata,
+    Column("id", IdType[PaperId](), primary_key=True),
+    Column("tenant", String(20)),
+    Column("folder", String(20), nullable=False),
+    Column("version", Integer, nullable=False),
+    ForeignKeyConstraint(["tenant", "folder"], ["house_folders.tenant", "house_folders.code"]),
+)
+
+
+class FolderRepository(Repository[Folder, FolderId]):
+    not_found = FolderNotFound
+
+
+class PaperRepository(Repository[Paper, PaperId]):
+    not_found = PaperNotFound
+
+
+class SqlAlchemyFolderRepository(SqlAlchemyRepository[Folder, FolderId], FolderRepository):
+    entity = Folder
+
+
+class InMemoryFolderRepository(InMemoryRepository[Folder, FolderId], FolderRepository):
+    entity = Folder
+
+
+class SqlAlchemyPaperRepository(SqlAlchemyRepository[Paper, PaperId], PaperRepository):
+    entity = Paper
+
+
+class InMemoryPaperRepository(InMemoryRepository[Paper, PaperId], PaperRepository):
+    entity = Paper
+
+
 # ---- mapping, and the unit of work ----------------------------------------------------------------------------------
 
 
@@ -632,6 +707,8 @@ def map_shapes() -> None:
             version_id_col=documents.c.version,
             properties={"id": documents.c.document_id, "paid": documents.c.is_paid},
         )
+        map_once(Folder, folders, version_id_col=folders.c.version)
+        map_once(Paper, papers, version_id_col=papers.c.version)
         map_once(Label, labels, version_id_col=labels.c.version, exclude_properties=["length"])
 
 
@@ -646,6 +723,8 @@ class ShapesUnitOfWork(Transaction):
     recordings: RecordingRepository
     documents: DocumentRepository
     labels: LabelRepository
+    folders: FolderRepository
+    papers: PaperRepository
 
 
 class SqlAlchemyShapesUnitOfWork(SqlAlchemyTransaction, ShapesUnitOfWork):
@@ -659,6 +738,8 @@ class SqlAlchemyShapesUnitOfWork(SqlAlchemyTransaction, ShapesUnitOfWork):
     recordings = RepositoryOf(SqlAlchemyRecordingRepository)
     documents = RepositoryOf(SqlAlchemyDocumentRepository)
     labels = RepositoryOf(SqlAlchemyLabelRepository)
+    folders = RepositoryOf(SqlAlchemyFolderRepository)
+    papers = RepositoryOf(SqlAlchemyPaperRepository)
 
 
 class InMemoryShapesUnitOfWork(InMemoryTransaction, ShapesUnitOfWork):
@@ -672,3 +753,5 @@ class InMemoryShapesUnitOfWork(InMemoryTransaction, ShapesUnitOfWork):
     recordings = RepositoryOf(InMemoryRecordingRepository)
     documents = RepositoryOf(InMemoryDocumentRepository)
     labels = RepositoryOf(InMemoryLabelRepository)
+    folders = RepositoryOf(InMemoryFolderRepository)
+    papers = RepositoryOf(InMemoryPaperRepository)

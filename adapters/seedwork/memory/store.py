@@ -8,7 +8,7 @@ from itertools import count
 from threading import Lock
 from typing import Any
 
-from sqlalchemy import Column, ForeignKeyConstraint, Index, Table, UniqueConstraint
+from sqlalchemy import Column, Index, Table, UniqueConstraint
 
 from adapters.seedwork.mapping import error_of, needed_by
 from adapters.seedwork.shape import Row
@@ -17,6 +17,10 @@ from service_layer.seedwork.errors import REFERENCE, ConstraintViolated, Referen
 Id = tuple[Any, ...]
 """A primary key. Any: of whatever types."""
 Key = tuple[Table, Id]
+Referred = Table | UniqueConstraint | Index
+"""What a foreign key refers to: the primary key of a table, or a unique key."""
+Target = tuple[Referred, Id]
+"""The same, with the values of a row."""
 Aggregate = Mapping[Key, Row]
 """The rows of a root and of its parts. A row is never changed: a new one takes its place."""
 Rows = Mapping[Table, Mapping[Id, Aggregate]]
@@ -44,10 +48,10 @@ class Constraints:
 
     def __init__(self, rows: Rows) -> None:
         self._rows: dict[Key, Row] = {}
-        self._owners: dict[object, Key] = {}
+        self._owners: dict[Target, Key] = {}
         """By unique key and values: the row that has them."""
-        self._references: Counter[Key] = Counter()
-        """By row: how many others refer to it."""
+        self._references: Counter[Target] = Counter()
+        """By what they refer to: how many rows do."""
         for aggregates in rows.values():
             for aggregate in aggregates.values():
                 for key, row in aggregate.items():
@@ -83,13 +87,14 @@ class Constraints:
                 self._give_up(key)
             self._check(key, rows[key])
             self._take(key, rows[key])
+            self._refuse_given_up(key, stored.get(key))
         deleted = set(stored.keys() - rows.keys())
         for key in deleted:
             self._give_up(key)
         for key in rows:
             self._refuse_missing(key)
-        if any(self._references[key] > 0 for key in deleted):
-            raise ReferenceViolated(REFERENCE)
+        for key in deleted:
+            self._refuse_given_up(key, stored[key])
         _steps({key: stored[key] for key in deleted}, deleted)
         return deleted
 
@@ -104,8 +109,17 @@ class Constraints:
                 raise error_of(unique[0])
 
     def _refuse_missing(self, key: Key) -> None:
-        if any(other not in self._rows for other in _references(key[0], self._rows[key])):
+        if not all(map(self._is_there, _references(key[0], self._rows[key]))):
             raise ReferenceViolated(REFERENCE)
+
+    def _refuse_given_up(self, key: Key, before: Row | None) -> None:
+        """Refuse that a row no longer has, or is, what others refer to."""
+        targets = _targets(key, before) if before else ()
+        if any(self._references[target] > 0 and not self._is_there(target) for target in targets):
+            raise ReferenceViolated(REFERENCE)
+
+    def _is_there(self, target: Target) -> bool:
+        return target in self._rows or target in self._owners
 
     def _give_up(self, key: Key) -> None:
         row = self._rows.pop(key)
@@ -132,6 +146,11 @@ def replaced(rows: Rows, aggregates: Iterable[Aggregate], deleted: Iterable[Key]
     return tables
 
 
+def _targets(key: Key, row: Row) -> Iterator[Target]:
+    yield key
+    yield from _unique_values(key[0], row)
+
+
 def _unique_values(table: Table, row: Row) -> Iterator[tuple[UniqueConstraint | Index, Id]]:
     for unique in _unique_keys(table):
         values = tuple(row[column.key] for column in unique.columns)
@@ -139,11 +158,11 @@ def _unique_values(table: Table, row: Row) -> Iterator[tuple[UniqueConstraint | 
             yield unique, values
 
 
-def _references(table: Table, row: Row) -> Iterator[Key]:
-    for reference in _foreign_keys(table):
-        values = tuple(row[column.key] for column in reference.columns)
+def _references(table: Table, row: Row) -> Iterator[Target]:
+    for referred, columns in _foreign_keys(table):
+        values = tuple(row[column] for column in columns)
         if None not in values:
-            yield reference.referred_table, values
+            yield referred, values
 
 
 def _steps(rows: Aggregate, waited_for: set[Key]) -> dict[Key, int]:
@@ -151,8 +170,13 @@ def _steps(rows: Aggregate, waited_for: set[Key]) -> dict[Key, int]:
 
     Raises: ReferenceViolated (of some rows none can be the first).
     """
+    there = {target: key for key in waited_for for target in _targets(key, rows[key])}
     others = {
-        key: {other for other in _references(key[0], row) if other in waited_for and key[0] in needed_by(other[0])}
+        key: {
+            there[target]
+            for target in _references(key[0], row)
+            if target in there and key[0] in needed_by(there[target][0])
+        }
         for key, row in rows.items()
     }
     waiting = TopologicalSorter({key: found - {key} for key, found in others.items()})
@@ -180,12 +204,20 @@ def _is_whole(index: Index) -> bool:
 
 
 @cache
-def _foreign_keys(table: Table) -> tuple[ForeignKeyConstraint, ...]:
+def _foreign_keys(table: Table) -> tuple[tuple[Referred, tuple[str, ...]], ...]:
+    """Return what each foreign key refers to, with its own columns in the order of that key's."""
     return tuple(
-        reference
+        (referred, tuple(ours[column] for column in columns))
         for reference in table.foreign_key_constraints
-        if [element.column for element in reference.elements] == list(reference.referred_table.primary_key)
+        for ours in [{element.column: element.parent.key for element in reference.elements}]
+        for referred, columns in _keys(reference.referred_table)
+        if ours.keys() == {*columns}
     )
+
+
+def _keys(table: Table) -> Iterator[tuple[Referred, Iterable[Column[Any]]]]:
+    yield table, table.primary_key.columns
+    yield from ((unique, unique.columns) for unique in _unique_keys(table))
 
 
 @cache

@@ -25,12 +25,14 @@ from tests.seedwork.shapes import (
     Artist,
     ArtistId,
     Cart,
+    Folder,
     InMemoryShapesUnitOfWork,
     Item,
     Kind,
     Label,
     Note,
     NoteId,
+    Paper,
     Person,
     Point,
     Recording,
@@ -1139,6 +1141,127 @@ def test_references_of_several_columns_that_share_one_are_saved_and_removed_in_a
             uow.studios.remove(studio)
         uow.recordings.remove(entities[2])
         uow.commit()
+
+
+# ---- references by a unique key -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "entity",
+    [lambda: Folder(code="y", around="z"), lambda: Folder(tenant="b", code="y", around="x"), lambda: Paper(folder="z")],
+    ids=["to nothing", "of another tenant", "of another kind to nothing"],
+)
+def test_a_reference_by_a_unique_key_to_nothing_is_refused(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None], entity: Callable[[], Folder | Paper]
+) -> None:
+    saved(new_unit, Folder(code="x"))
+
+    with pytest.raises(ReferenceViolated), uow:
+        store(uow, entity())
+        uow.commit()
+
+
+def test_a_reference_by_a_unique_key_with_a_missing_value_refers_to_nothing(
+    uow: ShapesUnitOfWork, store: Callable[..., None]
+) -> None:
+    with uow:
+        store(uow, Folder(code="x"), Paper(tenant=None, folder="z"))
+        uow.commit()
+
+
+@pytest.mark.parametrize("turn", [list, reversed], ids=["in order", "the referring one first"])
+def test_entities_that_refer_to_each_other_by_a_unique_key_are_added_and_removed_in_one_block(
+    uow: ShapesUnitOfWork, new_unit: New, turn: Callable[[list[Any]], Iterator[Any]]
+) -> None:
+    entities = [Folder(code="z"), Folder(code="y", around="z"), Folder(code="x", around="y"), Paper(folder="x")]
+
+    with uow:
+        add(uow, *turn(entities))
+        uow.commit()
+    with uow:
+        for held in turn([repository_of(uow, entity).get(entity.id) for entity in entities]):
+            repository_of(uow, held).remove(held)
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert (other.folders.count(), other.papers.count()) == (0, 0)
+
+
+def test_what_is_inserted_in_bulk_refers_by_a_unique_key_to_what_comes_before_it(uow: ShapesUnitOfWork) -> None:
+    outer, inner = Folder(code="x"), Folder(code="y", around="x")
+
+    with uow:
+        with pytest.raises(ReferenceViolated), uow:
+            uow.folders.insert_many([inner, outer])
+        uow.folders.insert_many([outer, inner])
+        uow.commit()
+
+
+def test_an_entity_may_refer_to_itself_by_a_unique_key(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    folder = Folder(code="x", around="x")
+    saved(new_unit, folder)
+
+    with uow:
+        held = uow.folders.get(folder.id)
+        held.code = held.around = "y"
+        uow.commit()
+    with uow:
+        uow.folders.remove(uow.folders.get(folder.id))
+        uow.commit()
+
+
+REFERRING = pytest.mark.parametrize(
+    ("new", "name"),
+    [(lambda: Folder(code="y", around="x"), "around"), (lambda: Paper(folder="x"), "folder")],
+    ids=["of its kind", "of another kind"],
+)
+
+
+@REFERRING
+def test_what_others_refer_to_by_a_unique_key_is_not_removed(
+    uow: ShapesUnitOfWork, new_unit: New, new: Callable[[], Folder | Paper], name: str
+) -> None:
+    folder, referring = Folder(code="x"), new()
+    saved(new_unit, folder, referring)
+
+    with pytest.raises(ReferenceViolated), uow:
+        uow.folders.remove(uow.folders.get(folder.id))
+        uow.commit()
+
+    assert getattr(loaded(new_unit, referring), name) == "x"
+
+
+@REFERRING
+@pytest.mark.parametrize("other", ["x", "z"], ids=["alone", "with what refers to it"])
+def test_a_unique_key_to_which_others_refer_is_not_given_up(
+    uow: ShapesUnitOfWork, new_unit: New, new: Callable[[], Folder | Paper], name: str, other: str
+) -> None:
+    folder, referring = Folder(code="x"), new()
+    saved(new_unit, folder, referring)
+
+    with pytest.raises(ReferenceViolated), uow:
+        uow.folders.get(folder.id).code = "z"
+        setattr(repository_of(uow, referring).get(referring.id), name, other)
+        uow.commit()
+
+
+def test_a_unique_key_to_which_nobody_refers_can_change(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    folder, paper = Folder(code="x"), Paper(folder="x")
+    saved(new_unit, folder, Folder(code="w"), paper)
+
+    with uow:
+        uow.papers.get(paper.id).folder = "w"
+        uow.flush()
+        uow.folders.get(folder.id).code = "z"
+        uow.commit()
+    with uow:
+        uow.papers.get(paper.id).folder = "z"
+        uow.commit()
+    with pytest.raises(ReferenceViolated), uow:
+        uow.papers.get(paper.id).folder = "x"
+        uow.commit()
+
+    assert loaded(new_unit, paper).folder == "z"
 
 
 # ---- look-ups -------------------------------------------------------------------------------------------------------

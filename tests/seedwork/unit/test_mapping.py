@@ -165,6 +165,21 @@ def on_delete(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version)
 
 
+def on_update(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Author(Entity):
+        name: str
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        author: str
+
+    authors = table(metadata, "authors", Column("name", String, unique=True))
+    books = table(metadata, "books", Column("author", ForeignKey("authors.name", onupdate="CASCADE")))
+    mapping.map_once(Author, authors, version_id_col=authors.c.version)
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
 def navigation(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Author(Entity): ...
@@ -216,6 +231,7 @@ def many_to_many(metadata: MetaData) -> None:
         (computed, "Book.title is deferred or computed"),
         (plain_json, r"Book.tags is JSON, .* Write: JsonType\(\)"),
         (on_delete, "books: author_id says ON DELETE CASCADE, which would change a Book without counting"),
+        (on_update, "books: author says ON UPDATE CASCADE, which would change a Book without counting"),
         (entities_as_parts, "Author.books holds entities, which are saved by themselves"),
         (navigation, "Book.author points to another aggregate: refer to it by its id, author_id"),
         (many_to_many, "Book.tags is many-to-many, which is not supported"),
