@@ -8,6 +8,8 @@ from typing import Any, NewType
 from uuid import UUID
 
 from sqlalchemy import (
+    ARRAY,
+    JSON,
     Boolean,
     CheckConstraint,
     Column,
@@ -544,7 +546,7 @@ def a_document(**values: Any) -> Document:
     )
 
 
-# ---- a label: a column that the database computes, and no attribute has ---------------------------------------------
+# ---- a label: a list, and a column that the database computes and no attribute has -----------------------------------
 
 LabelId = NewType("LabelId", UUID)
 
@@ -553,6 +555,7 @@ LabelId = NewType("LabelId", UUID)
 class Label(Entity):
     id: LabelId = field(default_factory=lambda: LabelId(new_id()))
     text: str
+    words: list[str] | None = None
 
 
 class LabelNotFound(NotFound):
@@ -564,6 +567,7 @@ labels = Table(
     metadata,
     Column("id", IdType[LabelId](), primary_key=True),
     Column("text", String(50), nullable=False),
+    Column("words", ARRAY(String(10)).with_variant(JSON(none_as_null=True), "sqlite")),
     Column("length", Integer, Computed("length(text)", persisted=True), nullable=False, unique=True),
     Column("version", Integer, nullable=False),
 )

@@ -1,6 +1,7 @@
 """How entities become rows in memory, and rows become entities again: what mapping and types say, without a session."""
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache
@@ -135,7 +136,7 @@ def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) 
 
 @cache
 def _bind(column: Column[Any]) -> Callable[[Value], Value]:
-    bind = column.type.dialect_impl(_dialect).bind_processor(_dialect) or _same
+    bind = column.type.dialect_impl(_dialect).bind_processor(_dialect) or _kept
     scale: int | None = getattr(column.type, "scale", None)
     return bind if scale is None else lambda value: _rounded(bind(value), scale)
 
@@ -149,11 +150,12 @@ def _rounded(value: Value, scale: int) -> Value:
 
 @cache
 def _result(column: Column[Any]) -> Callable[[Value], Value]:
-    return column.type.dialect_impl(_dialect).result_processor(_dialect, None) or _same
+    return column.type.dialect_impl(_dialect).result_processor(_dialect, None) or _kept
 
 
-def _same(value: Value) -> Value:
-    return value
+def _kept(value: Value) -> Value:
+    """Return a value that no change inside the given one reaches: a copy of a list, and anything hashable as it is."""
+    return deepcopy(value) if type(value).__hash__ is None else value
 
 
 def _default(shape: Shape, column: Column[Any], value: Value) -> Value:

@@ -297,6 +297,30 @@ def test_a_change_inside_a_json_value_is_not_saved_by_a_shallow_copy(uow: Shapes
         uow.commit()
 
     assert (loaded(new_unit, document).tags, loaded(new_unit, document).version) == ({"a": [1]}, 1)
+@pytest.mark.parametrize(
+    ("new", "name"),
+    [(lambda: Label(text="x", words=["a"]), "words"), (lambda: a_document(content=bytearray(b"a")), "content")],
+    ids=["list", "bytes"],
+)
+@pytest.mark.parametrize("ends", ["commit", "rollback"])
+def test_a_change_inside_a_value_is_not_saved(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None], new: Callable[[], Any], name: str, ends: str
+) -> None:
+    entity = new()
+    given = getattr(entity, name)
+    kept = copy.copy(given)
+    with uow:
+        store(uow, entity)
+        uow.commit()
+    given.append(given[0])
+
+    with uow:
+        held = getattr(repository_of(uow, entity).get(entity.id), name)
+        assert held == kept
+        held += held
+        getattr(uow, ends)()
+
+    assert getattr(loaded(new_unit, entity), name) == kept
 
 
 def test_no_json_value_is_null(uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]) -> None:
