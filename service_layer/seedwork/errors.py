@@ -35,7 +35,10 @@ ENDED = (
     "A statement has ended the transaction of the block, which the unit of work alone does. What the block wrote before"
     " is saved or lost, as the statement says. Write uow.commit() or uow.rollback() instead."
 )
-SHARED_PART = "A part belongs to two owners. Remove it from one before the other gets it, or make a new part for each."
+SHARED_PART = (
+    "A part belongs to two owners, or to one twice. Remove it from one before the other gets it, or make a new part for"
+    " each."
+)
 OLD_PART = (
     "A part of another block, whose values may be old. Get its owner again in this one, and take the part from there,"
     " or make a new one."

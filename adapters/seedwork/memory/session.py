@@ -182,7 +182,7 @@ class InMemorySession:
         stored = self._stored(key)
         rows = self._rows_of(self._held[key], stored, 0)
         is_replaced = any(self._known.get(row.key) is not row.instance for row in rows)
-        return is_replaced or {row.key: row.row for row in rows} != stored
+        return is_replaced or len(rows) != len(stored) or {row.key: row.row for row in rows} != stored
 
     @contextmanager
     def _noting_failures(self) -> Generator[None]:

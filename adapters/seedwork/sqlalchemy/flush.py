@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 def prepare_flush(session: "UnitSession", *_: object) -> None:
     """Prepare what a flush will send.
 
-    Raises: UnitOfWorkMisuse (a part belongs to two owners), and the error of a primary key that the block has already.
+    Raises: UnitOfWorkMisuse (a part belongs to two owners, or to one twice), and the error of a primary key that the
+        block has already.
     """
     deleted, dirty = session.deleted, list(session.dirty)
     session.keep(*dirty)
@@ -34,6 +35,7 @@ def prepare_flush(session: "UnitSession", *_: object) -> None:
     new = list(session.new)
     _order_by_references(new, dirty, list(deleted))
     owners: dict[int, object] = {}
+    _refuse_repeated_parts([*new, *dirty])
     for instance in new:
         _refuse_known_identity(session, instance)
         _refuse_shared_parts(session, instance, owners)
@@ -119,6 +121,19 @@ def _refuse_shared_parts(session: Session, instance: object, owners: dict[int, o
                 continue
             if owners.setdefault(id(part), instance) is not instance or _is_kept_by_another(session, part, instance):
                 raise UnitOfWorkMisuse(SHARED_PART)
+
+
+def _refuse_repeated_parts(owners: list[object]) -> None:
+    lists = [
+        (one, relation.key)
+        for one in owners
+        for relation in _relations_to_parts(inspect(one).mapper)
+        if relation.uselist
+    ]
+    for owner, name in lists:
+        found = vars(owner).get(name, ())
+        if len({*map(id, found)}) < len(found):
+            raise UnitOfWorkMisuse(SHARED_PART)
 
 
 def _is_kept_by_another(session: Session, part: object, owner: object) -> bool:

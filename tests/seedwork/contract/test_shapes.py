@@ -853,6 +853,18 @@ def test_a_part_with_the_id_of_a_stored_one_breaks_its_primary_key(uow: ShapesUn
     with pytest.raises(ConstraintViolated, match="pk_house_cart_items"), uow:
         held = uow.carts.get(cart.id)
         held.items = [Item(id=item.id, sku=item.sku) for item in held.items]
+@pytest.mark.parametrize("part", ["new", "stored"])
+@pytest.mark.parametrize("of", ["new", "stored"])
+def test_a_part_that_stands_twice_in_a_list_is_refused(
+    uow: ShapesUnitOfWork, new_unit: New, of: str, part: str
+) -> None:
+    cart = Cart(items=[Item(sku="a")])
+    saved(new_unit, *[cart] * (of == "stored"))
+
+    with pytest.raises(UnitOfWorkMisuse, match="A part belongs to two owners, or to one twice"), uow:
+        add(uow, *[cart] * (of == "new"))
+        held = uow.carts.get(cart.id)
+        held.items += {"new": [Item(sku="b")] * 2, "stored": held.items[:]}[part]
         uow.commit()
 
 
