@@ -131,6 +131,14 @@ class Shape:
             row = {column: value for column, value in row.items() if value is not None or column not in self.defaulted}
         return row
 
+    def check_kind(self, instance: object, action: str) -> None:
+        """Check what a repository of this class was given. Raises: UnitOfWorkMisuse (it is of another class)."""
+        if type(instance) is not self.kind:
+            raise UnitOfWorkMisuse(
+                f"This repository holds {self.kind.__name__}, and {action}() was given a {type(instance).__name__}."
+                " Use the repository of that class."
+            )
+
     def check(self, instance: object) -> None:
         """Check a new object. Raises: UnitOfWorkMisuse (parts are missing, an attribute is unknown, it was saved)."""
         if self.version is not None and getattr(instance, "version", None):

@@ -35,9 +35,11 @@ class InMemoryRepository(Repository[E, Id]):
         return self._transaction.working_session
 
     def add(self, entity: E) -> None:
+        self._shape.check_kind(entity, "add")
         self._session.add(entity)
 
     def remove(self, entity: E) -> None:
+        self._shape.check_kind(entity, "remove")
         session = self._session
         if session.holds(entity):
             session.remove(entity)

@@ -58,6 +58,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
         return self._transaction.working_session
 
     def add(self, entity: E) -> None:
+        self._queries.shape.check_kind(entity, "add")
         session, state = self._session, inspect(entity)
         if state.obj() is not entity:
             raise UnitOfWorkMisuse(COPIED)
@@ -73,6 +74,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
             raise UnitOfWorkMisuse(NOT_NEW)
 
     def remove(self, entity: E) -> None:
+        self._queries.shape.check_kind(entity, "remove")
         session, state = self._session, inspect(entity)
         if state.key is None and entity in session:
             session.expunge(entity)

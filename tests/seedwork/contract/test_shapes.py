@@ -1358,6 +1358,20 @@ def test_a_shallow_copy_is_refused(uow: ShapesUnitOfWork, new_unit: New) -> None
     assert loaded(new_unit, seat).number == 9
 
 
+@pytest.mark.parametrize("name", ["add", "remove"])
+@pytest.mark.parametrize("kind", ["Cart", "Item", "SimpleNamespace"])
+def test_what_is_of_another_class_is_refused(uow: ShapesUnitOfWork, new_unit: New, name: str, kind: str) -> None:
+    cart = Cart(items=[Item(sku="a")])
+    saved(new_unit, cart)
+
+    with uow:
+        held = uow.carts.get(cart.id)
+        other = {"Cart": held, "Item": held.items[0], "SimpleNamespace": SimpleNamespace(id=cart.id)}[kind]
+        with pytest.raises(UnitOfWorkMisuse, match=f"This repository holds Seat, and {name}\\(\\) was given a {kind}"):
+            getattr(uow.seats, name)(other)
+        uow.rollback()
+
+
 def test_a_version_is_set_by_the_unit_of_work_alone(new_unit: New) -> None:
     seat = Seat(hall="red", row=1, number=8)
     with pytest.raises(InvalidValue, match="version 7 is not allowed: the unit of work alone counts it"):
