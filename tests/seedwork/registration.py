@@ -32,6 +32,7 @@ def missing_registrations() -> list[str]:
     return [
         *_not_mapped(modules),
         *_without_port(set(ports.values())),
+        *_without_not_found(ports),
         *(sentence for port, entity in ports.items() for sentence in _not_in_unit(port, entity)),
         *_not_in_program(modules),
     ]
@@ -71,6 +72,15 @@ def _without_port(entities: set[type[Entity]]) -> Iterator[str]:
             yield (
                 f"{kind.__name__} is mapped and has no repository. In {_file(kind)} write:"
                 f" class {kind.__name__}Repository(Repository[{kind.__name__}, {kind.__name__}Id]): ..."
+            )
+
+
+def _without_not_found(ports: dict[Port, type[Entity]]) -> Iterator[str]:
+    for port, entity in ports.items():
+        if not hasattr(port, "not_found"):
+            yield (
+                f"{port.__name__} does not say what get() raises. In {_file(port)} write: not_found ="
+                f" {entity.__name__}NotFound"
             )
 
 
