@@ -58,7 +58,10 @@ def _check_columns(name: str, mapper: Mapper[Any]) -> None:
     for attribute in mapper.column_attrs:
         column = attribute.columns[0]
         if attribute.deferred or not isinstance(column, Column) or column.computed:
-            raise ArgumentError(f"{name}.{attribute.key} is deferred or computed, which is not supported.")
+            raise ArgumentError(
+                f"{name}.{attribute.key} is deferred or computed, which is not supported. Leave it out of the entity,"
+                f' and of the mapping by exclude_properties=["{column.key}"], and read it by a query.'
+            )
         if isinstance(column.type, JSON):
             raise ArgumentError(
                 f"{name}.{attribute.key} is JSON, of which a change of 1 to True would not be saved, nor None as NULL."

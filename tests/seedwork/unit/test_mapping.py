@@ -228,7 +228,7 @@ def many_to_many(metadata: MetaData) -> None:
         (parts_in_order(lambda number: number), r"by pages.number, which may be NULL: .* Write .nulls_first\(\) or"),
         (parts_in_order(lambda number: number.desc()), r"by pages.number, which may be NULL"),
         (an_id_of_the_database, r"Page\.id would get its value from the database: make an id at birth"),
-        (computed, "Book.title is deferred or computed"),
+        (computed, r'Book.title is deferred or computed, .* by exclude_properties=\["title"\], and read it'),
         (plain_json, r"Book.tags is JSON, .* Write: JsonType\(\)"),
         (on_delete, "books: author_id says ON DELETE CASCADE, which would change a Book without counting"),
         (on_update, "books: author says ON UPDATE CASCADE, which would change a Book without counting"),
