@@ -41,13 +41,22 @@ def check(mapper: Mapper[Any], parts: list[Relation]) -> None:  # Any: of whatev
             )
     _check_columns(kind.__name__, mapper)
     if issubclass(kind, Entity):
-        if _primary_key(mapper) != ["id"]:
-            raise ArgumentError(f"{kind.__name__} needs a table whose primary key is the one column of its id.")
-        if mapper.version_id_col is None:
-            raise ArgumentError(f"{kind.__name__} has no version. Map it with: version_id_col=table.c.version")
+        _check_entity(kind, mapper)
     for relation in mapper.relationships:
         if not relation.key.startswith(ORDERING):
             _check_relation(f"{kind.__name__}.{relation.key}", relation, parts)
+
+
+def _check_entity(kind: type[Entity], mapper: Mapper[Any]) -> None:
+    if kind.__eq__ is not Entity.__eq__:
+        raise ArgumentError(
+            f"{kind.__name__} has an __eq__ of its own, and an entity is equal by its id. Write:"
+            " @dataclass(eq=False, kw_only=True)"
+        )
+    if _primary_key(mapper) != ["id"]:
+        raise ArgumentError(f"{kind.__name__} needs a table whose primary key is the one column of its id.")
+    if mapper.version_id_col is None:
+        raise ArgumentError(f"{kind.__name__} has no version. Map it with: version_id_col=table.c.version")
 
 
 def _primary_key(mapper: Mapper[Any]) -> list[str]:

@@ -64,6 +64,14 @@ def no_version(metadata: MetaData) -> None:
     mapping.map_once(Book, table(metadata, "books"))
 
 
+def equal_by_its_fields(metadata: MetaData) -> None:
+    @dataclass(kw_only=True)
+    class Book(Entity): ...
+
+    books = table(metadata, "books")
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
 def another_primary_key(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Book(Entity):
@@ -218,6 +226,7 @@ def many_to_many(metadata: MetaData) -> None:
     [
         (a_field_without_a_column, "Book.title has no column, so it would not be saved"),
         (no_version, "Book has no version. Map it with: version_id_col=table.c.version"),
+        (equal_by_its_fields, r"Book has an __eq__ of its own, .* Write: @dataclass\(eq=False, kw_only=True\)"),
         (another_primary_key, "Book needs a table whose primary key is the one column of its id"),
         (inheritance, "Book is mapped with inheritance, not supported"),
         (parts_of(), 'Book.pages holds parts. Map it with: cascade="all, delete-orphan"'),
