@@ -71,6 +71,17 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
             event.listen(getattr(entity, key), "set", _refuse_stored)
 
 
+def mapper_of(kind: type) -> Mapper[Any]:  # Any: of an entity, or of a part
+    """Return the mapper of a class. Raises: UnitOfWorkMisuse (it is not mapped)."""
+    mapper: Mapper[Any] | None = inspect(kind, raiseerr=False)
+    if mapper is None:
+        raise UnitOfWorkMisuse(
+            f"{kind.__name__} is not mapped. Let start_mappers() map it, in adapters/mappers.py: it calls the map_...()"
+            " of each aggregate."
+        )
+    return mapper
+
+
 def is_filled(column: Column[Any]) -> bool:  # Any: of whatever type
     """Whether a column may be filled by another than the entity, in an INSERT or in an UPDATE."""
     makers = (column.default, column.onupdate, column.server_default, column.server_onupdate)

@@ -7,8 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import inspect
-
+from adapters.seedwork.mapping import mapper_of
 from adapters.seedwork.memory.rows import key_of
 from adapters.seedwork.outbox import EncodingOutbox, new_delivery
 from adapters.seedwork.shape import Row, shape_of
@@ -27,7 +26,7 @@ class InMemoryOutbox(EncodingOutbox):
         self._session, self._store = transaction.working_session, transaction.store
 
     def known(self, kind: type[Entity], id: UUID) -> Entity | None:
-        return self._session.known(key_of(shape_of(inspect(kind)), id))
+        return self._session.known(key_of(shape_of(mapper_of(kind)), id))
 
     def store(self, row: Row, handlers: Sequence[str]) -> None:
         position = next(self._store.positions)

@@ -4,8 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, cast
 from uuid import UUID
 
-from sqlalchemy import inspect
-
+from adapters.seedwork.mapping import mapper_of
 from adapters.seedwork.memory.rows import bound, key_of
 from adapters.seedwork.memory.session import InMemorySession
 from adapters.seedwork.memory.store import Key
@@ -28,7 +27,7 @@ class InMemoryRepository(Repository[E, Id]):
 
     def __init__(self, transaction: InMemoryTransaction) -> None:
         self._transaction = transaction
-        self._shape = shape_of(inspect(self.entity))
+        self._shape = shape_of(mapper_of(self.entity))
 
     @property
     def _session(self) -> InMemorySession:

@@ -20,15 +20,14 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    inspect,
     literal,
     literal_column,
     select,
     union_all,
     update,
 )
-from sqlalchemy.orm import Mapper
 
+from adapters.seedwork.mapping import mapper_of
 from adapters.seedwork.outbox import EncodingOutbox, new_delivery
 from adapters.seedwork.shape import Row
 from adapters.seedwork.sqlalchemy.receipts import insert_if_absent
@@ -81,8 +80,7 @@ class SqlAlchemyOutbox(EncodingOutbox):
         return self._session.get_bind().dialect.name != "sqlite"
 
     def known(self, kind: type[Entity], id: UUID) -> Entity | None:
-        mapper: Mapper[Any] = inspect(kind)  # Any: of whatever entity
-        return self._session.identity_map.get(mapper.identity_key_from_primary_key((id,)))
+        return self._session.identity_map.get(mapper_of(kind).identity_key_from_primary_key((id,)))
 
     def store(self, row: Row, handlers: Sequence[str]) -> None:
         connection = self._connection

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, inspect, select
 from sqlalchemy.orm import Mapper
 
-from adapters.seedwork.mapping import refuse_stored, removed_with
+from adapters.seedwork.mapping import mapper_of, refuse_stored, removed_with
 from adapters.seedwork.shape import shape_of
 from adapters.seedwork.sqlalchemy.bulk import insert_rows
 from adapters.seedwork.sqlalchemy.session import UnitSession
@@ -51,7 +51,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
 
     def __init__(self, transaction: SqlAlchemyTransaction) -> None:
         self._transaction = transaction
-        self._queries: _Queries[E] = _queries_of(inspect(self.entity))
+        self._queries: _Queries[E] = _queries_of(mapper_of(self.entity))
 
     @property
     def _session(self) -> UnitSession:
