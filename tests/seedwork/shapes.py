@@ -222,7 +222,7 @@ rooms = Table(
     metadata,
     Column("id", IdType[UUID](), primary_key=True),
     Column("address_id", IdType[UUID](), ForeignKey("house_addresses.id"), nullable=False, index=True),
-    Column("name", String(50), nullable=False),
+    Column("name", String(50).with_variant(String(50, collation="C"), "postgresql"), nullable=False),
     Column("floor", Integer),
 )
 

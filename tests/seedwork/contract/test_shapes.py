@@ -499,6 +499,15 @@ def test_parts_without_a_value_come_where_the_mapping_says(uow: ShapesUnitOfWork
     assert [room.name for room in loaded(new_unit, person).address.rooms] == ["cellar", "hall", "den", "attic"]
 
 
+def test_parts_are_in_the_order_of_code_points_where_their_column_says_so(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    rooms = [Room(name=name) for name in ("B", "a", "Z", "_", "é")]
+    person = Person(name="Ann", address=Address(street="High Street", rooms=rooms))
+
+    saved(new_unit, person)
+
+    assert [room.name for room in loaded(new_unit, person).address.rooms] == ["é", "a", "_", "Z", "B"]
+
+
 @pytest.mark.parametrize(
     "read",
     [lambda uow, cart_id: uow.carts.get(cart_id), lambda uow, _: uow.carts.page().items[0]],
@@ -984,6 +993,18 @@ def test_an_entity_and_what_it_refers_to_are_removed_in_one_block(
 
     with new_unit().reading() as other:
         assert (other.artists.count(), other.albums.count()) == (0, 0)
+
+
+def test_what_a_removed_entity_is_referred_to_by_is_got_before_its_removal(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    artist = Artist(name="Ann")
+    album = Album(title="x", artist_id=artist.id)
+    saved(new_unit, artist, album)
+
+    with pytest.raises(ReferenceViolated), uow:
+        uow.artists.remove(uow.artists.get(artist.id))
+        uow.albums.remove(uow.albums.get(album.id))
 
 
 @pytest.mark.parametrize("turn", [list, reversed], ids=["in order", "the referring one first"])
