@@ -82,6 +82,11 @@ def mapper_of(kind: type) -> Mapper[Any]:  # Any: of an entity, or of a part
     return mapper
 
 
+def is_mapped(table: Table) -> bool:
+    """Whether a class is mapped to a table."""
+    return any(mapper.local_table is table for mapper in mapper_registry.mappers)
+
+
 def is_filled(column: Column[Any]) -> bool:  # Any: of whatever type
     """Whether a column may be filled by another than the entity, in an INSERT or in an UPDATE."""
     makers = (column.default, column.onupdate, column.server_default, column.server_onupdate)

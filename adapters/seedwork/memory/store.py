@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Column, Index, Table, UniqueConstraint
 
-from adapters.seedwork.mapping import error_of, needed_by
+from adapters.seedwork.mapping import error_of, is_mapped, needed_by
 from adapters.seedwork.shape import Row
 from service_layer.seedwork.errors import REFERENCE, ConstraintViolated, ReferenceViolated
 
@@ -209,6 +209,7 @@ def _foreign_keys(table: Table) -> tuple[tuple[Referred, tuple[str, ...]], ...]:
     return tuple(
         (referred, tuple(ours[column] for column in columns))
         for reference in table.foreign_key_constraints
+        if is_mapped(reference.referred_table)  # another one has no rows here
         for ours in [{element.column: element.parent.key for element in reference.elements}]
         for referred, columns in _keys(reference.referred_table)
         if ours.keys() == {*columns}

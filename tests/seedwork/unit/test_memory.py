@@ -1,4 +1,4 @@
-"""What only a database can make: the fake leaves it out where no attribute has it, and else says what to write."""
+"""What only a database can make or know: the fake leaves it out, or says what to write."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Column, FetchedValue, Identity, Integer, MetaData, Sequence, Table, Uuid, func, text
+from sqlalchemy import Column, FetchedValue, ForeignKey, Identity, Integer, MetaData, Sequence, Table, Uuid, func, text
 from sqlalchemy.orm import registry
 
 from adapters.seedwork import mapping
@@ -29,7 +29,7 @@ NUMBERS: dict[str, Made] = {
 }
 
 
-def mapped(column: Column[Any], **options: Any) -> tuple[Any, Any]:
+def mapped(column: Column[Any], metadata: MetaData | None = None, **options: Any) -> tuple[Any, Any]:
     """Map an entity to a table with a column, and return its class and a unit of work."""
 
     @dataclass(eq=False, kw_only=True)
@@ -39,7 +39,11 @@ def mapped(column: Column[Any], **options: Any) -> tuple[Any, Any]:
             number: Any = None
 
     tickets = Table(
-        "tickets", MetaData(), Column("id", Uuid, primary_key=True), column, Column("version", Integer, nullable=False)
+        "tickets",
+        metadata or MetaData(),
+        Column("id", Uuid, primary_key=True),
+        column,
+        Column("version", Integer, nullable=False),
     )
     with mapping.mapping():
         mapping.map_once(Ticket, tickets, version_id_col=tickets.c.version, **options)
@@ -90,3 +94,13 @@ def test_a_default_of_python_makes_what_the_fake_cannot() -> None:
         uow.commit()
 
     assert isinstance(new.number, UUID)
+
+
+def test_a_reference_to_a_table_without_a_class_is_not_checked() -> None:
+    metadata = MetaData()
+    Table("countries", metadata, Column("id", Integer, primary_key=True))
+    ticket, uow = mapped(Column("number", Integer, ForeignKey("countries.id"), nullable=False), metadata)
+
+    with uow:
+        uow.tickets.add(ticket(number=49))
+        uow.commit()
