@@ -297,6 +297,8 @@ def test_a_change_inside_a_json_value_is_not_saved_by_a_shallow_copy(uow: Shapes
         uow.commit()
 
     assert (loaded(new_unit, document).tags, loaded(new_unit, document).version) == ({"a": [1]}, 1)
+
+
 @pytest.mark.parametrize(
     ("new", "name"),
     [(lambda: Label(text="x", words=["a"]), "words"), (lambda: a_document(content=bytearray(b"a")), "content")],
@@ -862,6 +864,9 @@ def test_a_part_with_the_id_of_a_stored_one_breaks_its_primary_key(uow: ShapesUn
     with pytest.raises(ConstraintViolated, match="pk_house_cart_items"), uow:
         held = uow.carts.get(cart.id)
         held.items = [Item(id=item.id, sku=item.sku) for item in held.items]
+        uow.commit()
+
+
 @pytest.mark.parametrize("part", ["new", "stored"])
 @pytest.mark.parametrize("of", ["new", "stored"])
 def test_a_part_that_stands_twice_in_a_list_is_refused(
