@@ -1,6 +1,7 @@
 """What is prepared before SQLAlchemy flushes: the version of a whole aggregate, and the one owner of each part."""
 
 from functools import cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from sqlalchemy import Table, inspect
@@ -22,8 +23,17 @@ def prepare_flush(session: "UnitSession", *_: object) -> None:
     Raises: UnitOfWorkMisuse (a part belongs to two owners, or to one twice), and the error of a primary key that the
         block has already.
     """
-    deleted, dirty = session.deleted, list(session.dirty)
+    new, dirty, deleted = list(session.new), list(session.dirty), list(session.deleted)
     session.keep(*dirty)
+    if all(_stands_alone(inspect(instance).mapper) for instance in chain(new, dirty, deleted)):
+        for instance in new:
+            _refuse_known_identity(session, instance)
+    else:
+        _prepare_aggregates(session, dirty)
+
+
+def _prepare_aggregates(session: "UnitSession", dirty: list[object]) -> None:
+    deleted = session.deleted
     if gone := _taken_away(session, [*dirty, *deleted]):
         for part in gone:
             session.delete(part)  # with its parts; SQLAlchemy would leave it where its new owner is not saved
@@ -74,6 +84,12 @@ def _history(instance: object, relation: Relation) -> History:
 def _counts_by_itself(mapper: Mapper[Any]) -> bool:  # Any: of whatever class
     """Whether the version of an object counts without our help: it is an entity, and has no parts."""
     return issubclass(mapper.class_, Entity) and not _relations_to_parts(mapper)
+
+
+@cache
+def _stands_alone(mapper: Mapper[Any]) -> bool:
+    """Whether an object has neither parts nor references that its flush must look at."""
+    return _counts_by_itself(mapper) and not _references_in_a_circle(mapper)
 
 
 @cache
