@@ -124,8 +124,10 @@ def without(text: str, mark: str) -> str:
     start, end = r"^[ \t]*(?:#|<!--) ", r"(?: -->)?[ \t]*\n"
     region = rf"{start}{mark}: begin{end}.*?{start}{mark}: end{end}"
     line = rf"^[^\n]*(?:#|<!--) {mark}{end}"
-    left = re.sub(rf"{region}|{line}", "", text, flags=re.DOTALL | re.MULTILINE)
-    return text if left == text else re.sub(r"\n{3,}", "\n\n", f"{left.rstrip()}\n")
+    left, count = re.subn(rf"{region}|{line}", "\0", text, flags=re.DOTALL | re.MULTILINE)
+    # of the blank lines around what was cut one is left; those elsewhere may be as a formatter wants them
+    closed = re.sub(r"\n*(?:\0\n*)+", lambda gap: "\n\n"[: gap[0].count("\n")], left)
+    return f"{closed.rstrip()}\n" if count else text
 
 
 def without_lost_targets(makefile: str) -> str:

@@ -15,12 +15,12 @@ from scaffold.planning import planned
 from scaffold.rendering import Aggregate, formatted, render
 
 READS_THE_TABLE = {
-    "create_check_constraint": "constraint-missing-not-valid",
-    "create_foreign_key": "adding-foreign-key-constraint",
-    "create_index": "require-concurrent-index-creation",
-    "create_unique_constraint": "disallowed-unique-constraint",
+    "constraint-missing-not-valid": ("create_check_constraint", "create_foreign_key"),
+    "adding-foreign-key-constraint": ("create_foreign_key",),
+    "require-concurrent-index-creation": ("create_index",),
+    "disallowed-unique-constraint": ("create_unique_constraint",),
 }
-"""By what a revision does with a new column: the rule of the lint that asks whether it may."""
+"""By a rule of the lint: what a revision does with a new column for which it asks whether it may."""
 
 
 def main(_tree: Path, arguments: list[str]) -> None:
@@ -98,4 +98,6 @@ def _markers(revision: str, table: str) -> list[str]:
     reason = "the column is new, and the table is read once, under the lock that adds it"
     upgrade = revision.partition("def downgrade")[0]
     changed = "".join(re.findall(rf'op\.batch_alter_table\("{table}".*\n(?: {{8}}.*\n|\n)+', upgrade))
-    return [f"{rule}: {reason}" for call, rule in READS_THE_TABLE.items() if f".{call}(" in changed]
+    return [
+        f"{rule}: {reason}" for rule, calls in READS_THE_TABLE.items() if any(f".{call}(" in changed for call in calls)
+    ]

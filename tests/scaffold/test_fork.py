@@ -96,6 +96,12 @@ def test_the_name_stands_in_three_files_alone(fork: Path) -> None:
     assert naming(fork, "groundwork") == {"LICENSE", "README.md", "pyproject.toml"}
 
 
+@pytest.mark.parametrize("tree", ["fork", "without_sample"])
+def test_what_is_left_is_formatted(tree: str, request: pytest.FixtureRequest) -> None:
+    for check in (["format", "--check"], ["check"]):
+        run(request.getfixturevalue(tree), "ruff", *check)
+
+
 def test_what_only_groundwork_needs_is_gone(fork: Path) -> None:
     assert not (fork / "benchmarks").exists()
     assert not (fork / "tests" / "scaffold").exists()

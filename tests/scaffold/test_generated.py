@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from scaffold.language import tokens
 from scaffold.planning import planned
 from service_layer.seedwork.details import Details
 from tests.scaffold.updating import REVISION
@@ -238,3 +239,17 @@ def test_two_heads_are_refused_in_one_sentence(house: Path) -> None:
             "",
         ],
     )
+
+
+@pytest.mark.rehearsal
+def test_the_revision_of_each_field_alone_passes_the_gates(house: Path) -> None:
+    passed(house, "scaffold", "aggregate", "group", GROUP)
+    passed(house, "scaffold", "aggregate", "order", "code:str(2)")
+    commit(house)
+    for field in tokens(MORE):
+        passed(house, "scaffold", "field", "order", field)
+        (revision,) = git(house, "ls-files", "--others", "--exclude-standard", "migrations").split()
+        passed(house, "ruff", "format", "--check", revision)
+        passed(house, "ruff", "check", revision)
+        passed(house, "migrations.seedwork.lint")
+        commit(house)
