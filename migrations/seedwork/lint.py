@@ -34,6 +34,7 @@ DROP_FIRST = (
     "A build that fails leaves a broken index, which IF NOT EXISTS would take for a good one. Drop it first:"
     " op.drop_index(..., if_exists=True, postgresql_concurrently=True)"
 )
+BEFORE_BLOCK = re.compile(r"def upgrade.*?\b(op\.(?!execute|get_|f\b)\w+).*?\bautocommit_block\b", re.DOTALL)
 MARKER = re.compile(r"^\s*# squawk: allow ([\w-]+)(?:: *(\S.*))?$", re.MULTILINE)
 
 
@@ -43,7 +44,13 @@ def refusals(config: Config) -> Iterator[str]:
     steps, error = render(config)
     for revision, findings in squawk(steps).items():
         path = Path(script.get_revision(revision).path)
-        markers: dict[str, str] = dict(MARKER.findall(path.read_text()))
+        source = path.read_text()
+        markers: dict[str, str] = dict(MARKER.findall(source))
+        if before := BEFORE_BLOCK.search(source.partition("\ndef downgrade")[0]):  # offline it may be left out
+            yield (
+                f"{path.name}: autocommit_block() commits {before[1]}(), which stands before it, so an upgrade that"
+                " fails later can't be run again. Put the block first, or into a revision of its own."
+            )
         for rule in markers.keys() - {rule for rule, _ in findings}:
             yield f"{path.name}: nothing to allow for {rule}. Remove the marker."
         for rule, text in findings:

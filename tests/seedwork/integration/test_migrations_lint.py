@@ -100,6 +100,25 @@ def test_a_statement_outside_a_transaction_that_can_not_be_repeated_is_refused(
     assert "second.py: prefer-robust-stmts" in [refusal.rpartition(": ")[0] for refusal in refused(history)]
 
 
+def test_what_a_block_that_is_not_shown_would_commit_too_early_is_refused(history: History) -> None:
+    history.plant(
+        "second",
+        """
+        from alembic import context
+        with op.batch_alter_table("parents") as batch:
+            batch.add_column(sa.Column("name", sa.String(50)))
+        if not context.is_offline_mode():
+            with op.get_context().autocommit_block():
+                op.execute("UPDATE parents SET name = 'x'")
+        """,
+        down="first",
+    )
+
+    (refusal,) = refusals(history.config())
+
+    assert "second.py: autocommit_block() commits op.batch_alter_table(), which stands before it" in refusal
+
+
 def test_a_broken_index_is_refused_with_what_to_write(history: History) -> None:
     create = 'op.create_index("ix", "parents", ["age"], postgresql_concurrently=True)'
     history.plant("second", f"with op.get_context().autocommit_block():\n    {create}", down="first")
