@@ -595,7 +595,7 @@ PaperId = NewType("PaperId", UUID)
 class Folder(Entity):
     id: FolderId = field(default_factory=lambda: FolderId(new_id()))
     tenant: str = "a"
-    code: str
+    code: str | None = None
     around: str | None = None
 
 
@@ -618,7 +618,7 @@ folders = Table(
     "house_folders",
     metadata,
     Column("id", IdType[FolderId](), primary_key=True),
-    Column("code", String(20), nullable=False),
+    Column("code", String(20)),
     Column("tenant", String(20), nullable=False),
     Column("around", String(20)),
     Column("version", Integer, nullable=False),

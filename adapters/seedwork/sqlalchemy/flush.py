@@ -181,6 +181,7 @@ def _order_by_references(new: list[object], dirty: list[object], deleted: list[o
             )
             for instances, targets, values in (([*new, *dirty], new, _values), (deleted, deleted, _stored_values)):
                 known = {values(one, theirs): one for one in targets if inspect(one).mapper is reference.mapper}
+                known = {key: one for key, one in known.items() if None not in key}  # NULL refers to nothing
                 for instance in [one for one in instances if inspect(one).mapper is mapper]:
                     vars(instance).pop(reference.key, None)  # of an earlier flush
                     first = known.get(values(instance, ours))

@@ -1249,6 +1249,24 @@ def test_entities_that_refer_to_each_other_by_a_unique_key_are_added_and_removed
         assert (other.folders.count(), other.papers.count()) == (0, 0)
 
 
+@pytest.mark.parametrize("turn", [list, reversed], ids=["in order", "the referring one first"])
+def test_an_entity_that_refers_to_nothing_does_not_wait_for_one_that_has_no_unique_value(
+    uow: ShapesUnitOfWork, new_unit: New, turn: Callable[[list[Any]], Iterator[Any]]
+) -> None:
+    outer, inner = Folder(code="x", around=None), Folder(code=None, around="x")
+
+    with uow:
+        add(uow, *turn([outer, inner]))
+        uow.commit()
+    with uow:
+        for folder in turn([uow.folders.get(outer.id), uow.folders.get(inner.id)]):
+            uow.folders.remove(folder)
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert other.folders.count() == 0
+
+
 def test_what_is_inserted_in_bulk_refers_by_a_unique_key_to_what_comes_before_it(uow: ShapesUnitOfWork) -> None:
     outer, inner = Folder(code="x"), Folder(code="y", around="x")
 
