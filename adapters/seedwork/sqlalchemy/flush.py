@@ -23,26 +23,22 @@ def prepare_flush(session: "UnitSession", *_: object) -> None:
     Raises: UnitOfWorkMisuse (a part belongs to two owners, or to one twice), and the error of a primary key that the
         block has already.
     """
-    new, dirty, deleted = list(session.new), list(session.dirty), list(session.deleted)
+    new, dirty = list(session.new), list(session.dirty)
     session.keep(*dirty)
-    if all(_stands_alone(inspect(instance).mapper) for instance in chain(new, dirty, deleted)):
+    if all(_stands_alone(inspect(instance).mapper) for instance in chain(new, dirty, session.deleted)):
         for instance in new:
             _refuse_known_identity(session, instance)
     else:
-        _prepare_aggregates(session, dirty)
+        _prepare_aggregates(session)
 
 
-def _prepare_aggregates(session: "UnitSession", dirty: list[object]) -> None:
-    deleted = session.deleted
-    if gone := _taken_away(session, [*dirty, *deleted]):
+def _prepare_aggregates(session: "UnitSession") -> None:
+    _leave_out_new_parts(session)
+    while gone := _taken_away(session):
         for part in gone:
             session.delete(part)  # with its parts; SQLAlchemy would leave it where its new owner is not saved
-        deleted, dirty = session.deleted, list(session.dirty)
-    for instance in deleted:
-        for part in mapping.removed_with(instance):
-            if part in session.new:
-                session.expunge(part)  # SQLAlchemy would insert it, without its root
-    new = list(session.new)
+        _leave_out_new_parts(session)
+    deleted, dirty, new = session.deleted, list(session.dirty), list(session.new)
     _order_by_references(new, dirty, list(deleted))
     owners: dict[int, object] = {}
     _refuse_repeated_parts([*new, *dirty])
@@ -58,10 +54,21 @@ def _prepare_aggregates(session: "UnitSession", dirty: list[object]) -> None:
                 flag_modified(root, "id")  # which makes the version count, and sends nothing else
 
 
-def _taken_away(session: Session, owners: list[object]) -> list[object]:
+def _leave_out_new_parts(session: Session) -> None:
+    """Leave the new parts out of what is removed: SQLAlchemy would insert them, without their root."""
+    for instance in session.deleted:
+        for part in mapping.removed_with(instance):
+            if inspect(part).pending:
+                session.expunge(part)
+
+
+def _taken_away(session: Session) -> list[object]:
     """Return the stored parts that an owner had, and no saved object has now."""
+    deleted = session.deleted
+    owners = (*session.dirty, *deleted)
     changes = [_history(one, relation) for one in owners for relation in _relations_to_parts(inspect(one).mapper)]
-    gone = [part for change in changes for part in change.deleted or () if part is not None and _is_stored(part)]
+    lost = [part for change in changes for part in change.deleted or () if part is not None and _is_stored(part)]
+    gone = [part for part in lost if part not in deleted]
     if not gone:
         return gone
     saved = [*session.dirty, *session.new]

@@ -1433,6 +1433,21 @@ def a_housed_person(*rooms: str) -> Person:
     return Person(name="p", address=Address(street="s", rooms=[Room(name=name) for name in rooms]))
 
 
+def test_a_part_that_moved_to_a_new_part_of_a_removed_root_is_removed(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    housed, homeless = a_housed_person("kitchen", "hall"), Person(name="q", address=None)
+    saved(new_unit, housed, homeless)
+
+    with uow:
+        giver, taker = uow.people.get(housed.id), uow.people.get(homeless.id)
+        assert giver.address
+        taker.address = Address(street="new", rooms=[])
+        taker.address.rooms.append(giver.address.rooms.pop())
+        uow.people.remove(taker)
+        uow.commit()
+
+    assert rooms(loaded(new_unit, housed)) == ["kitchen"]
+
+
 def test_a_part_that_an_unsaved_root_has_now_is_removed(uow: ShapesUnitOfWork, new_unit: New) -> None:
     cart, person = Cart(items=[Item(sku="a"), Item(sku="b")]), a_housed_person("n")
     saved(new_unit, cart, person)
