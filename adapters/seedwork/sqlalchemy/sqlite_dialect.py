@@ -32,7 +32,7 @@ class _Numeric(Numeric[Any]):
         if not isinstance(exponent, int):  # it is infinite or no number, which SQLite makes NULL of
             return False
         dropped = 0 if self.scale is None else max(0, -exponent - self.scale)
-        return len("".join(map(str, digits[: len(digits) - dropped])).strip("0")) <= DIGITS_MAX
+        return len("".join(map(str, digits[: max(0, len(digits) - dropped)])).strip("0")) <= DIGITS_MAX
 
 
 class _SQLite(UnitOfWorkDialect):

@@ -100,8 +100,17 @@ def test_a_number_that_sqlite_keeps_comes_back(empty_sqlite_url: str, column: Nu
     assert stored(empty_sqlite_url, column, value) == value
 
 
-def test_places_that_a_column_has_not_are_no_digits_that_sqlite_loses(empty_sqlite_url: str) -> None:
-    assert stored(empty_sqlite_url, Numeric(24, 6), Decimal("0.1234561234567890")) == Decimal("0.123456")
+@pytest.mark.parametrize(
+    ("value", "kept"),
+    [
+        (Decimal("0.1234561234567890"), Decimal("0.123456")),
+        (Decimal("9.9999999999999994515327145420957165172950370278739e-21"), Decimal(0)),
+    ],
+)
+def test_places_that_a_column_has_not_are_no_digits_that_sqlite_loses(
+    empty_sqlite_url: str, value: Decimal, kept: Decimal
+) -> None:
+    assert stored(empty_sqlite_url, Numeric(24, 6), value) == kept
 
 
 @pytest.mark.parametrize(
