@@ -3,7 +3,7 @@
 from dataclasses import fields, is_dataclass
 from typing import Any
 
-from sqlalchemy import JSON, Column, ColumnElement, ForeignKeyConstraint
+from sqlalchemy import JSON, Boolean, Column, ColumnElement, ForeignKeyConstraint, Numeric
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper, RelationshipProperty
 from sqlalchemy.sql.elements import UnaryExpression
@@ -75,6 +75,15 @@ def _check_columns(name: str, mapper: Mapper[Any]) -> None:
             raise ArgumentError(
                 f"{name}.{attribute.key} is JSON, of which a change of 1 to True would not be saved, nor None as NULL."
                 " Write: JsonType(), from adapters.seedwork.types"
+            )
+        if isinstance(column.type, Numeric) and column.type.scale is None:
+            raise ArgumentError(
+                f"{name}.{attribute.key} has no scale, by which databases differ. Write: Numeric(12, 2)"
+            )
+        if isinstance(column.type, Boolean) and isinstance(getattr(column.server_default, "arg", None), str):
+            raise ArgumentError(
+                f"{name}.{attribute.key} has a text for its default, which SQLite keeps as a text. Write:"
+                " server_default=true()"
             )
 
 

@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime
+from decimal import ROUND_HALF_UP, Context, Decimal
 from enum import StrEnum
 from typing import Any, TypeVar
 
@@ -79,3 +80,10 @@ class JsonType(TypeDecorator[Any]):  # Any: of JSON
             return json.dumps(x) == json.dumps(y)
         except TypeError:  # what was there before is not known
             return False
+
+
+def rounded(value: Any, scale: int) -> Any:  # Any: a Decimal, or another value, which stays as it is
+    """Return a decimal with as many places as its column has, a half rounded away from zero, as PostgreSQL does it."""
+    if not isinstance(value, Decimal) or not value.is_finite():
+        return value
+    return value.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, Context(prec=1000))

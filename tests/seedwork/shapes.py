@@ -26,6 +26,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     func,
+    true,
 )
 from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.orm import Relationship, composite, relationship
@@ -507,7 +508,7 @@ documents = Table(
     Column("amount", Numeric(7, 2), nullable=False, server_default="1.50"),
     Column("day", Date, nullable=False, server_default="2020-01-02"),
     Column("at", UtcDateTime(), nullable=False, server_default="2020-01-02 03:04:05+00:00"),
-    Column("is_paid", Boolean, nullable=False, server_default="true"),
+    Column("is_paid", Boolean, nullable=False, server_default=true()),
     Column("kind", SqlEnum(Kind, native_enum=False, length=16), nullable=False, server_default="INVOICE"),
     Column("tags", JsonType(), nullable=False),
     Column("content", LargeBinary, nullable=False),

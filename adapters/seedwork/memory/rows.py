@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Context, Decimal
 from functools import cache
 from typing import Any, cast
 
@@ -18,6 +17,7 @@ from adapters.seedwork.mapping import is_filled
 from adapters.seedwork.mapping_rules import order_of
 from adapters.seedwork.memory.store import Aggregate, Key
 from adapters.seedwork.shape import Parts, Row, Shape
+from adapters.seedwork.types import rounded
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
 Value = Any  # of whatever type
@@ -138,14 +138,7 @@ def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) 
 def _bind(column: Column[Any]) -> Callable[[Value], Value]:
     bind = column.type.dialect_impl(_dialect).bind_processor(_dialect) or _kept
     scale: int | None = getattr(column.type, "scale", None)
-    return bind if scale is None else lambda value: _rounded(bind(value), scale)
-
-
-def _rounded(value: Value, scale: int) -> Value:
-    """Return a decimal with as many places as its column has; PostgreSQL rounds a half away from zero."""
-    if not isinstance(value, Decimal) or not value.is_finite():
-        return value
-    return value.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, Context(prec=1000))
+    return bind if scale is None else lambda value: rounded(bind(value), scale)
 
 
 @cache

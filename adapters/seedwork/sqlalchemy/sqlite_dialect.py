@@ -11,28 +11,36 @@ from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 
 from adapters.seedwork.sqlalchemy import sqlite
 from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
+from adapters.seedwork.types import rounded
 
 DIGITS_MAX = 15
 """How many digits of a number SQLite keeps exactly: it stores a Decimal as a float."""
 
 
 class _Numeric(Numeric[Any]):
-    """Refuses a number of which SQLite would lose digits in silence."""
+    """A number of so many places, kept as a float: it comes back rounded as on PostgreSQL, or is refused."""
 
     def bind_processor(self, dialect: Dialect) -> Any:  # Any: a function, as Numeric returns one
         return self._as_float
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # Any: as above
+        places = self.scale
+        if places is None or not self.asdecimal:
+            return super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]  # SQLAlchemy's own
+        return lambda value: None if value is None else rounded(Decimal(str(value)), places)
+
     def _as_float(self, value: Any) -> float | None:  # Any: a Decimal, or what SQLAlchemy takes for one
-        if isinstance(value, Decimal | int) and not self._is_kept(Decimal(value)):
-            raise ValueError(f"{value} has more digits than SQLite keeps exactly: {DIGITS_MAX} at the most.")
+        if self.scale is not None and isinstance(value, Decimal | int) and not _is_kept(Decimal(value), self.scale):
+            raise ValueError(f"SQLite keeps {DIGITS_MAX} digits of a number exactly, and can't keep {value}.")
         return None if value is None else float(value)
 
-    def _is_kept(self, value: Decimal) -> bool:
-        _, digits, exponent = value.as_tuple()
-        if not isinstance(exponent, int):  # it is infinite or no number, which SQLite makes NULL of
-            return False
-        dropped = 0 if self.scale is None else max(0, -exponent - self.scale)
-        return len("".join(map(str, digits[: max(0, len(digits) - dropped)])).strip("0")) <= DIGITS_MAX
+
+def _is_kept(value: Decimal, scale: int) -> bool:
+    if not value.is_finite():
+        return not value.is_nan()  # which SQLite makes NULL
+    _, digits, exponent = value.as_tuple()
+    dropped = max(0, -int(exponent) - scale)
+    return len("".join(map(str, digits[: max(0, len(digits) - dropped)])).strip("0")) <= DIGITS_MAX
 
 
 class _SQLite(UnitOfWorkDialect):

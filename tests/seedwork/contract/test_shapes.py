@@ -224,16 +224,17 @@ def test_what_the_database_fills_at_an_update_is_new_and_readable_after_the_bloc
     assert loaded(new_unit, entity).changed_at == changed.changed_at
 
 
+@pytest.mark.parametrize(("given", "kept"), [("12.345", "12.35"), ("1.005", "1.01"), ("0.125", "0.13"), ("7", "7")])
 def test_a_decimal_is_rounded_to_the_places_of_its_column(
-    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None], given: str, kept: str
 ) -> None:
-    document = a_document(amount=Decimal("12.345"))
+    document = a_document(amount=Decimal(given))
 
     with uow:
         store(uow, document)
         uow.commit()
 
-    assert loaded(new_unit, document).amount == Decimal("12.35")
+    assert str(loaded(new_unit, document).amount) == str(Decimal(kept).quantize(Decimal("0.01")))
 
 
 def test_a_json_value_is_replaced_as_a_whole(uow: ShapesUnitOfWork, new_unit: New) -> None:

@@ -9,7 +9,7 @@ from threading import Timer
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, MetaData, Numeric, Table, make_url
+from sqlalchemy import Column, MetaData, Numeric, Table, func, literal, make_url, select
 
 from adapters.container import bootstrap
 from adapters.settings import Settings
@@ -117,15 +117,26 @@ def test_places_that_a_column_has_not_are_no_digits_that_sqlite_loses(
     ("column", "value"),
     [
         (Numeric(24, 6), Decimal("123456789012345678.123456")),
-        (Numeric(), Decimal(1) / 3),
         (Numeric(20, 0), 12345678901234567890),
         (Numeric(60, 2), Decimal("1234567890123456789012345678901234567890.12")),
         (Numeric(5, 2), Decimal("NaN")),
-        (Numeric(5, 2), Decimal("-Infinity")),
     ],
 )
 def test_a_number_of_which_sqlite_would_lose_digits_is_refused(
     empty_sqlite_url: str, column: Numeric[Any], value: object
 ) -> None:
-    with pytest.raises(ValueError, match=f"{value} has more digits than SQLite keeps exactly: 15 at the most"):
+    with pytest.raises(ValueError, match=f"15 digits of a number exactly, and can't keep {value}"):
         stored(empty_sqlite_url, column, value)
+
+
+def test_a_number_that_is_compared_may_have_any_digits(empty_sqlite_url: str) -> None:
+    numbers = Table("numbers", MetaData(), Column("number", Numeric(7, 2)))
+    third = Decimal(100) / 3
+    settings = Settings(database_url=empty_sqlite_url, database_check_schema=False)
+    with bootstrap(settings=settings) as container, container.engine().begin() as connection:
+        numbers.create(connection)
+        connection.execute(numbers.insert(), {"number": Decimal("33.34")})
+        query = select(numbers).group_by(numbers.c.number).having(func.avg(numbers.c.number) > third)
+
+        assert connection.scalar(query.where(numbers.c.number < Decimal("Infinity"))) == Decimal("33.34")
+        assert connection.scalar(select(literal(third))) == pytest.approx(third)

@@ -9,11 +9,13 @@ from uuid import UUID
 import pytest
 from sqlalchemy import (
     JSON,
+    Boolean,
     Column,
     Computed,
     ForeignKey,
     Integer,
     MetaData,
+    Numeric,
     String,
     Table,
     Uuid,
@@ -81,6 +83,18 @@ def another_primary_key(metadata: MetaData) -> None:
         "books", metadata, Column("isbn", String, primary_key=True), Column("id", Uuid), Column("version", Integer)
     )
     mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
+def a_column(column: Column[Any]) -> Plan:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        title: Any
+
+    def plan(metadata: MetaData) -> None:
+        books = table(metadata, "books", column)
+        mapping.map_once(Book, books, version_id_col=books.c.version)
+
+    return plan
 
 
 def plain_json(metadata: MetaData) -> None:
@@ -238,6 +252,11 @@ def many_to_many(metadata: MetaData) -> None:
         (parts_in_order(lambda number: number.desc()), r"by pages.number, which may be NULL"),
         (an_id_of_the_database, r"Page\.id would get its value from the database: make an id at birth"),
         (computed, r'Book.title is deferred or computed, .* by exclude_properties=\["title"\], and read it'),
+        (a_column(Column("title", Numeric(12))), r"Book.title has no scale, .* Write: Numeric\(12, 2\)"),
+        (
+            a_column(Column("title", Boolean, server_default="true")),
+            r"Book.title has a text .* server_default=true\(\)",
+        ),
         (plain_json, r"Book.tags is JSON, .* Write: JsonType\(\)"),
         (on_delete, "books: author_id says ON DELETE CASCADE, which would change a Book without counting"),
         (on_update, "books: author says ON UPDATE CASCADE, which would change a Book without counting"),
