@@ -1,4 +1,8 @@
-"""What gives objects back the values that SQLAlchemy forgets when it rolls back, and when it fails."""
+"""What gives objects back the values that SQLAlchemy forgets when it rolls back, and when it fails.
+
+The session remembers values before SQLAlchemy may forget them, and notes the objects that may not be as their rows are.
+A rollback loads those again; after a failure, where nothing can be loaded, the remembered values are shown.
+"""
 
 from collections.abc import Iterable
 from typing import Any
