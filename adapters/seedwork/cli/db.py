@@ -12,6 +12,7 @@ from adapters.seedwork.cli.output import Json
 
 if TYPE_CHECKING:
     from adapters.seedwork.settings import DatabaseSettings
+    from adapters.seedwork.sqlalchemy.schema import SchemaStatus
 
 
 def db(settings: "Callable[[], DatabaseSettings]") -> typer.Typer:
@@ -32,6 +33,8 @@ def db(settings: "Callable[[], DatabaseSettings]") -> typer.Typer:
     def status(*, as_json: Json = False) -> None:
         """Show the database's revision, the pending ones, and the SQL that `alembic upgrade head` would run.
 
+        It exits with 1 if a revision is pending, or the database can't be reached: a probe can ask it.
+
         $ PROGRAM db status
         """
         with explained():
@@ -46,7 +49,13 @@ def _show_status(settings: "DatabaseSettings", *, as_json: bool) -> None:
     status = schema_status(settings)
     if as_json:
         typer.echo(json.dumps(asdict(status)))
-        return
+    else:
+        _print(status)
+    if status.pending:
+        raise typer.Exit(1)
+
+
+def _print(status: "SchemaStatus") -> None:
     typer.echo(f"Database  {status.database}")
     typer.echo(f"Revision  {', '.join(status.current) or 'none: it is not migrated'}")
     typer.echo(f"Head      {', '.join(status.head)}")

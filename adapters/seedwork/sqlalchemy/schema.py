@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, text
@@ -105,6 +106,8 @@ def schema_status(settings: DatabaseSettings) -> SchemaStatus:
 
 
 def _current(engine: Engine) -> frozenset[str]:
+    if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():  # to connect would make it
+        return frozenset()
     try:
         with engine.connect() as connection:
             return frozenset(connection.scalars(text("SELECT version_num FROM alembic_version")))

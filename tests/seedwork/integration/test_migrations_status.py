@@ -59,10 +59,10 @@ def start(url: str, *, check: bool = True) -> None:
         pass
 
 
-def status(url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> str:
+def status(url: str, monkeypatch: pytest.MonkeyPatch, *arguments: str, exit_code: int = 0) -> str:
     monkeypatch.setenv("DATABASE_URL", url)
     result = CliRunner().invoke(app, ["db", "status", *arguments], catch_exceptions=False)
-    assert result.exit_code == 0
+    assert result.exit_code == exit_code
     return result.output
 
 
@@ -82,6 +82,13 @@ def test_the_application_starts_on_an_empty_database_while_there_is_no_revision(
 def test_a_database_that_is_not_migrated_is_refused_with_the_command_to_run(release: History) -> None:
     with pytest.raises(SchemaOutdated, match="not migrated, and this code needs older. Run: alembic upgrade head"):
         start(release.url)
+
+
+def test_a_file_that_is_not_there_is_refused_and_not_made(release: History, tmp_path: Path) -> None:
+    with pytest.raises(SchemaOutdated, match="not migrated, and this code needs older"):
+        start(f"sqlite:///{tmp_path / 'absent.db'}")
+
+    assert not (tmp_path / "absent.db").exists()
 
 
 def test_a_database_that_is_behind_is_refused_with_the_command_to_run(newer: History) -> None:
@@ -127,7 +134,7 @@ def test_status_of_a_migrated_database_has_nothing_pending(migrated: History, mo
 
 
 def test_status_shows_what_is_pending_and_its_sql(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    output = status(newer.url, monkeypatch)
+    output = status(newer.url, monkeypatch, exit_code=1)
 
     assert "Revision  older\nHead      newer\nPending   newer newer\n" in output
     assert "-- Running upgrade older -> newer\n\nCREATE TABLE planted (" in output
@@ -135,7 +142,7 @@ def test_status_shows_what_is_pending_and_its_sql(newer: History, monkeypatch: p
 
 
 def test_status_of_an_empty_database_shows_all_of_it(release: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    output = status(release.url, monkeypatch)
+    output = status(release.url, monkeypatch, exit_code=1)
 
     assert "Revision  none: it is not migrated" in output
     assert "-- Running upgrade  -> older" in output
@@ -144,7 +151,7 @@ def test_status_of_an_empty_database_shows_all_of_it(release: History, monkeypat
 def test_status_says_where_the_sql_depends_on_the_database(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
     newer.plant("newest", """op.get_bind().execute(sa.text("SELECT 1")).scalar()""", down="newer")
 
-    output = status(newer.url, monkeypatch)
+    output = status(newer.url, monkeypatch, exit_code=1)
 
     assert "CREATE TABLE planted" in output
     assert "-- What follows depends on what the database holds by then: AttributeError: " in output
@@ -164,11 +171,21 @@ def test_status_of_a_database_that_a_newer_release_has_migrated_says_so(
 
 
 def test_status_can_be_read_by_a_program(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
-    output = json.loads(status(newer.url, monkeypatch, "--json"))
+    output = json.loads(status(newer.url, monkeypatch, "--json", exit_code=1))
 
     assert output["current"] == ["older"]
     assert output["pending"] == [{"id": "newer", "message": "newer"}]
     assert "CREATE TABLE planted" in output["sql"]
+
+
+def test_status_of_a_file_that_is_not_there_fails_and_makes_none(
+    release: History, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = status(f"sqlite:///{tmp_path / 'absent.db'}", monkeypatch, exit_code=1)
+
+    assert "Revision  none: it is not migrated" in output
+    assert "Pending   older" in output
+    assert not (tmp_path / "absent.db").exists()
 
 
 def test_status_shows_no_password(postgresql_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
