@@ -47,7 +47,7 @@ class SchemaStatus:
     head: tuple[str, ...]
     """The revision that this code needs."""
     is_known: bool
-    """Whether this code knows the current revision; if not, a newer release has migrated the database."""
+    """Whether this code knows the current revision; if not, a newer release, or another service, has migrated it."""
     pending: tuple[PendingRevision, ...]
     """What ``alembic upgrade head`` would apply, in this order."""
     sql: str
@@ -77,7 +77,8 @@ def check_schema(engine: Engine) -> None:
         raise SchemaOutdated(f"{at}, and this code needs {_names(heads)}. Run: alembic upgrade head")
     raise SchemaOutdated(
         f"{at}, which this code does not know: a newer release has migrated it. Start that release; or, if that"
-        " revision leaves all that this one needs, set DATABASE_CHECK_SCHEMA=false"
+        " revision leaves all that this one needs, set DATABASE_CHECK_SCHEMA=false. Or it is another service's: give"
+        " each a schema of its own (docs/operations.md)"
     )
 
 

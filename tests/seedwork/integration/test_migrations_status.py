@@ -108,6 +108,31 @@ def test_a_database_that_is_ahead_is_refused_with_what_to_do(migrated: History) 
     start(migrated.url, check=False)
 
 
+def test_a_database_that_another_service_has_migrated_is_refused_with_what_to_do(migrated: History) -> None:
+    with migrated.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = 'theirs'"))
+
+    with pytest.raises(
+        SchemaOutdated, match=r"another service's: give each a schema of its own \(docs/operations.md\)"
+    ):
+        start(migrated.url)
+
+
+@pytest.mark.parametrize("empty_url", ["postgresql"], indirect=True)
+def test_two_services_live_in_one_database_where_each_has_a_schema(release: History) -> None:
+    url = make_url(release.url).update_query_dict({"options": "-csearch_path=mine"})
+    mine = History(release.folder, url.render_as_string(hide_password=False))
+    with release.engine.begin() as connection:
+        connection.execute(text("CREATE SCHEMA mine"))
+        connection.execute(text("CREATE TABLE alembic_version AS SELECT 'theirs' AS version_num"))
+
+    mine.upgrade()
+
+    start(mine.url)
+    assert mine.tables() == {"alembic_version", "sketches"}
+    assert release.tables() == {"alembic_version"}
+
+
 def test_an_application_in_memory_asks_no_database(empty_sqlite_url: str) -> None:
     parts = {"settings": Settings(database_url=empty_sqlite_url), "unit_of_work": providers.Factory(InMemoryUnitOfWork)}
 
@@ -167,7 +192,7 @@ def test_status_of_a_database_that_a_newer_release_has_migrated_says_so(
     output = status(newer.url, monkeypatch)
 
     assert "Revision  newer\n" in output
-    assert "Pending   unknown: a newer release has migrated this database" in output
+    assert "Pending   unknown: a newer release, or another service, has migrated this database" in output
 
 
 def test_status_can_be_read_by_a_program(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
