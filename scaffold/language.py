@@ -118,11 +118,14 @@ def _parse(token: str, aggregate: str, objections: list[str], *, in_part: bool =
         objections.append(
             f"{token}: {written or 'nothing'} is no type. Try {name}: and one of these: {'; '.join(TYPES.values())}"
         )
-        return replace(field, type="bool")
+        return _refused(field)
     if in_part and kind in {"parts", "ref", "email", "json"}:
         objections.append(f"{token}: a part can't have the type {kind}. Give it to the aggregate itself.")
-        return replace(field, type="bool")
-    field = _with_arguments(field, token, inside, aggregate, objections)
+        return _refused(field)
+    typed = _with_arguments(field, token, inside, aggregate, objections)
+    if typed is None:
+        return _refused(field)
+    field = typed
     for modifier in rest[1:]:
         field = _with_modifier(field, modifier, token, objections)
     if field.name in RULES and not field.is_required:
@@ -148,7 +151,14 @@ def _of_name(name: str, field: Field, aggregate: str) -> Iterator[str]:
         yield f"{name} can't be a field's name: {taker} uses it. Try: {aggregate}_{name}"
 
 
-def _with_arguments(field: Field, token: str, inside: str | None, aggregate: str, objections: list[str]) -> Field:
+def _refused(field: Field) -> Field:
+    """Return what stands in the place of a field whose type is refused, so that nothing else is said against it."""
+    return Field(field.name, "int", default="0")
+
+
+def _with_arguments(
+    field: Field, token: str, inside: str | None, aggregate: str, objections: list[str]
+) -> Field | None:
     given = tuple(_split(inside or "", " " if field.type == "parts" else ","))
     form = f"{token}: write the type like {TYPES[field.type]}."
     if field.type == "parts":
@@ -161,7 +171,7 @@ def _with_arguments(field: Field, token: str, inside: str | None, aggregate: str
         limits = replace(field, arguments=(match[1] or "", match[2] or "")) if match and len(given) == 1 else None
         if limits is None or limits.limits[0] >= limits.limits[1] or max(map(abs, limits.limits)) > BIGINT_MAX:
             objections.append(f"{form} The second number is the larger one, and 64 bits hold both.")
-            return field
+            return None
         return limits
     allowed = {
         "str": len(given) == 1 and re.fullmatch(NUMBER, given[0]) and 1 <= int(given[0]) <= 10_000,
@@ -175,7 +185,7 @@ def _with_arguments(field: Field, token: str, inside: str | None, aggregate: str
     if not allowed:
         limit = f" {DIGITS_MAX} digits at the most: SQLite keeps no more exactly." if field.type == "decimal" else ""
         objections.append(form + limit)
-        return replace(field, type="bool")
+        return None
     for member in given if field.type == "enum" else ():
         if not NAME.fullmatch(member) or member in {"mro", "name", "value"} or hasattr(str, member):
             objections.append(f"{token}: {member} can't be a value of it. Try: {snake_case(member)}_{field.name}")
@@ -191,12 +201,12 @@ def _with_modifier(field: Field, modifier: str, token: str, objections: list[str
         return replace(field, **{modifier: True})  # type: ignore[arg-type]  # the three are flags
     elif modifier.startswith("default="):
         default = modifier.removeprefix("default=")
-        if field.type in DEFAULTED and _is_default(field, default):
-            return replace(field, default=default)
-        objections.append(
-            f"{token}: {default!r} can't be the default of a {field.type}. A value of it can, of one of these types:"
-            f" {', '.join(sorted(DEFAULTED))}. Try :optional"
-        )
+        if field.type not in DEFAULTED or not _is_default(field, default):
+            objections.append(
+                f"{token}: {default!r} can't be the default of a {field.type}. A value of it can, of one of these"
+                f" types: {', '.join(sorted(DEFAULTED))}. Try :optional"
+            )
+        return replace(field, default=default)
     else:
         objections.append(f"{token}: {modifier} is no modifier. Try one of: unique, optional, index, default=...")
     return field

@@ -1,7 +1,10 @@
 """``make field`` finds the places of what it writes by the lines around them, in a file that was edited too."""
 
+from pathlib import Path
+
 import pytest
 
+from scaffold import house
 from scaffold.changes import Refused
 from scaffold.field import add_fields
 from scaffold.merging import merged
@@ -96,3 +99,29 @@ def test_what_was_not_generated_gets_no_field() -> None:
     for name in ("visit", ""):
         with pytest.raises(Refused, match=f"^'{name}' is no aggregate that was generated here"):
             add_fields(name, "vip:bool:default=false")
+
+
+@pytest.mark.parametrize(
+    "field",
+    [
+        "n:decimal(20,2):default=0",
+        "n:decimal(20,2):unique",
+        "n:int(9..1):default=5",
+        "n:text:default=0",
+        "n:text no_n:bool:default=false",
+        "vip:text no_vip:int:default=0",
+        "n:date:default=today",
+    ],
+)
+def test_a_field_whose_type_or_default_is_refused_gets_that_objection_alone(
+    field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "scaffold").mkdir()
+    (tmp_path / "scaffold" / "aggregates.toml").write_text('visit = "label:str(20)"\n')
+    monkeypatch.setattr(house, "PROJECT", tmp_path)
+
+    with pytest.raises(Refused) as caught:
+        add_fields("visit", field)
+
+    [objection] = caught.value.args
+    assert objection.startswith(f"{field.split(maxsplit=1)[0]}: ")
