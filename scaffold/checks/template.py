@@ -45,15 +45,15 @@ def updates(tree: Path) -> Iterator[Said]:
 
 def unfinished(tree: Path) -> Iterator[Said]:
     """Look for conflicts of an update, or of any merge, that are still there."""
-    names = sorted({*filter(None, git(tree, "diff", "--name-only", "-z", "--diff-filter=U").split("\0"))})
-    for name in names:
+    names = _unmerged(tree)
+    for name in sorted(names):
         yield "mend", f"{name} is not merged yet: edit it", f"git add {name}"
     if not names:
         yield "ok", "there are none", ""
 
 
 def edits(tree: Path) -> Iterator[Said]:
-    """Compare the shared files with those of the commit that the fork stands on."""
+    """Compare the shared files with those of the commit that the fork stands on, but for those in conflict."""
     note = _note(tree)
     if note is None:
         yield "ok", ITSELF, ""
@@ -68,15 +68,22 @@ def edits(tree: Path) -> Iterator[Said]:
     lists = (tree / "scaffold" / "files.toml").read_text()
     mine = snapshot(tree, "HEAD")
     theirs = as_in(Fork.of(mine, base, lists), base, lists)
+    unmerged = _unmerged(tree)
     are_edited = False
     new = git(tree, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
-    for name in sorted({*files_of("shared", [*theirs.names(), *tracked(tree), *new])}):
+    for name in sorted({*files_of("shared", [*theirs.names(), *tracked(tree), *new])} - unmerged):
         text = (tree / name).read_text(errors="surrogateescape") if (tree / name).exists() else None
         if text != theirs.texts.get(name):
             are_edited = True
             yield _edit(name, theirs.texts.get(name), text, f"git restore --source={commit[:12]} -- {name}")
-    if not are_edited:
+    if unmerged and not are_edited:
+        yield "note", "edits can't all be seen until the conflicts are merged", ""
+    elif not are_edited:
         yield "ok", "its files are as Groundwork has them", ""
+
+
+def _unmerged(tree: Path) -> set[str]:
+    return {*filter(None, git(tree, "diff", "--name-only", "-z", "--diff-filter=U").split("\0"))}
 
 
 def _edit(name: str, before: str | None, now: str | None, restore: str) -> Said:

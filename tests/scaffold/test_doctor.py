@@ -106,6 +106,22 @@ def test_what_is_edited_gone_or_added_in_seedwork_is_named_with_the_command_that
     assert git(healthy, "status", "--porcelain") == "?? domain/seedwork/mine.py\n?? scaffold/aggregates.toml\n"
 
 
+def test_a_file_in_conflict_is_to_be_merged_and_not_to_be_restored(healthy: Path) -> None:
+    text = (healthy / TYPES).read_text()
+    git(healthy, "checkout", "--quiet", "-b", "theirs")
+    (healthy / TYPES).write_text(f"{text}# theirs\n")
+    commit(healthy, "theirs")
+    git(healthy, "checkout", "--quiet", "-b", "mine", "HEAD~1")
+    (healthy / TYPES).write_text(f"{text}# mine\n")
+    commit(healthy, "mine")
+    subprocess.run(["git", "merge", "--quiet", "theirs"], cwd=healthy, check=False, capture_output=True)
+
+    found = doctor(healthy)[1]
+
+    assert on("conflicts", found) == [("mend", f"{TYPES} is not merged yet: edit it", f"git add {TYPES}")]
+    assert on("seedwork", found) == [("note", "edits can't all be seen until the conflicts are merged", "")]
+
+
 def test_a_line_of_registration_that_is_missing_is_named(healthy: Path) -> None:
     edit(healthy / "service_layer" / "unit_of_work.py", "    users: UserRepository\n", "    size: int\n")
 
