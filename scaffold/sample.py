@@ -39,7 +39,7 @@ def main(tree: Path, arguments: list[str]) -> None:
     if not keeps_history:
         drop_table(tree / "app.db")
     changes.apply()
-    print("\nWhat showed users alone went with them, as the recipes: Groundwork still has it.")
+    print("\nWhat showed users alone went with them, as most recipes: Groundwork still has it.")
     print("Now: make setup check, and commit.")
 
 

@@ -26,7 +26,9 @@ from service_layer.unit_of_work import UnitOfWork
 PROGRAM = f"{sys.executable} -c 'from adapters.cli import app; app()'"
 FOLDER = PROJECT / "docs" / "recipes"
 TESTS = FOLDER / "tests.md"
-SCRIPTS = sorted({*FOLDER.glob("*.md")} - {TESTS})
+CONTAINER = FOLDER / "container.md"
+"""It stays without the sample, and so does its test."""
+SCRIPTS = sorted({*FOLDER.glob("*.md")} - {TESTS, CONTAINER})
 
 NO_OBJECT = {
     "a list": '[{"name": "John Doe"}]',

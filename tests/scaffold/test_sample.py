@@ -82,6 +82,10 @@ def test_no_file_speaks_of_it(without_sample: Path) -> None:
     assert re.findall("sample|celery", (without_sample / "pyproject.toml").read_text()) == []
 
 
+def test_the_recipe_that_shows_no_user_stays(without_sample: Path) -> None:
+    assert [page.name for page in (without_sample / "docs" / "recipes").iterdir()] == ["container.md"]
+
+
 def test_it_may_be_dropped_twice(without_sample: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(without_sample, [])
 
