@@ -39,7 +39,8 @@ def generated(name: str) -> str:
 
 def record(aggregates: Mapping[str, str]) -> str | None:
     """Return the text of the record; None where it is not needed."""
-    lines = (f"{name} = {json.dumps(fields)}\n" for name, fields in sorted(aggregates.items()))
+    # without the blank lines git would find a conflict where two branches change neighbours
+    lines = (f"\n{name} = {json.dumps(fields)}\n" for name, fields in sorted(aggregates.items()))
     return (
         "# Written by `make aggregate`, for `make field` and `make remove`.\n" + "".join(lines) if aggregates else None
     )

@@ -1,5 +1,6 @@
 """``make field`` finds the places of what it writes by the lines around them, in a file that was edited too."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,23 @@ def test_two_places_that_look_alike_are_told_apart_by_the_lines_above() -> None:
     now, missing = merged(old, f"{old}    y: int\n", old)
 
     assert (now, missing) == (f"{old}    y: int\n", [])
+
+
+def test_two_branches_that_change_different_aggregates_are_merged(tmp_path: Path) -> None:
+    before = {"hall": "label:str(20)", "visit": "day:date"}
+    versions = {
+        "mine": before | {"hall": "label:str(20) vip:bool:default=false"},
+        "before": before,
+        "theirs": before | {"visit": "day:date seen:datetime:optional"},
+    }
+    for name, aggregates in versions.items():
+        (tmp_path / name).write_text(house.record(aggregates) or "")
+
+    merged = subprocess.run(
+        ["git", "merge-file", "--stdout", *versions], cwd=tmp_path, check=True, capture_output=True, text=True
+    )
+
+    assert merged.stdout == house.record(versions["mine"] | {"visit": versions["theirs"]["visit"]})
 
 
 def test_what_was_not_generated_gets_no_field() -> None:
