@@ -6,7 +6,7 @@ from functools import cache
 from threading import Lock
 from typing import Any, cast
 
-from sqlalchemy import Column, Constraint, Index, MetaData, Table, and_, event, inspect
+from sqlalchemy import Column, ColumnElement, Constraint, Index, MetaData, Table, and_, event, inspect
 from sqlalchemy.orm import (
     ONETOMANY,
     Mapper,
@@ -98,6 +98,11 @@ def parts_of(mapper: Mapper[Any]) -> list[Relation]:
     return [part for part in mapper.relationships if part.direction is ONETOMANY]
 
 
+def keys_to_owners() -> set[ColumnElement[Any]]:  # Any: of whatever type
+    """Return the columns by which parts refer to their owners."""
+    return {column for mapper in mapper_registry.mappers for part in parts_of(mapper) for column in part.remote_side}
+
+
 def references_of(mapper: Mapper[Any]) -> list[Relation]:
     """Return the relationships that only order what is saved: one for each foreign key to another aggregate."""
     return [reference for reference in mapper.relationships if reference.key.startswith(ORDERING)]
@@ -154,7 +159,7 @@ def refuse_stored(session: Session, *parts: object) -> None:
 
 def _add_ordering(mapper: Mapper[Any]) -> None:
     # SQLAlchemy orders the statements of a flush by relationships alone, and a reference by id has none.
-    known = {column for other in mapper_registry.mappers for part in parts_of(other) for column in part.remote_side}
+    known = keys_to_owners()
     names = {
         key: ORDERING + "_".join(key.column_keys) for key in cast("Table", mapper.local_table).foreign_key_constraints
     }

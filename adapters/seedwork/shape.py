@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Table
 from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 
-from adapters.seedwork.mapping import parts_of
+from adapters.seedwork.mapping import keys_to_owners, parts_of
 from adapters.seedwork.types import JsonType
 from service_layer.seedwork.errors import NOT_NEW, UnitOfWorkMisuse
 
@@ -73,6 +73,10 @@ class Shape:
         self._composites = [
             (name, columns) for name, (columns, is_composite) in self.attributes.items() if is_composite
         ]
+        known = {self.version, *(column for columns, _ in self.attributes.values() for column in columns)}
+        known |= {str(column.key) for column in keys_to_owners() if column.table is self.table}
+        self._hidden = [(name, column) for column, name in self.columns.items() if column not in known]
+        """The attributes that are no fields, each with its column: a listener may write them."""
         self.defaulted = {
             str(column.key) for column in self.table.columns if column.default is not None or column.server_default
         }
@@ -90,6 +94,8 @@ class Shape:
             row: Row = dict(zip(self._plain, values if len(self._plain) > 1 else (values,), strict=True))
             for name, columns in self._composites:
                 row |= zip(columns, _composite_values(getattr(instance, name), len(columns)), strict=True)
+            for name, column in self._hidden:
+                row[column] = getattr(instance, name, None)
         except AttributeError as error:
             raise UnitOfWorkMisuse(f"{self.kind.__name__} needs {', '.join(sorted(self._names))}: {error}.") from error
         return row

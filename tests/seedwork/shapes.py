@@ -25,11 +25,13 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     create_engine,
+    event,
     func,
     true,
 )
 from sqlalchemy import Enum as SqlEnum
 from sqlalchemy.orm import Relationship, composite, relationship
+from sqlalchemy.orm.attributes import set_attribute
 
 from adapters.seedwork import tables
 from adapters.seedwork.mapping import map_once, mapping
@@ -622,6 +624,7 @@ folders = Table(
     Column("code", String(20)),
     Column("tenant", String(20), nullable=False),
     Column("around", String(20)),
+    Column("shelf_mark", String(20)),  # no field shows it: what writes the code writes it
     Column("version", Integer, nullable=False),
     UniqueConstraint("code", "tenant"),
     ForeignKeyConstraint(["tenant", "around"], ["house_folders.tenant", "house_folders.code"]),
@@ -668,6 +671,10 @@ def parts(kind: type, **options: Any) -> Relationship[Any]:
     return relationship(kind, cascade="all, delete-orphan", lazy="selectin", **options)
 
 
+def _write_shelf_mark(folder: Folder, code: str, *_: object) -> None:
+    set_attribute(folder, "_shelf_mark", code)
+
+
 def map_shapes() -> None:
     with mapping():
         map_once(Item, cart_items)
@@ -712,7 +719,8 @@ def map_shapes() -> None:
             version_id_col=documents.c.version,
             properties={"id": documents.c.document_id, "paid": documents.c.is_paid},
         )
-        map_once(Folder, folders, version_id_col=folders.c.version)
+        map_once(Folder, folders, version_id_col=folders.c.version, properties={"_shelf_mark": folders.c.shelf_mark})
+        event.listen(vars(Folder)["code"], "set", _write_shelf_mark)
         map_once(Paper, papers, version_id_col=papers.c.version)
         map_once(Label, labels, version_id_col=labels.c.version, exclude_properties=["length"])
 

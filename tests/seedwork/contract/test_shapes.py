@@ -26,6 +26,7 @@ from tests.seedwork.shapes import (
     ArtistId,
     Cart,
     Folder,
+    FolderId,
     InMemoryShapesUnitOfWork,
     Item,
     Kind,
@@ -345,6 +346,22 @@ def test_what_a_column_type_refuses_comes_through_as_it_is(uow: ShapesUnitOfWork
         uow.commit()
 
 
+def test_a_column_that_no_field_shows_is_saved(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    folder = Folder(code="x")
+
+    with uow:
+        store(uow, folder)
+        uow.commit()
+    assert vars(loaded(new_unit, folder))["_shelf_mark"] == "x"
+
+    with uow:
+        uow.folders.get(folder.id).code = "y"
+        uow.commit()
+    assert vars(loaded(new_unit, folder))["_shelf_mark"] == "y"
+
+
 # ---- plain values in insert_many ------------------------------------------------------------------------------------
 
 
@@ -405,6 +422,19 @@ def test_plain_values_may_have_parts_and_value_objects(uow: ShapesUnitOfWork, ne
         [found] = other.people.stream()
         assert found.address
         assert (found.address.point, found.address.rooms[0].name) == (Point(1, 2), "a")
+
+
+def test_plain_values_may_have_a_column_that_no_field_shows(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    with_it = SimpleNamespace(id=new_id(), tenant="a", code="x", around=None, _shelf_mark="x")
+    without = SimpleNamespace(id=new_id(), tenant="a", code="y", around=None)
+
+    with uow:
+        uow.folders.insert_many([with_it, without])  # type: ignore[list-item]  # on purpose
+        uow.commit()
+
+    with new_unit().reading() as other:
+        marks = [vars(other.folders.get(FolderId(folder.id)))["_shelf_mark"] for folder in (with_it, without)]
+    assert marks == ["x", None]
 
 
 @pytest.mark.parametrize(

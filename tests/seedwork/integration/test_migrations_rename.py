@@ -16,6 +16,7 @@ from sqlalchemy.orm.attributes import set_attribute
 
 from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy.engine import create_engine, session_factory
+from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from adapters.seedwork.types import IdType
 from adapters.settings import Settings
@@ -50,6 +51,12 @@ class Customer(Entity):
     name: str
 
 
+class Customers(SqlAlchemyRepository[Customer, UUID]):
+    def __init__(self, uow: SqlAlchemyTransaction, kind: type[Customer]) -> None:
+        self.entity = kind
+        super().__init__(uow)
+
+
 class Release:
     """The code of one deploy: how it maps a customer, and its services."""
 
@@ -77,6 +84,9 @@ class Release:
     def register(self, name: str) -> UUID:
         return register(self.new_unit(), self.customer(name=name))
 
+    def insert(self, name: str) -> UUID:
+        return insert(self.new_unit(), self.customer(name=name))
+
     def rename(self, id: UUID, name: str) -> None:
         rename(self.new_unit(), self.customer, id, name)
 
@@ -88,6 +98,14 @@ class Release:
 def register(uow: SqlAlchemyTransaction, customer: Customer) -> UUID:
     with uow:
         uow.session.add(customer)
+        uow.commit()
+    return customer.id
+
+
+@retry_transient
+def insert(uow: SqlAlchemyTransaction, customer: Customer) -> UUID:
+    with uow:
+        Customers(uow, type(customer)).insert_many([customer])
         uow.commit()
     return customer.id
 
@@ -108,10 +126,10 @@ def name_of(uow: SqlAlchemyTransaction, kind: type[Customer], id: UUID) -> str:
 def assert_that_they_agree(one: Release, other: Release) -> None:
     """Check that each reads what the other wrote, and what the other changed of its own."""
     for writer, reader in ((one, other), (other, one)):
-        ann = writer.register("Ann")
-        assert reader.name_of(ann) == "Ann"
-        reader.rename(ann, "Bea")
-        assert writer.name_of(ann) == "Bea"
+        for ann in (writer.register("Ann"), writer.insert("Ann")):
+            assert reader.name_of(ann) == "Ann"
+            reader.rename(ann, "Bea")
+            assert writer.name_of(ann) == "Bea"
 
 
 @contextmanager
