@@ -11,7 +11,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, core_schema, to_json
 
-from service_layer.seedwork.errors import UnitOfWorkMisuse
+from domain.seedwork.errors import DomainError
+from service_layer.seedwork.errors import StoredValueUnreadable, UnitOfWorkMisuse
 from service_layer.seedwork.receipts import Receipts
 
 _UNFIT = (
@@ -36,13 +37,16 @@ def encoded(kind: Any, value: object) -> Any:  # Any: a type's annotation; JSON
 def decoded(kind: Any, value: Any) -> Any:  # Any: a type's annotation; JSON; a value of that type
     """Return the value that was kept; fields that its class does not have are left out.
 
-    Raises: ValueError (it is no value of that type; the text does not show it).
+    Raises: StoredValueUnreadable (it is no value of that type).
     """
     try:
         return adapter_of(kind).validate_python(value, context=_STORED)
     except ValidationError as error:
         problem = error.errors(include_input=False)[0]
-        raise ValueError(f"{'.'.join(map(str, problem['loc'])) or 'it'}: {problem['msg']}") from None
+        cause, said = problem.get("ctx", {}).get("error"), problem["msg"]
+        if isinstance(cause, Exception) and not isinstance(cause, DomainError):  # its words may hold a value
+            said = type(cause).__name__
+        raise StoredValueUnreadable(f"{'.'.join(map(str, problem['loc'])) or 'it'}: {said}") from None
 
 
 @cache

@@ -6,6 +6,7 @@ from uuid import UUID
 from adapters.seedwork.encoding import decoded, encoded
 from adapters.seedwork.shape import Row
 from domain.seedwork.events import Event, kind_of
+from service_layer.seedwork.errors import StoredValueUnreadable
 from service_layer.seedwork.outbox import Delivery, Outbox, Published, State
 
 
@@ -26,7 +27,10 @@ class EncodingOutbox(Outbox):
         }
 
     def decoded(self, published: Published) -> Event:
-        kind = kind_of(published.name)
+        try:
+            kind = kind_of(published.name)
+        except LookupError as error:
+            raise StoredValueUnreadable(str(error)) from None
         body = published.body
         if published.schema < kind.schema:
             body = kind.upgrade(dict(body), published.schema)

@@ -11,6 +11,7 @@ TransactionError
 ├── StatementTimeout       a statement took too long
 ├── StorageFailure         the disk is full, or the database file can't be used
 ├── SchemaOutdated         the database's schema is not the one that this code needs
+├── StoredValueUnreadable  a stored event, or a kept answer, is not what its class has become
 └── ConstraintViolated     the data was refused, by a constraint or a column, and no error of the domain is declared
     └── ReferenceViolated  that constraint is a foreign key
 """
@@ -123,6 +124,10 @@ class StorageFailure(TransactionError):
 
 class SchemaOutdated(TransactionError):
     """The database's schema is not the one that this code needs: in most cases run ``alembic upgrade head``."""
+
+
+class StoredValueUnreadable(TransactionError, ValueError):
+    """A stored event, or a kept answer, is not what its class has become. The text names the field, and no value."""
 
 
 class ConstraintViolated(TransactionError):

@@ -110,7 +110,7 @@ class Outbox(ABC):
 
     @abstractmethod
     def decoded(self, published: Published) -> Event:
-        """Return a stored event as an object. Raises: LookupError, ValueError (it can't be read)."""
+        """Return a stored event as an object. Raises: StoredValueUnreadable (its class lacks a default, or is gone)."""
 
     @abstractmethod
     def store(self, row: dict[str, Any], handlers: Sequence[str]) -> None:

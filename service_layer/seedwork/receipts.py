@@ -34,7 +34,7 @@ class Receipts(ABC):
 
     @abstractmethod
     def decoded(self, kind: Any, answer: Any) -> Any:  # Any: a type's annotation, JSON, and a value of that type
-        """Return an answer as it was given. Raises: ValueError (it is not of that type any more)."""
+        """Return an answer as it was given. Raises: StoredValueUnreadable (it is not of that type any more)."""
 
     @abstractmethod
     def forget(self, before: datetime, limit: int) -> int:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from domain.seedwork.errors import InvalidValue
 from domain.seedwork.events import Event, kind_of
 from domain.seedwork.rules import EmailAddress
-from service_layer.seedwork.errors import FailedTransaction, UncommittedChanges, UnitOfWorkMisuse
+from service_layer.seedwork.errors import FailedTransaction, StoredValueUnreadable, UncommittedChanges, UnitOfWorkMisuse
 from service_layer.seedwork.outbox import Handlers
 from tests.seedwork.backends import Loop, NewUnit, Units
 from tests.seedwork.fixtures import ASYNCHRONOUS, BACKENDS, OpenBackend, opener
@@ -351,10 +352,35 @@ def test_a_stored_event_that_can_not_be_read_says_why_and_shows_no_value(uow: Or
     with uow.reading():
         [published] = uow.outbox.events(100)
         stored = type(published)(**asdict(published) | {"body": {"order_id": "secret"}})
-        with pytest.raises(ValueError, match="order_id: Input should be a valid UUID") as caught:
+        with pytest.raises(StoredValueUnreadable, match="order_id: Input should be a valid UUID") as caught:
             uow.outbox.decoded(stored)
 
     assert "secret" not in str(caught.value)
+
+
+def test_a_stored_event_that_its_class_refuses_shows_only_the_words_of_the_domain(uow: OrderingUnitOfWork) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class OrderLoaded(Event, name="order loaded", of=Order):
+        order_id: OrderId
+        grams: int
+
+        def __post_init__(self) -> None:
+            if self.grams > 9:
+                raise InvalidValue("grams", self.grams, "it must be less")
+            if self.grams < 0:
+                raise ValueError(f"{self.grams} is secret")
+
+    with uow:
+        uow.publish(OrderLoaded(order_id=Order(number="A-1").id, grams=1))
+        uow.commit()
+    with uow.reading():
+        [published] = uow.outbox.events(100)
+        refused = "Value error, grams 77 is not allowed: it must be less."
+        for grams, words in ((77, f"it: {refused}"), (-5, "it: ValueError")):
+            stored = type(published)(**asdict(published) | {"body": published.body | {"grams": grams}})
+            with pytest.raises(StoredValueUnreadable) as caught:
+                uow.outbox.decoded(stored)
+            assert str(caught.value) == words
 
 
 def test_two_events_can_not_have_one_name() -> None:

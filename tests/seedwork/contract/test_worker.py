@@ -1,10 +1,12 @@
 """Each delivery reaches its handler: once in the database, in the order of its aggregate, whatever fails."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from domain.seedwork.errors import InvalidValue
+from domain.seedwork.events import Event, _kinds
 from service_layer.seedwork.errors import ConcurrencyConflict
 from service_layer.seedwork.outbox import Delivery, Handlers, State
 from service_layer.seedwork.upkeep import list_deliveries, prune, replay, retry_deliveries
@@ -275,6 +277,40 @@ def test_of_an_error_that_is_not_ours_the_place_is_kept_and_no_word(
     assert (pending(uow)[0].error or "").startswith("OSError at test_worker.py:")
     assert "note of event" in caplog.text
     assert "secret" not in caplog.text
+
+
+def test_an_event_that_lacks_a_field_fails_by_an_error_that_names_it(
+    uow: OrderingUnitOfWork,
+    handler: Failing,
+    worker: Worker,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class OrderPainted(Event, name="order painted", of=Order):
+        order_id: OrderId
+        colour: str
+
+    publish(uow, ONE, "A")
+    monkeypatch.setitem(_kinds, "order placed", OrderPainted)
+
+    worker.work()
+
+    assert handler.got == []
+    assert pending(uow)[0].error == "StoredValueUnreadable: colour: Field required"
+    assert "colour: Field required" in caplog.text
+
+
+def test_an_event_without_a_class_fails_by_an_error_that_names_it(
+    uow: OrderingUnitOfWork, handler: Failing, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(uow, ONE, "A")
+    monkeypatch.delitem(_kinds, "order placed")
+
+    worker.work()
+
+    assert handler.got == []
+    assert (pending(uow)[0].error or "").startswith("StoredValueUnreadable: No event is called 'order placed'.")
 
 
 def test_a_try_that_ends_with_its_process_is_counted(
