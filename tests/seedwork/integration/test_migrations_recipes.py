@@ -1,9 +1,21 @@
 """What ``docs/migrations.md`` says to write makes the schema of the code, can be undone, and passes the linter."""
 
+import re
+from textwrap import dedent
+
+from adapters.seedwork.settings import PROJECT
 from migrations.seedwork.lint import refusals
 from tests.seedwork.reversal import assert_reversible
 from tests.seedwork.revisions import History
 from tests.seedwork.schema import Schema
+
+PAGE = (PROJECT / "docs" / "migrations.md").read_text()
+
+
+def block_with(words: str) -> str:
+    blocks = re.findall(r"^ *```python\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)
+    [block] = [block for block in blocks if words in block]
+    return dedent(str(block))
 
 
 def made_by(history: History, upgrade: str, downgrade: str) -> Schema:
@@ -118,3 +130,27 @@ def test_a_name_that_was_left_when_its_table_was_renamed_is_seen(planted: Histor
     missing = " ".join(mapped - planted.schema())
     names = ("pk_clients", "ck_clients_age", "uq_clients_code", "ix_clients_age", "fk_orders_customer_id_clients")
     assert [name for name in names if name not in missing] == []
+
+
+# ---- a unique constraint on a large table ----------------------------------------------------------------------------
+
+CUSTOMERS = 'op.create_table("customers", sa.Column("id", sa.Uuid()), sa.Column("nickname", sa.String(length=50)))'
+NO_CUSTOMERS = 'op.drop_table("customers")'
+UNIQUE = """
+    with op.batch_alter_table("customers") as batch:
+        batch.create_unique_constraint(op.f("uq_customers_nickname"), ["nickname"])
+    """
+NOT_UNIQUE = """
+    with op.batch_alter_table("customers") as batch:
+        batch.drop_constraint(op.f("uq_customers_nickname"), type_="unique")
+    """
+
+
+def test_a_unique_constraint_is_built_beside_the_writers(planted: History) -> None:
+    mapped = made_by(planted, f"{CUSTOMERS}\n{dedent(UNIQUE)}", NO_CUSTOMERS)
+    planted.plant("first", CUSTOMERS, NO_CUSTOMERS)
+    planted.plant("second", block_with("UNIQUE USING INDEX"), NOT_UNIQUE, down="first")
+
+    assert_reversible(planted)
+    assert planted.schema() == mapped
+    assert [*refusals(planted.config())] == []
