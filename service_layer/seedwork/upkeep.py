@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from domain.seedwork.errors import InvalidValue
-from domain.seedwork.events import kind_of
+from domain.seedwork.events import Event, kind_of
 from service_layer.seedwork.outbox import Delivery, State
 from service_layer.seedwork.transaction import Transaction
 
@@ -43,13 +43,20 @@ def replay(uow: Transaction, handler: str) -> int:
     while True:
         with uow:
             batch = uow.outbox.events(BATCH, after=after, lock=True)
-            wanted = [event for event in batch if issubclass(kind_of(event.name), kinds)]
+            wanted = [event for event in batch if _is_of(event.name, kinds)]
             uow.outbox.deliver_again(wanted, handler, datetime.now(UTC))
             uow.commit()
         made += len(wanted)
         if len(batch) < BATCH:
             return made
         after = batch[-1].position
+
+
+def _is_of(name: str, kinds: tuple[type[Event], ...]) -> bool:
+    try:
+        return issubclass(kind_of(name), kinds)
+    except LookupError:  # its class is gone, and with it every handler of its kind
+        return False
 
 
 def prune(uow: Transaction, older_than: timedelta) -> int:

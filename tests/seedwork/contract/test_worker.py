@@ -451,6 +451,17 @@ def test_a_replay_delivers_all_stored_events_again_in_order(
     assert handler.got == ["A", "B", "A", "B", "C"]
 
 
+def test_a_replay_leaves_out_events_whose_class_is_gone(
+    uow: OrderingUnitOfWork, handler: Failing, worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(uow, ONE, "A")
+    worker.work()
+    monkeypatch.delitem(_kinds, "order placed")
+
+    assert replay(uow, "note") == 0
+    assert pending(uow) == []
+
+
 def deliver_one_and_fail_at_the_next(uow: OrderingUnitOfWork, handler: Failing, worker: Worker) -> None:
     """A was got, B has failed once, and C waits behind it; from now on nothing fails."""
     publish(uow, ONE, "A")
