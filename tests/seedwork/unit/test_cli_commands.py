@@ -174,7 +174,9 @@ def test_a_text_of_a_type_of_its_own_and_a_value_object_are_read(run: Run) -> No
     }
 
 
-@pytest.mark.parametrize("kind", [object, bytes, Sequence[str], list[Code], set[str], int | str, UUID | int | None])
+@pytest.mark.parametrize(
+    "kind", [object, bytes, Sequence[str], list[Code], set[str], int | str, UUID | int | None], ids=str
+)
 def test_a_command_for_what_cannot_be_typed_is_refused_when_it_is_made(kind: Any) -> None:
     def weigh(uow: str, *, scales: Any) -> None:
         """Weigh a box."""
