@@ -42,15 +42,11 @@ def refusals(config: Config) -> Iterator[str]:
     """Yield what is wrong, with the name of the revision."""
     script = ScriptDirectory.from_config(config)
     steps, error = render(config)
-    for revision, findings in squawk(steps).items():
+    for revision, found in squawk(steps).items():
         path = Path(script.get_revision(revision).path)
         source = path.read_text()
+        findings = [*found, *committed_early(source)]
         markers: dict[str, str] = dict(MARKER.findall(source))
-        if before := BEFORE_BLOCK.search(source.partition("\ndef downgrade")[0]):  # offline it may be left out
-            yield (
-                f"{path.name}: autocommit_block() commits {before[1]}(), which stands before it, so an upgrade that"
-                " fails later can't be run again. Put the block first, or into a revision of its own."
-            )
         for rule in markers.keys() - {rule for rule, _ in findings}:
             yield f"{path.name}: nothing to allow for {rule}. Remove the marker."
         for rule, text in findings:
@@ -58,6 +54,14 @@ def refusals(config: Config) -> Iterator[str]:
                 yield f"{path.name}: {text}\n  If it is safe here, say why in that file: # squawk: allow {rule}: ..."
     if error:
         yield f"No SQL can be shown of what follows {', '.join(steps) or 'base'}: {error}"
+
+
+def committed_early(source: str) -> Iterator[tuple[str, str]]:
+    """Yield what a block of a revision commits before its time: squawk does not see a block that reads rows."""
+    if before := BEFORE_BLOCK.search(source.partition("\ndef downgrade")[0]):
+        rule, action = "autocommit-block-first", f"autocommit_block() commits {before[1]}(), which stands before it"
+        advice = "An upgrade that fails later can't be run again. Put the block first, or into a revision of its own."
+        yield rule, f"{rule}: {action}\n  {advice}"
 
 
 def render(config: Config) -> tuple[dict[str, str], Exception | None]:

@@ -116,7 +116,7 @@ def test_what_a_block_that_is_not_shown_would_commit_too_early_is_refused(histor
 
     (refusal,) = refusals(history.config())
 
-    assert "second.py: autocommit_block() commits op.batch_alter_table(), which stands before it" in refusal
+    assert "second.py: autocommit-block-first: autocommit_block() commits op.batch_alter_table()" in refusal
 
 
 def test_a_broken_index_is_refused_with_what_to_write(history: History) -> None:
