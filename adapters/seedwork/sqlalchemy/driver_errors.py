@@ -65,7 +65,7 @@ _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
     "XX002": (StorageFailure, _DAMAGED),
     "unfit": (
         ConstraintViolated,
-        "The database refused the data: {}. Let a rule of the domain say what the column can hold.",
+        "The database takes no such value: {}. Let a rule of the domain say what the column can hold.",
     ),
     "SQLITE_BUSY": (ConcurrencyConflict, LOCKED),
     "SQLITE_BUSY_SNAPSHOT": (ConcurrencyConflict, OVERTAKEN),

@@ -465,7 +465,7 @@ every_write = pytest.mark.parametrize("write", [flush, insert_many, update])
 def test_a_value_that_its_column_cannot_hold_is_refused_and_not_shown(
     uow: SqlAlchemyOrderingUnitOfWork, write: Write, values: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(ConstraintViolated, match=rf"refused the data: .*{words}.*\. Let a rule") as caught, uow:
+    with pytest.raises(ConstraintViolated, match=rf"takes no such value: .*{words}.*\. Let a rule") as caught, uow:
         write(values)(uow)
 
     assert SECRET not in "".join(traceback.format_exception(caught.value)) + repr(vars(caught.value))
@@ -479,7 +479,7 @@ def test_a_value_that_its_column_cannot_hold_is_refused_and_not_shown(
 def test_what_sqlite_cannot_hold_is_refused_alike(
     uow: SqlAlchemyOrderingUnitOfWork, write: Write, values: dict[str, Any]
 ) -> None:
-    with pytest.raises(ConstraintViolated, match=r"refused the data: .*\. Let a rule"), uow:
+    with pytest.raises(ConstraintViolated, match=r"takes no such value: .*\. Let a rule"), uow:
         write(values)(uow)
 
 
