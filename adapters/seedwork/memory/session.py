@@ -9,8 +9,9 @@ from typing import Any
 from sqlalchemy import Table, inspect
 
 from adapters.seedwork.mapping import error_of
+from adapters.seedwork.memory.constraints import Constraints
 from adapters.seedwork.memory.rows import Written, build, is_new, key_of, mark_new, written
-from adapters.seedwork.memory.store import Aggregate, Constraints, Id, InMemoryStore, Key, Rows, replaced
+from adapters.seedwork.memory.store import Aggregate, Id, InMemoryStore, Key, Rows, replaced
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork import errors

@@ -1,0 +1,189 @@
+"""The unique keys and the foreign keys of the tables, kept for rows in memory."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from functools import cache
+from graphlib import CycleError, TopologicalSorter
+from typing import Any
+
+from sqlalchemy import Column, Index, Table, UniqueConstraint
+
+from adapters.seedwork.mapping import error_of, is_mapped, needed_by
+from adapters.seedwork.memory.store import Aggregate, Id, Key, Rows
+from adapters.seedwork.shape import Row
+from service_layer.seedwork.errors import REFERENCE, ConstraintViolated, ReferenceViolated
+
+Referred = Table | UniqueConstraint | Index
+"""What a foreign key refers to: the primary key of a table, or a unique key."""
+Target = tuple[Referred, Id]
+"""The same, with the values of a row."""
+
+
+class Constraints:
+    """The unique values and the references of all rows, kept while a transaction changes one row after another."""
+
+    def __init__(self, rows: Rows) -> None:
+        self._rows: dict[Key, Row] = {}
+        self._owners: dict[Target, Key] = {}
+        """By unique key and values: the row that has them."""
+        self._references: Counter[Target] = Counter()
+        """By what they refer to: how many rows do."""
+        for aggregates in rows.values():
+            for aggregate in aggregates.values():
+                for key, row in aggregate.items():
+                    self._take(key, row)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._rows
+
+    def insert(self, rows: Aggregate) -> None:
+        """Insert the rows of each table in their order, by a statement for each: what one refers to is there before it.
+
+        Raises: the error of a primary or a unique key, ConstraintViolated, ReferenceViolated.
+        """
+        for key in sorted(rows, key=lambda key: _rank(key[0])):
+            self._check(key, rows[key])
+            self._take(key, rows[key])
+            self._refuse_missing(key)
+
+    def write(self, rows: Aggregate, stored: Aggregate) -> set[Key]:
+        """Update, insert, then delete, in SQLAlchemy's order, which decides when a unique value is free.
+
+        Args:
+            rows: the new rows.
+            stored: the rows that they replace.
+        Returns: the keys of the deleted ones.
+        Raises: the error of a primary or a unique key, ConstraintViolated, ReferenceViolated.
+        """
+        steps = _steps(rows, rows.keys() - stored.keys())
+        for key in sorted(
+            rows, key=lambda key: (_rank(key[0]), steps[key], key not in stored, key[1] if key in stored else ())
+        ):
+            if key in stored:
+                self._give_up(key)
+            self._check(key, rows[key])
+            self._take(key, rows[key])
+            self._refuse_given_up(key, stored.get(key))
+        deleted = set(stored.keys() - rows.keys())
+        for key in deleted:
+            self._give_up(key)
+        for key in rows:
+            self._refuse_missing(key)
+        for key in deleted:
+            self._refuse_given_up(key, stored[key])
+        _steps({key: stored[key] for key in deleted}, deleted)
+        return deleted
+
+    def _check(self, key: Key, row: Row) -> None:
+        if key in self._rows:
+            raise error_of(key[0].primary_key)
+        for column in key[0].columns:
+            if row[column.key] is None and not column.nullable:
+                raise ConstraintViolated(f"The database refused the data: {column.key} does not allow it.")
+        for unique in _unique_values(key[0], row):
+            if unique in self._owners:
+                raise error_of(unique[0])
+
+    def _refuse_missing(self, key: Key) -> None:
+        if not all(map(self._is_there, _references(key[0], self._rows[key]))):
+            raise ReferenceViolated(REFERENCE)
+
+    def _refuse_given_up(self, key: Key, before: Row | None) -> None:
+        """Refuse that a row no longer has, or is, what others refer to."""
+        targets = _targets(key, before) if before else ()
+        if any(self._references[target] > 0 and not self._is_there(target) for target in targets):
+            raise ReferenceViolated(REFERENCE)
+
+    def _is_there(self, target: Target) -> bool:
+        return target in self._rows or target in self._owners
+
+    def _give_up(self, key: Key) -> None:
+        row = self._rows.pop(key)
+        for unique in _unique_values(key[0], row):
+            del self._owners[unique]
+        self._references.subtract(_references(key[0], row))
+
+    def _take(self, key: Key, row: Row) -> None:
+        self._rows[key] = row
+        self._owners |= dict.fromkeys(_unique_values(key[0], row), key)
+        self._references.update(_references(key[0], row))
+
+
+def _targets(key: Key, row: Row) -> Iterator[Target]:
+    yield key
+    yield from _unique_values(key[0], row)
+
+
+def _unique_values(table: Table, row: Row) -> Iterator[tuple[UniqueConstraint | Index, Id]]:
+    for unique in _unique_keys(table):
+        values = tuple(row[column.key] for column in unique.columns)
+        if None not in values:
+            yield unique, values
+
+
+def _references(table: Table, row: Row) -> Iterator[Target]:
+    for referred, columns in _foreign_keys(table):
+        values = tuple(row[column] for column in columns)
+        if None not in values:
+            yield referred, values
+
+
+def _steps(rows: Aggregate, waited_for: set[Key]) -> dict[Key, int]:
+    """Return the step in which each row is written, or deleted: one that refers to another of its circle waits for it.
+
+    Raises: ReferenceViolated (of some rows none can be the first).
+    """
+    there = {target: key for key in waited_for for target in _targets(key, rows[key])}
+    others = {
+        key: {
+            there[target]
+            for target in _references(key[0], row)
+            if target in there and key[0] in needed_by(there[target][0])
+        }
+        for key, row in rows.items()
+    }
+    waiting = TopologicalSorter({key: found - {key} for key, found in others.items()})
+    try:
+        waiting.prepare()
+    except CycleError as error:
+        raise ReferenceViolated(REFERENCE) from error
+    steps: dict[Key, int] = {}
+    while ready := waiting.get_ready():
+        steps |= dict.fromkeys(ready, len(steps))
+        waiting.done(*ready)
+    return steps
+
+
+@cache
+def _unique_keys(table: Table) -> tuple[UniqueConstraint | Index, ...]:
+    constraints = (unique for unique in table.constraints if isinstance(unique, UniqueConstraint))
+    return (*constraints, *(index for index in table.indexes if index.unique and _is_whole(index)))
+
+
+def _is_whole(index: Index) -> bool:
+    """Whether an index covers all rows and has columns alone; others only a database can check."""
+    partial = any(index.dialect_options[name]["where"] is not None for name in ("sqlite", "postgresql"))
+    return not partial and all(isinstance(expression, Column) for expression in index.expressions)
+
+
+@cache
+def _foreign_keys(table: Table) -> tuple[tuple[Referred, tuple[str, ...]], ...]:
+    """Return what each foreign key refers to, with its own columns in the order of that key's."""
+    return tuple(
+        (referred, tuple(ours[column] for column in columns))
+        for reference in table.foreign_key_constraints
+        if is_mapped(reference.referred_table)  # another one has no rows here
+        for ours in [{element.column: element.parent.key for element in reference.elements}]
+        for referred, columns in _keys(reference.referred_table)
+        if ours.keys() == {*columns}
+    )
+
+
+def _keys(table: Table) -> Iterator[tuple[Referred, Iterable[Column[Any]]]]:
+    yield table, table.primary_key.columns
+    yield from ((unique, unique.columns) for unique in _unique_keys(table))
+
+
+@cache
+def _rank(table: Table) -> int:
+    return table.metadata.sorted_tables.index(table)
