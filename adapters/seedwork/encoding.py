@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from enum import Enum
 from functools import cache
 from hashlib import sha256
 from typing import Any, get_args, get_origin, get_type_hints
@@ -11,6 +10,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError, ValidationInfo
 from pydantic_core import CoreSchema, core_schema, to_json
 
+from adapters.seedwork.annotations import is_own_text
 from domain.seedwork.errors import DomainError
 from service_layer.seedwork.errors import StoredValueUnreadable, UnitOfWorkMisuse
 from service_layer.seedwork.receipts import Receipts
@@ -60,7 +60,7 @@ def adapter_of(kind: Any) -> TypeAdapter[Any]:  # Any: as above
 
 def _texts(kind: Any, seen: set[Any]) -> Iterator[Any]:
     """Yield the subclasses of ``str`` that values of a type may hold."""
-    if isinstance(kind, type) and issubclass(kind, str) and kind is not str and not issubclass(kind, Enum):
+    if is_own_text(kind):
         yield kind
     parts = [get_origin(kind), getattr(kind, "__supertype__", None), *get_args(kind)]
     if isinstance(kind, type) and is_dataclass(kind) and kind not in seen:

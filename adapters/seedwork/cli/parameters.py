@@ -16,6 +16,7 @@ from uuid import UUID
 
 import typer
 
+from adapters.seedwork.annotations import is_kind_of, is_own_text
 from adapters.seedwork.cli.options import After, ExpectedVersion, Limit
 from adapters.seedwork.cli.values import parse_as, parse_day, parse_decimal, parse_id, parse_json, parse_moment
 from domain.seedwork.errors import InvalidValue
@@ -66,7 +67,7 @@ class Value:
         """Whether it can be made of what is typed."""
         kind = self._kind
         one = get_args(kind)[0] if get_origin(kind) is list else kind  # an option that may be repeated
-        is_typers = one in _PLAIN or get_origin(one) is Literal or (isinstance(one, type) and issubclass(one, Enum))
+        is_typers = one in _PLAIN or get_origin(one) is Literal or is_kind_of(one, Enum)
         return self.name in _ALIKE or self._form[0] is not None or is_typers
 
     def parameter(self, rules: Rules) -> Parameter:
@@ -92,7 +93,7 @@ class Value:
         if not self.is_required:
             return []
         kind = self._kind
-        if isinstance(kind, type) and (kind is bool or issubclass(kind, Enum)):
+        if kind is bool or is_kind_of(kind, Enum):
             return self.words(True if kind is bool else next(iter(kind)))
         return self.words(self._form[2] or self.name.upper())
 
@@ -117,7 +118,7 @@ class Value:
         for part in filter(is_dataclass, (kind, *get_args(kind))):
             shown = dict.fromkeys((field.name for field in fields(part)), "...")
             return parse_as(kind), "JSON", json.dumps(shown if part is kind else [shown])
-        if isinstance(kind, type) and issubclass(kind, str) and kind is not str and not issubclass(kind, Enum):
+        if is_own_text(kind):
             return kind, metavar or "TEXT", ""
         return _FORMS.get(get_origin(kind) or kind, (None, metavar, ""))
 
