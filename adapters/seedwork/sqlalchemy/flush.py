@@ -1,5 +1,6 @@
 """What is prepared before SQLAlchemy flushes: the version of a whole aggregate, and the one owner of each part."""
 
+from collections.abc import Iterator
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
@@ -65,26 +66,26 @@ def _leave_out_new_parts(session: Session) -> None:
 def _taken_away(session: Session) -> list[object]:
     """Return the stored parts that an owner had, and no saved object has now."""
     deleted = session.deleted
-    owners = (*session.dirty, *deleted)
-    changes = [_history(one, relation) for one in owners for relation in _relations_to_parts(inspect(one).mapper)]
-    lost = [part for change in changes for part in change.deleted or () if part is not None and _is_stored(part)]
-    gone = [part for part in lost if part not in deleted]
+    owners = [*session.dirty, *deleted]
+    lost = [part for change in _changes(owners) for part in change.deleted or () if part is not None]
+    gone = [part for part in lost if _is_stored(part) and part not in deleted]
     if not gone:
         return gone
     saved = [*session.dirty, *session.new]
-    changes = [_history(one, relation) for one in saved for relation in _relations_to_parts(inspect(one).mapper)]
-    moved = {id(part) for change in changes for part in change.added or ()}
+    moved = {id(part) for change in _changes(saved) for part in change.added or ()}
     return [part for part in gone if id(part) not in moved]
+
+
+def _changes(owners: list[object]) -> Iterator[History]:
+    """Yield what has changed in each place where objects may have parts."""
+    for owner in owners:
+        for relation in _relations_to_parts(inspect(owner).mapper):
+            yield inspect(owner).attrs[relation.key].history
 
 
 def _is_stored(part: object) -> bool:
     state: InstanceState[Any] = inspect(part)
     return state.persistent or state.detached
-
-
-def _history(instance: object, relation: Relation) -> History:
-    history: History = inspect(instance).attrs[relation.key].history
-    return history
 
 
 @cache
@@ -138,8 +139,8 @@ def _root_of(session: Session, instance: object) -> Entity | None:
 
 
 def _refuse_shared_parts(session: Session, instance: object, owners: dict[int, object]) -> None:
-    for relation in _relations_to_parts(inspect(instance).mapper):
-        for part in _history(instance, relation).added or ():
+    for change in _changes([instance]):
+        for part in change.added or ():
             if part is None:
                 continue
             if owners.setdefault(id(part), instance) is not instance or _is_kept_by_another(session, part, instance):
@@ -147,16 +148,11 @@ def _refuse_shared_parts(session: Session, instance: object, owners: dict[int, o
 
 
 def _refuse_repeated_parts(owners: list[object]) -> None:
-    lists = [
-        (one, relation.key)
-        for one in owners
-        for relation in _relations_to_parts(inspect(one).mapper)
-        if relation.uselist
-    ]
-    for owner, name in lists:
-        found = vars(owner).get(name, ())
-        if len({*map(id, found)}) < len(found):
-            raise UnitOfWorkMisuse(SHARED_PART)
+    for owner in owners:
+        for relation in _relations_to_parts(inspect(owner).mapper):
+            found = vars(owner).get(relation.key, ()) if relation.uselist else ()
+            if len({*map(id, found)}) < len(found):
+                raise UnitOfWorkMisuse(SHARED_PART)
 
 
 def _is_kept_by_another(session: Session, part: object, owner: object) -> bool:
@@ -187,8 +183,12 @@ def _order_by_references(new: list[object], dirty: list[object], deleted: list[o
                 )
             )
             for instances, targets, values in (([*new, *dirty], new, _values), (deleted, deleted, _stored_values)):
-                known = {values(one, theirs): one for one in targets if inspect(one).mapper is reference.mapper}
-                known = {key: one for key, one in known.items() if None not in key}  # NULL refers to nothing
+                known = {
+                    key: one
+                    for one in targets
+                    if inspect(one).mapper is reference.mapper
+                    if None not in (key := values(one, theirs))  # NULL refers to nothing
+                }
                 for instance in [one for one in instances if inspect(one).mapper is mapper]:
                     vars(instance).pop(reference.key, None)  # of an earlier flush
                     first = known.get(values(instance, ours))
