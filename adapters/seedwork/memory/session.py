@@ -199,18 +199,13 @@ class InMemorySession:
         found: dict[Key, object] = {}
         for row in chain(*groups):
             is_known = found.get(row.key, self._known.get(row.key)) is row.instance
-            is_stored = row.key in constraints
+            is_stored, is_part = row.key in constraints, row.shape.version is None
             if is_known and (row.key in found or (is_stored and row.key not in stored)):
                 raise errors.UnitOfWorkMisuse(errors.SHARED_PART)
-            if row.shape.version is None:
-                if is_stored and not is_known:
-                    raise (
-                        error_of(row.key[0].primary_key)
-                        if is_new(row.instance)
-                        else errors.UnitOfWorkMisuse(errors.OLD_PART)
-                    )
-                if not (is_stored or is_new(row.instance)):
-                    raise errors.UnitOfWorkMisuse(errors.DELETED_PART)
+            if is_part and is_stored and not is_known and is_new(row.instance):
+                raise error_of(row.key[0].primary_key)
+            if is_part and not (is_stored and is_known) and not is_new(row.instance):
+                raise errors.UnitOfWorkMisuse(errors.OLD_PART if is_stored else errors.DELETED_PART)
             found[row.key] = row.instance
 
     def _replace(self, groups: list[list[Written]], deleted: Iterable[Key]) -> None:
