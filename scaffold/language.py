@@ -122,8 +122,7 @@ def _parse(token: str, aggregate: str, objections: list[str], *, in_part: bool =
     if in_part and kind in {"parts", "ref", "email", "json"}:
         objections.append(f"{token}: a part can't have the type {kind}. Give it to the aggregate itself.")
         return _refused(field)
-    typed = _with_arguments(field, token, inside, aggregate, objections)
-    if typed is None:
+    if (typed := _with_arguments(field, token, inside, aggregate, objections)) is None:
         return _refused(field)
     field = typed
     for modifier in rest[1:]:

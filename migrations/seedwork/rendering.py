@@ -40,7 +40,7 @@ def render_item(kind: str, item: object, autogen: AutogenContext) -> str | Liter
 
 
 def _on(engine: _Engine, type_: TypeEngine[Any]) -> TypeEngine[Any]:  # Any: of whatever values
-    # dialect_impl() would return a copy, of an Enum one that makes no type
+    # dialect_impl() would return a copy, and that of an Enum would be written as one that creates no type
     found = type_._variant_mapping.get(engine.name, type_)  # noqa: SLF001  # no public name has it
     if isinstance(found, TypeDecorator) and _is_ours(found):
         return _on(engine, found.load_dialect_impl(engine))
