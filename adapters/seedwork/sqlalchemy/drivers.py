@@ -6,6 +6,8 @@ from typing import Any
 from sqlalchemy import URL, Dialect
 from sqlalchemy.dialects import registry
 
+from adapters.seedwork.sqlalchemy.postgresql_family import PostgreSQLFamily
+
 
 def driver_of(url: URL, *, is_async: bool = False) -> str:
     """Return the name under which SQLAlchemy knows the dialect for a URL."""
@@ -20,8 +22,6 @@ def driver_of(url: URL, *, is_async: bool = False) -> str:
 
 def _relative(url: URL, *, is_async: bool) -> type[Dialect]:
     """Return the dialect of another engine of PostgreSQL's family, on psycopg, as units of work need it."""
-    from adapters.seedwork.sqlalchemy.postgresql_dialect import PostgreSQLFamily  # noqa: PLC0415  # SQLite needs none
-
     theirs: Any = url.get_dialect()  # Any: as the package that brings it has it
     theirs = theirs.get_async_dialect_cls(url) if is_async else theirs
     ours = {

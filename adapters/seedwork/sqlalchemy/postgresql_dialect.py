@@ -1,4 +1,4 @@
-"""PostgreSQL's dialect for units of work, on psycopg: how a transaction begins and ends, and what plain SQL has done.
+"""PostgreSQL's own dialect for units of work, on psycopg, which waits less often for the server.
 
 The first statement of a block travels in one request with BEGIN, and a block that only read does not wait for its
 ROLLBACK.
@@ -8,7 +8,6 @@ Source: PostgreSQL, "Multiple Statements in a Simple Query".
 import asyncio
 import re
 import selectors
-from collections.abc import Callable
 from functools import cached_property, lru_cache, partial
 from typing import TYPE_CHECKING, Any, Self  # Any, below: psycopg is an extra
 from weakref import WeakSet
@@ -17,63 +16,12 @@ from sqlalchemy import URL, Connection, PoolProxiedConnection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg, PGDialectAsync_psycopg
 from sqlalchemy.util import await_
 
-from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, is_plain, session_of
+from adapters.seedwork.sqlalchemy.dialects import is_plain, session_of
+from adapters.seedwork.sqlalchemy.postgresql_family import PostgreSQLFamily, adapter_of, is_in_server
 from adapters.seedwork.sqlalchemy.postgresql_request import request_of
-from service_layer.seedwork.errors import ENDED, UnitOfWorkMisuse
 
 if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.session import UnitSession
-
-WRITING_TAGS = ("INSERT", "UPDATE", "DELETE", "MERGE", "COPY", "TRUNCATE", "CREATE", "ALTER", "DROP")
-"""How PostgreSQL's command tags of statements begin that write."""
-
-
-class PostgreSQLFamily(UnitOfWorkDialect):
-    """What PostgreSQL's own dialects and those of its relatives have in common."""
-
-    def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
-        # psycopg sends BEGIN before the first statement, as its attributes say
-        session = session_of(dbapi_connection)
-        if session is None:
-            return  # without a unit of work, a connection is as its caller has set it
-        read_only = session.is_read_only or None
-        # REPEATABLE READ: all that a reading block reads is of one moment, as on SQLite
-        name = session.unit.isolation_level or ("REPEATABLE READ" if read_only else None)
-        level = name and self.loaded_dbapi.IsolationLevel[name.replace(" ", "_")]
-        driver: Any = dbapi_connection.driver_connection
-        if driver.autocommit:
-            _adapter(dbapi_connection).set_autocommit(False)
-        if (driver.isolation_level, driver.read_only) != (level, read_only):
-            _set_mode(_adapter(dbapi_connection), level, read_only=read_only)
-
-    def renew(self, connection: Any, info: dict[str, Any]) -> None:
-        connection.set_autocommit(False)
-        _set_mode(connection, None, read_only=None)
-
-    def settle(self, driver: Any) -> bool:
-        """Read what the server has said since the last block, and return whether that took a wait.
-
-        Raises: psycopg.OperationalError (its goodbye).
-        """
-        for _ in range(2):  # two reads: the server's error message, then end of file
-            driver.pgconn.consume_input()
-            driver.pgconn.is_busy()  # parses what was read
-        return False
-
-    def _prepare(self, session: "UnitSession", context: Any, cursor: Any) -> None:
-        if _is_in_server(cursor):
-            session.keep_open(cursor)
-
-    def has_ended(self, driver: Any) -> bool:
-        return bool(driver.pgconn.transaction_status == self.loaded_dbapi.pq.TransactionStatus.IDLE)
-
-    def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
-        sent = execute(*arguments) or cursor  # psycopg returns its cursor, which an asynchronous adapter hides
-        tag: str = getattr(sent, "statusmessage", "INSERT") or ""  # an asynchronous executemany() returns nothing
-        # "AND CHAIN" begins a new transaction, so that the connection has one again; ROLLBACK TO has the same tag
-        if tag == "COMMIT" or (tag == "ROLLBACK" and not re.search(r"\bTO\b", arguments[0], re.IGNORECASE)):
-            raise UnitOfWorkMisuse(ENDED)
-        return tag.startswith(WRITING_TAGS) and cursor.rowcount != 0
 
 
 class _PostgreSQL(PostgreSQLFamily):
@@ -84,7 +32,7 @@ class _PostgreSQL(PostgreSQLFamily):
             super().do_execute(cursor, statement, parameters, context)
             return
         connection = context.root_connection.connection
-        driver, adapter = connection.driver_connection, _adapter(connection)
+        driver, adapter = connection.driver_connection, adapter_of(connection)
         request = request_of(self.loaded_dbapi, driver, statement, parameters)
         try:
             self._send(context, cursor, partial(self._execute_both, adapter, cursor), request)
@@ -98,7 +46,7 @@ class _PostgreSQL(PostgreSQLFamily):
         connection = context.root_connection.connection
         driver: Any = connection.driver_connection
         if driver.autocommit and self.has_ended(driver):  # somebody has ended the unit's transaction
-            _adapter(connection).set_autocommit(False)
+            adapter_of(connection).set_autocommit(False)
         session.may_have_locked |= is_plain(context) or _may_lock(context.statement)
 
     def _can_travel(self, connection: Connection, cursor: Any, statement: str) -> bool:
@@ -108,7 +56,7 @@ class _PostgreSQL(PostgreSQLFamily):
         if not self.has_ended(driver):
             return False
         is_one = ";" not in statement  # PostgreSQL refuses several with parameters, and so stops what was injected
-        return is_one and not _is_in_server(cursor) and not driver.pgconn.pipeline_status
+        return is_one and not is_in_server(cursor) and not driver.pgconn.pipeline_status
 
     def do_rollback(self, dbapi_connection: PoolProxiedConnection) -> None:
         driver: Any = dbapi_connection.driver_connection
@@ -198,21 +146,6 @@ class AsyncPostgreSQL(_PostgreSQL, PGDialectAsync_psycopg):
 def _may_lock(statement: str) -> bool:
     """Return whether a statement may lock more than a plain SELECT does: by FOR UPDATE, a function, or a write."""
     return bool(re.search(r"\bFOR\b|\w\(|\b(INSERT|UPDATE|DELETE|MERGE)\b", statement, re.IGNORECASE))
-
-
-def _is_in_server(cursor: Any) -> bool:
-    """Return whether a cursor reads in batches."""
-    return hasattr(cursor, "name")
-
-
-def _adapter(connection: PoolProxiedConnection) -> Any:
-    """Return by what a connection is set: the driver's own, or the adapter of an asynchronous one."""
-    return connection.dbapi_connection
-
-
-def _set_mode(adapter: Any, level: Any, *, read_only: bool | None) -> None:
-    adapter.set_isolation_level(level)
-    adapter.set_read_only(read_only)
 
 
 async def _readable(socket: int) -> None:
