@@ -10,7 +10,7 @@ from sqlalchemy import Table
 from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 
 from adapters.seedwork.mapping import keys_to_owners, parts_of
-from adapters.seedwork.types import JsonType
+from adapters.seedwork.types import JsonType, rounded
 from service_layer.seedwork.errors import NOT_NEW, UnitOfWorkMisuse
 
 Row = dict[str, Any]
@@ -109,7 +109,7 @@ class Shape:
             return self._attributes(instance)
 
     def criteria(self, values: Mapping[str, object]) -> Row:
-        """Return the values of attributes by column.
+        """Return the values of attributes by column, a decimal with the places that its column has.
 
         Raises: UnitOfWorkMisuse (there is no such attribute, or it is JSON).
         """
@@ -123,7 +123,8 @@ class Shape:
                     f"{self.kind.__name__}.{name} is JSON, which no two databases compare alike. Keep what is looked up"
                     " in a column of its own."
                 )
-            row |= zip(columns, _composite_values(value, len(columns)) if is_composite else (value,), strict=True)
+            given = _composite_values(value, len(columns)) if is_composite else (value,)
+            row |= {column: rounded(one, self.table.c[column].type) for column, one in zip(columns, given, strict=True)}
         return row
 
     def new_values(self, instance: object) -> Row:

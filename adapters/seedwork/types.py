@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, TypeVar
 
 from sqlalchemy import JSON, DateTime, Dialect, String, Uuid
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from domain.seedwork.entity import Id
 from domain.seedwork.rules import EmailAddress
@@ -82,8 +82,9 @@ class JsonType(TypeDecorator[Any]):  # Any: of JSON
             return False
 
 
-def rounded(value: Any, scale: int) -> Any:  # Any: a Decimal, or another value, which stays as it is
-    """Return a decimal with as many places as its column has, a half rounded away from zero, as PostgreSQL does it."""
-    if not isinstance(value, Decimal) or not value.is_finite():
+def rounded(value: Any, kind: TypeEngine[Any]) -> Any:  # Any: a Decimal, or another value, which stays as it is
+    """Return a decimal with the places of its column's type, a half rounded away from zero, as PostgreSQL does it."""
+    scale: int | None = getattr(kind, "scale", None)
+    if scale is None or not isinstance(value, Decimal) or not value.is_finite():
         return value
     return value.quantize(Decimal(1).scaleb(-scale), ROUND_HALF_UP, Context(prec=1000))

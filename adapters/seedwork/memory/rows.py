@@ -137,8 +137,7 @@ def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) 
 @cache
 def _bind(column: Column[Any]) -> Callable[[Value], Value]:
     bind = column.type.dialect_impl(_dialect).bind_processor(_dialect) or _kept
-    scale: int | None = getattr(column.type, "scale", None)
-    return bind if scale is None else lambda value: rounded(bind(value), scale)
+    return lambda value: rounded(bind(value), column.type)
 
 
 @cache

@@ -18,29 +18,27 @@ DIGITS_MAX = 15
 
 
 class _Numeric(Numeric[Any]):
-    """A number of so many places, kept as a float: it comes back rounded as on PostgreSQL, or is refused."""
+    """A number of so many places, kept as a float: it is rounded to them as on PostgreSQL, or refused."""
 
     def bind_processor(self, dialect: Dialect) -> Any:  # Any: a function, as Numeric returns one
         return self._as_float
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # Any: as above
-        places = self.scale
-        if places is None or not self.asdecimal:
+        if self.scale is None or not self.asdecimal:
             return super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]  # SQLAlchemy's own
-        return lambda value: None if value is None else rounded(Decimal(str(value)), places)
+        return lambda value: None if value is None else rounded(Decimal(str(value)), self)
 
     def _as_float(self, value: Any) -> float | None:  # Any: a Decimal, or what SQLAlchemy takes for one
-        if self.scale is not None and isinstance(value, Decimal | int) and not _is_kept(Decimal(value), self.scale):
+        number = rounded(value, self)
+        if self.scale is not None and isinstance(number, Decimal | int) and not _is_kept(Decimal(number)):
             raise ValueError(f"SQLite keeps {DIGITS_MAX} digits of a number exactly, and can't keep {value}.")
-        return None if value is None else float(value)
+        return None if number is None else float(number)
 
 
-def _is_kept(value: Decimal, scale: int) -> bool:
-    if not value.is_finite():
-        return not value.is_nan()  # which SQLite makes NULL
-    _, digits, exponent = value.as_tuple()
-    dropped = max(0, -int(exponent) - scale)
-    return len("".join(map(str, digits[: max(0, len(digits) - dropped)])).strip("0")) <= DIGITS_MAX
+def _is_kept(number: Decimal) -> bool:
+    if not number.is_finite():
+        return not number.is_nan()  # which SQLite makes NULL
+    return len("".join(map(str, number.as_tuple().digits)).rstrip("0")) <= DIGITS_MAX
 
 
 class _SQLite(UnitOfWorkDialect):
