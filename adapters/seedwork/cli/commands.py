@@ -43,7 +43,7 @@ class Commands(typer.Typer, Generic[U]):
         Args:
             name: what is typed.
             use_case: takes the unit of work first; returns frozen values, a page of them, or None.
-        Raises: TypeError (it takes what can't be typed).
+        Raises: TypeError (it takes what can't be typed, or returns what can't be shown).
         """
         self._add(name, use_case, show)
 

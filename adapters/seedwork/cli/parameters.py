@@ -141,9 +141,18 @@ def values_of(use_case: Callable[..., object]) -> Iterator[Value]:
 
 
 def shown_by(use_case: Callable[..., object]) -> Any:  # Any: a dataclass
-    """Return the class of the frozen values that a use case returns; None where it returns nothing."""
-    hint = get_type_hints(use_case)["return"]
-    return next((one for one in (hint, *get_args(hint)) if is_dataclass(one)), None)
+    """Return the class of the frozen values that a use case returns; None where it returns nothing.
+
+    Raises: TypeError (it returns something else, or no annotation says what).
+    """
+    hint = get_type_hints(use_case).get("return", "what no annotation names")
+    kind = next((one for one in (hint, *get_args(hint)) if is_dataclass(one)), None)
+    if kind is None and hint is not NoneType:
+        raise TypeError(
+            f"{use_case.__qualname__}() returns {hint}, which no command can show. Let it return a frozen dataclass,"
+            " several of one, a page of them or None, each annotated, or write its command by hand."
+        )
+    return kind
 
 
 def summary_of(use_case: Callable[..., object]) -> str:

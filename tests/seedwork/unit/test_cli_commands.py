@@ -187,6 +187,17 @@ def test_a_command_for_what_cannot_be_typed_is_refused_when_it_is_made(kind: Any
         Commands(lambda: nullcontext("unit"), help="Boxes.").writing("weigh", weigh)
 
 
+@pytest.mark.parametrize("annotations", [{"return": int}, {"return": list[str]}, {"return": Page[str]}, {}], ids=str)
+def test_a_command_for_what_cannot_be_shown_is_refused_when_it_is_made(annotations: dict[str, Any]) -> None:
+    def count(uow: str) -> Any:
+        """Return how many boxes there are."""
+
+    count.__annotations__ = annotations
+
+    with pytest.raises(TypeError, match=r"count\(\) returns .*, which no command can show\. Let it return"):
+        Commands(lambda: nullcontext("unit"), help="Boxes.").writing("count", count)
+
+
 def test_what_was_not_typed_has_the_use_cases_default(run: Run) -> None:
     [box] = printed(run("pack", ID, "--name", "Books", "--json"))
 
