@@ -12,6 +12,8 @@ from functools import cache
 from pathlib import Path
 from typing import cast
 
+GIT = shutil.which("git") or "git"
+
 
 class Refused(Exception):
     """The command can't do what it is asked; nothing was written. Its arguments are the objections, with advice."""
@@ -189,9 +191,8 @@ def _patterns(lists: str) -> dict[str, list[str]]:
 
 def git(tree: Path, *arguments: str, fed: str | None = None) -> str:
     """Return what git says, fed with a text. Raises: Refused (this is no checkout, or there is no git)."""
-    program = shutil.which("git") or "git"
     try:
-        done = subprocess.run([program, *arguments], cwd=tree, input=fed, capture_output=True, text=True, check=True)
+        done = subprocess.run([GIT, *arguments], cwd=tree, input=fed, capture_output=True, text=True, check=True)
     except (OSError, subprocess.CalledProcessError) as error:
         said = getattr(error, "stderr", None) or error
         raise Refused(f"git {arguments[0]} fails: {str(said).strip()}") from error

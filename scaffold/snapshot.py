@@ -1,12 +1,11 @@
 """The files of a commit, in memory, and how they would be in a fork."""
 
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scaffold.changes import Changes, Refused, files_of, git, tidy
+from scaffold.changes import GIT, Changes, Refused, files_of, git, tidy
 from scaffold.leaving import leave_groundwork, leave_revision, leave_sample
 from scaffold.source import OURS, without_note
 
@@ -48,7 +47,7 @@ def snapshot(tree: Path, commit: str) -> Snapshot:
         mode, kind, id = facts.split()
         if kind == "blob":
             modes[name], ids[name] = mode, id
-    command = [shutil.which("git") or "git", "cat-file", "--batch"]
+    command = [GIT, "cat-file", "--batch"]
     done = subprocess.run(command, cwd=tree, input="\n".join(ids.values()).encode(), capture_output=True, check=True)
     texts: dict[str, str | None] = {}
     left = memoryview(done.stdout)

@@ -7,7 +7,6 @@ tag and no push of the fork meets them.
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import tomllib
@@ -16,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from scaffold.changes import Refused, git
+from scaffold.changes import GIT, Refused, git
 
 OURS = "groundwork"
 REFS = f"refs/{OURS}"
@@ -86,7 +85,7 @@ def fetch(tree: Path, source: str, timeout_s: float | None = None) -> None:
     """
     refs = [f"+HEAD:{REFS}/HEAD", f"+refs/heads/*:{REFS}/heads/*", f"+refs/tags/*:{REFS}/tags/*"]
     slow = ("-c", "http.lowSpeedLimit=1", "-c", "http.lowSpeedTime=30", "-c", "gc.auto=0")
-    command = [shutil.which("git") or "git", *slow, "fetch", "--quiet", "--no-tags", "--prune", "--", source, *refs]
+    command = [GIT, *slow, "fetch", "--quiet", "--no-tags", "--prune", "--", source, *refs]
     quiet = {} if timeout_s is None else {"GIT_TERMINAL_PROMPT": "0", "SSH_ASKPASS_REQUIRE": "never"}
     shown = without_secret(source)
     # a session of its own has no terminal to ask at, and ends as a whole

@@ -5,12 +5,12 @@ place is left: there the fork's own lines stay. Where both only added lines, the
 """
 
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from scaffold.changes import GIT
 from scaffold.settling import SETTLED
 
 SIZE = 60
@@ -85,15 +85,7 @@ def _merge_file(base: str, ours: str, theirs: str, new: str, *, size: int) -> Me
             file.write_bytes(text.encode("utf-8", "surrogateescape"))
             files.append(str(file))
         labels = [part for label in ("yours", "Groundwork before", new) for part in ("-L", label)]
-        command = [
-            shutil.which("git") or "git",
-            "merge-file",
-            "-p",
-            "--diff3",
-            f"--marker-size={size}",
-            *labels,
-            *files,
-        ]
+        command = [GIT, "merge-file", "-p", "--diff3", f"--marker-size={size}", *labels, *files]
         done = subprocess.run(command, cwd=folder, capture_output=True, check=False)
     if done.returncode > 127:  # not a text
         return Merged(ours, -1)
