@@ -1,4 +1,4 @@
-"""``make field``: an aggregate that was generated gets more fields, with a revision that a filled table bears."""
+"""``make field``: an aggregate that was generated gets more fields, with a revision that works on a table with rows."""
 
 import re
 import sys
