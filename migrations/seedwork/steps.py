@@ -1,4 +1,4 @@
-"""How a revision is gone on with on a server where DDL is not undone with its transaction.
+"""How a revision goes on after a kill, on a server where DDL is not undone with its transaction.
 
 Each statement of DDL is noted in the table ``alembic_steps`` before it is sent, and after it. The run after a kill
 leaves out what is done. On PostgreSQL itself nothing of this happens but one try, at the first statement of DDL.

@@ -48,7 +48,7 @@ class Block:
 
     @property
     def has_hooks(self) -> bool:
-        """Whether something was to be done at the commit, or after it, and there was none."""
+        """Whether hooks wait for a commit that has not come."""
         return self.state is BlockState.OPEN and bool(self.before_commit or self.after_commit)
 
     @property

@@ -21,34 +21,34 @@ class Details:
 
     @classmethod
     def of(cls, thing: object) -> Self:
-        """Take down what the entity, or the part, is now."""
+        """Copy the values that the entity, or the part, has now."""
         kind: Any = cls  # Any: to mypy a type is not hashable
-        names, special = _taken(kind)
+        names, copies = _copied(kind)
         values = {name: getattr(thing, name) for name in names}
-        for name, take in special:
-            values[name] = take(values[name])
+        for name, copy in copies:
+            values[name] = copy(values[name])
         return cls(**values)
 
     @classmethod
     def page_of(cls, page: Page[Any]) -> Page[Self]:  # Any: of whatever entity
-        """Take down a page of entities."""
+        """Copy a page of entities."""
         return Page(tuple(map(cls.of, page.items)), page.next)
 
 
 @cache
-def _taken(kind: type[Details]) -> tuple[list[str], list[tuple[str, Callable[[Any], object]]]]:  # Any: of a field
-    """Return the names of the fields, and of those that may change later, how they are taken down."""
+def _copied(kind: type[Details]) -> tuple[list[str], list[tuple[str, Callable[[Any], object]]]]:  # Any: of a field
+    """Return the names of the fields; and of those whose values may change later, what copies them."""
     hints = get_type_hints(kind)
     names = [field.name for field in fields(kind)]
-    special: list[tuple[str, Callable[[Any], object]]] = []
+    copies: list[tuple[str, Callable[[Any], object]]] = []
     for name in names:
         kinds = {hints[name], get_origin(hints[name]), *map(get_origin, get_args(hints[name])), *get_args(hints[name])}
         parts = [one for one in kinds if isinstance(one, type) and issubclass(one, Details)]
         if parts:
-            special.append((name, partial(_all, parts[0])))
+            copies.append((name, partial(_all, parts[0])))
         elif kinds & {dict, list, Any}:
-            special.append((name, deepcopy))
-    return names, special
+            copies.append((name, deepcopy))
+    return names, copies
 
 
 def _all(kind: type[Details], parts: Iterable[object]) -> tuple[Details, ...]:

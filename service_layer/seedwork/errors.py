@@ -46,7 +46,7 @@ OLD_PART = (
 )
 DELETED_PART = (
     "A part that its owner gave up is deleted already: a flush did it, and each query flushes. To move a part, get both"
-    " owners first, and let nothing come between; or make a new part."
+    " owners first, and send no query between the two steps; or make a new part."
 )
 WRITE_IN_READING_BLOCK = "A write in a reading block, which saves nothing. To write, open it by: with uow:"
 

@@ -60,7 +60,7 @@ def retry_transient(
             left = uow.retry_seconds - (monotonic() - started)
             if uow.is_open or not is_transient(error) or uow.retry_tries == 1 or left <= 0:
                 raise
-            _tell(function, error, 0)
+            _log_retry(function, error, 0)
         stop = stop_after_attempt(uow.retry_tries - 1) | stop_before_delay(left)
         return _retrying.copy(stop=stop, sleep=uow.pause)(function, uow, *args, **kwargs)
 
@@ -85,20 +85,20 @@ def _refuse_what_cannot_be_rerun(function: Callable[..., object]) -> None:
         raise TypeError(f"{function.__qualname__}() is a method. Decorate a function; it takes the unit of work first.")
 
 
-def _tell(function: Callable[..., object] | None, error: BaseException | None, seconds: float) -> None:
+def _log_retry(function: Callable[..., object] | None, error: BaseException | None, seconds: float) -> None:
     name = getattr(function, "__name__", function)
     log.warning("%s() raised %s, and runs anew in %.2f s", name, type(error).__name__, seconds)
 
 
-def _tell_of(state: RetryCallState) -> None:
+def _log_retry_of(state: RetryCallState) -> None:
     assert state.outcome, "tenacity sleeps after a try"
-    _tell(state.fn, state.outcome.exception(), state.upcoming_sleep)
+    _log_retry(state.fn, state.outcome.exception(), state.upcoming_sleep)
 
 
 _retrying = Retrying(
     retry=retry_if_exception(is_transient),
     # The second try comes at once: a server that was restarted answers it. Ten of them are spread over 5 to 10 seconds.
     wait=wait_exponential(0.05, max=1.25) + wait_random_exponential(0.05, max=1.25),
-    before_sleep=_tell_of,
+    before_sleep=_log_retry_of,
     reraise=True,
 )

@@ -11,7 +11,7 @@ BATCH = 1_000
 
 
 def list_deliveries(uow: Transaction, *, after: int = 0, limit: int = 50, state: State | None = None) -> list[Delivery]:
-    """Return what handlers have yet to get, in order, behind the event at the position ``after``."""
+    """Return the deliveries that are not done, in order, of the events after the position ``after``."""
     with uow.reading():
         return uow.outbox.deliveries(limit, after=after, state=state)
 

@@ -69,7 +69,7 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
         limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at the most.")] = 50,
         as_json: Json = False,
     ) -> None:
-        """Show what handlers have yet to get, and why it failed.
+        """Show the deliveries that are not done, and why the last try failed.
 
         $ PROGRAM events list --state parked
         """
@@ -101,7 +101,7 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
         *,
         as_json: Json = False,
     ) -> None:
-        """Deliver all stored events of its kinds to a handler again, as a new one needs it, or one that was mended.
+        """Deliver all stored events of its kinds to a handler again: to a new one, or after a mistake in it.
 
         $ PROGRAM events replay "count registrations"
         """
@@ -113,7 +113,8 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
     def prune(
         *,
         older: Annotated[
-            timedelta, typer.Option(metavar="30d", parser=parse_duration, help="At least so old.", show_default=False)
+            timedelta,
+            typer.Option(metavar="30d", parser=parse_duration, help="How old, at the least.", show_default=False),
         ],
         as_json: Json = False,
     ) -> None:

@@ -188,7 +188,7 @@ class UnitSession(Session):
         self._undo.note_changed(self)
 
     def keep_values_of(self, instance: object) -> None:
-        """Remember the values of a deleted object, in the same case."""
+        """Remember the values of an object whose deletion SQLAlchemy rolls back, and which it expires next."""
         self._undo.remember([instance])
         self._undo.note(instance)
 

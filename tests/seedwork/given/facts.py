@@ -51,7 +51,7 @@ GAPS: dict[str, tuple[Callable[[Connection], bool], str]] = {
     ),
     "transactional DDL": (
         has_transactional_ddl,
-        "It makes each statement of DDL at once: a revision that was killed is gone on with, not undone.",
+        "It makes each statement of DDL at once: a revision that was killed goes on, and is not undone.",
     ),
 }
 
