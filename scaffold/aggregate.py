@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused, project
-from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of, verb_of, write
+from scaffold.changes import Refused, project, verb_of, write
+from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of
 from scaffold.planning import planned, too_wide
 from scaffold.registering import registered
 from scaffold.rendering import Aggregate
@@ -28,12 +28,12 @@ def main(_tree: Path, arguments: list[str]) -> None:
     # the record comes first: whatever was written when the program is killed, `make remove` takes back
     noted = {RECORD: record(recorded() | {name: " ".join(fields.split())}), **files}
     texts: dict[str, str | None] = {**noted, **{path: text_of(path) for path in known}, **pages}
-    if any(verb_of(path, text) != "identical" for path, text in texts.items()) or not known:
+    if any(verb_of(PROJECT / path, text) != "identical" for path, text in texts.items()) or not known:
         with draft(texts) as tree:
             run(tree, "ruff", "check", "--quiet", *files)
             if not known:
                 texts = {**noted, **revision_in(tree, f"create {aggregate.titles}"), **pages}
-    write(texts)
+    write(PROJECT, texts)
     commands = f"{project(PROJECT)['name']} {aggregate.plural.replace('_', '-')} --help"
     print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {commands}")
 

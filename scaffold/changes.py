@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from functools import cache
@@ -91,17 +91,31 @@ class Changes:
             raise Refused(f"{', '.join(changed)} would be lost with changes that git does not have: commit them first.")
 
     def apply(self) -> None:
-        """Write and remove, with one verb a line, in the order of the plan."""
-        for name, text in self._texts.items():
-            file = self.tree / name
-            if text is None:
-                if file.exists():
-                    print(f"remove  {name}")
-                    file.unlink()
-                    remove_empty_folders(self.tree, file.parent)
-            elif not file.exists() or file.read_text() != text:
-                print(f"{'edit  ' if file.exists() else 'write '}  {name}")
-                put(file, text)
+        """Write and remove, in the order of the plan."""
+        write(self.tree, self._texts)
+
+
+def write(tree: Path, texts: Mapping[str, str | None]) -> None:
+    """Write files of a tree, each at once, and say what becomes of each; None removes one."""
+    for name, text in texts.items():
+        verb, file = verb_of(tree / name, text), tree / name
+        if verb == "remove":
+            file.unlink()
+            remove_empty_folders(tree, file.parent)
+        elif verb != "identical" and text is not None:
+            put(file, text)
+        if not (verb == "identical" and text is None):
+            print(f"{verb:>9}  {name}", flush=True)
+
+
+def verb_of(file: Path, text: str | None) -> str:
+    """Say what becomes of a file that shall have this text."""
+    there = file.read_text() if file.is_file() else None
+    if there == text:
+        return "identical"
+    if text is None:
+        return "remove"
+    return "create" if there is None else "edit"
 
 
 def remove_empty_folders(tree: Path, folder: Path) -> None:

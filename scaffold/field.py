@@ -5,10 +5,11 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from adapters.seedwork.settings import PROJECT
 from scaffold.aggregate import name_and_fields
-from scaffold.changes import Refused
+from scaffold.changes import Refused, write
 from scaffold.fields import Fields
-from scaffold.house import RECORD, draft, generated, marked, record, recorded, revision_in, run, text_of, write
+from scaffold.house import RECORD, draft, generated, marked, record, recorded, revision_in, run, text_of
 from scaffold.language import parse, tokens
 from scaffold.merging import Hunk, merged
 from scaffold.planning import planned
@@ -56,7 +57,7 @@ def add_fields(name: str, fields: str) -> None:
             texts |= {
                 path: marked(text, *_markers(text, aggregate.plural)) for path, text in found.items() if "op." in text
             }
-    write({**texts, RECORD: record(recorded() | {name: " ".join([before, *added])})})
+    write(PROJECT, {**texts, RECORD: record(recorded() | {name: " ".join([before, *added])})})
     if not added:
         return
     if not by_hand:

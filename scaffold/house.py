@@ -52,28 +52,6 @@ def text_of(path: str) -> str | None:
     return file.read_text() if file.is_file() else None
 
 
-def verb_of(path: str, text: str | None) -> str:
-    """Say what becomes of a file that shall have this text."""
-    there = text_of(path)
-    if there == text:
-        return "identical"
-    if text is None:
-        return "remove"
-    return "create" if there is None else "edit"
-
-
-def write(texts: Mapping[str, str | None]) -> None:
-    """Write files, each at once, and say what becomes of each; None removes one."""
-    for path, text in texts.items():
-        verb, file = verb_of(path, text), PROJECT / path
-        if verb == "remove":
-            file.unlink()
-        elif verb != "identical" and text is not None:
-            put(file, text)
-        if not (verb == "identical" and text is None):
-            print(f"{verb:>9}  {path}", flush=True)
-
-
 def run(tree: Path, module: str, *arguments: str, database: str | None = None) -> str:
     """Run a module in a tree, and return what it prints. Raises: Refused (it fails; its words say why)."""
     url = {"DATABASE_URL": database, "MIGRATION_DATABASE_URL": database} if database else {}

@@ -9,20 +9,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused, git
-from scaffold.house import (
-    RECORD,
-    draft,
-    generated,
-    marked,
-    record,
-    recorded,
-    revision_in,
-    revisions_of,
-    run,
-    text_of,
-    write,
-)
+from scaffold.changes import Refused, git, write
+from scaffold.house import RECORD, draft, generated, marked, record, recorded, revision_in, revisions_of, run, text_of
 from scaffold.language import parse
 from scaffold.registering import PAGES, unregistered
 from scaffold.rendering import Aggregate, render
@@ -57,7 +45,7 @@ def main(_tree: Path, arguments: list[str]) -> None:
                 texts[path] = marked(text, MARKER)
     # the record goes last: what was killed can be repeated
     texts |= {**unregistered(aggregate), **dict.fromkeys(gone), RECORD: record(left)}
-    write(texts)
+    write(PROJECT, texts)
     print("\nNext:\n  " + ("make check" if uncommitted else "alembic upgrade head\n  make check"))
 
 

@@ -108,7 +108,7 @@ def drop_table(file: Path) -> None:
             connection.execute("COMMIT")
     except sqlite3.Error as error:
         raise Refused(f"{file.name} can't be changed ({error}): close what uses it.") from error
-    print(f"drop    table {TABLE} of {file.name}")
+    print(f"{'drop':>9}  table {TABLE} of {file.name}")
 
 
 def _drop_by_a_revision(changes: Changes, revisions: list[str]) -> None:
