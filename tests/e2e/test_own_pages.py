@@ -20,10 +20,3 @@ def test_the_files_that_the_page_on_forking_names_are_there() -> None:
 
     assert {"domain/user.py", "tests/seedwork/ordering.py", "scaffold/files.toml"} <= named
     assert [name for name in sorted(named) if not (PROJECT / name).exists()] == []
-
-
-def test_the_lines_of_registration_that_the_page_on_forking_names_are_there() -> None:
-    lines = re.findall(r"^\| `([\w/]+\.py)`[^|]*\| `(.+)` \|$", FORKING.read_text(), re.MULTILINE)
-
-    assert len(lines) == 5
-    assert [(file, line) for file, line in lines if f"{line}\n" not in (PROJECT / file).read_text()] == []
