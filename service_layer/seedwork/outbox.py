@@ -138,11 +138,10 @@ class Outbox(ABC):
 
     @abstractmethod
     def lock(self, delivery: Delivery) -> bool:
-        """Lock a delivery until the block ends, if it is as it was and nobody else has locked it."""
+        """Lock a delivery until the block ends, if it is as it was and nobody else has locked it.
 
-    @abstractmethod
-    def hold(self, delivery: Delivery) -> bool:
-        """Do the same before a handler runs; where one worker works at a time, this sends nothing."""
+        Where rows can't be locked, one worker works at a time: then this sends nothing, and is true.
+        """
 
     @abstractmethod
     def change(self, delivery: Delivery, **values: object) -> bool:

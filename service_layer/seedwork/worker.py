@@ -109,7 +109,7 @@ class Worker:
         uow = self._uow
         try:
             with uow:
-                if not uow.outbox.hold(delivery):
+                if not uow.outbox.lock(delivery):
                     uow.rollback()
                     return
                 event = uow.outbox.decoded(published)

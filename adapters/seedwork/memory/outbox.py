@@ -55,9 +55,6 @@ class InMemoryOutbox(EncodingOutbox):
         return next((one for one in self._of_aggregate(delivery) if one.position > delivery.position), None)
 
     def lock(self, delivery: Delivery) -> bool:
-        return self._stored(delivery) is not None
-
-    def hold(self, delivery: Delivery) -> bool:
         return True
 
     def change(self, delivery: Delivery, **values: object) -> bool:

@@ -114,10 +114,7 @@ class SqlAlchemyOutbox(EncodingOutbox):
         return self._one(_later, asdict(delivery))
 
     def lock(self, delivery: Delivery) -> bool:
-        return self._connection.execute(_lock, _key(delivery)).first() is not None
-
-    def hold(self, delivery: Delivery) -> bool:
-        return not self._locks_rows or self.lock(delivery)
+        return not self._locks_rows or self._connection.execute(_lock, _key(delivery)).first() is not None
 
     def change(self, delivery: Delivery, **values: object) -> bool:
         return self._connection.execute(_change.values(values), _key(delivery)).rowcount == 1
