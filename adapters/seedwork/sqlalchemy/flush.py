@@ -100,9 +100,7 @@ def _stands_alone(mapper: Mapper[Any]) -> bool:
     return _counts_by_itself(mapper) and not _references_in_a_circle(mapper)
 
 
-@cache
-def _relations_to_parts(mapper: Mapper[Any]) -> list[Relation]:
-    return mapping.parts_of(mapper)
+_relations_to_parts = cache(mapping.parts_of)
 
 
 @cache
