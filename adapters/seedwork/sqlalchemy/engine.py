@@ -3,7 +3,6 @@
 import logging
 from contextlib import suppress
 from functools import partial
-from sqlite3 import Connection as SQLiteConnection
 from typing import Any
 
 import sqlalchemy
@@ -54,7 +53,7 @@ def prepare(engine: Engine, settings: DatabaseSettings) -> Engine:
     dialect.retry_tries = settings.retry_tries or max(dialect.retry_tries, round(settings.retry_seconds))
     if engine.dialect.name == "sqlite":
         event.listen(engine, "do_connect", sqlite.create_private)
-        event.listen(engine, "connect", partial(_prepare_sqlite, settings.database_lock_timeout_s))
+        event.listen(engine, "connect", partial(sqlite.prepare, settings.database_lock_timeout_s))
         event.listen(engine, "invalidate", _end_transaction)
     else:
         event.listen(engine, "checkout", partial(_replace_if_closed, engine))
@@ -102,10 +101,6 @@ def _postgresql_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: w
     }
     flags = [f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items()]
     return {**options, "options": " ".join((*flags, *in_url.get("options", ())))}
-
-
-def _prepare_sqlite(lock_timeout_s: float, connection: SQLiteConnection, entry: ConnectionPoolEntry) -> None:
-    sqlite.prepare(connection, entry.info, lock_timeout_s)
 
 
 def _renew_for_others(dialect: Any, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:

@@ -7,6 +7,8 @@ from sqlite3 import Connection, OperationalError
 from threading import Lock
 from typing import Any
 
+from sqlalchemy.pool import ConnectionPoolEntry
+
 LOG_LIMIT = 8 * 2**20
 """How large the log of a file may be, in bytes, before it is written into the file; it then takes no more space."""
 LOOK_AFTER = 50
@@ -39,21 +41,15 @@ def switch_to_wal(connection: Connection) -> None:
         switch_to_wal(connection)
 
 
-def prepare(connection: Connection, info: dict[str, Any], lock_timeout_s: float) -> None:
-    """Set a new connection up.
-
-    Args:
-        connection: the driver's.
-        info: the pool's notes on it.
-        lock_timeout_s: how long it waits for a lock, in seconds.
-    """
+def prepare(lock_timeout_s: float, connection: Connection, entry: ConnectionPoolEntry) -> None:
+    """Set a new connection up, and note what ``shorten_log`` needs. It is SQLAlchemy's event ``connect``."""
     switch_to_wal(connection)
     # FULL: what is acknowledged survives a power cut (on macOS only with fullfsync, which elsewhere does nothing)
     pragmas = ("synchronous=FULL", "fullfsync=ON", "foreign_keys=ON", f"journal_size_limit={LOG_LIMIT}")
     for pragma in pragmas:
         connection.execute(f"PRAGMA {pragma}")
     (_, _, file) = connection.execute("PRAGMA database_list").fetchone()
-    info |= {"log": Path(f"{file}-wal"), "lock_timeout_s": lock_timeout_s, "log_size": 0, "seen": 0}
+    entry.info.update(log=Path(f"{file}-wal"), lock_timeout_s=lock_timeout_s, log_size=0, seen=0)
 
 
 def shorten_log(new_cursor: Callable[[], Any], written: int, info: dict[str, Any]) -> None:  # Any: of either driver
