@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint, inspect
 
 from adapters.seedwork.mapping import error_of
+from adapters.seedwork.memory.constraints import unique_keys
 from adapters.seedwork.shape import Parts, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.transaction import Transaction
@@ -216,7 +217,8 @@ def _clashes(kind: Kind, first: Entity) -> Iterator[tuple[Unique, Callable[[Any]
     shape = shape_of(inspect(kind))
     for unique in _unique_keys(shape.table):
         values = {name: getattr(first, name) for name in _names(shape, unique)}
-        if None not in values.values():
+        known = {column for name in values for column in shape.attributes[name][0]}
+        if None not in values.values() and known >= {*unique.columns.keys()}:
             yield unique, partial(take, values=values)
     for part in shape.parts:
         for unique in _unique_keys(part.shape.table) if len(part.of(first)) > 1 else ():
@@ -233,5 +235,5 @@ def _repeat(part: Parts, names: list[str], entity: object) -> None:
 
 
 def _unique_keys(table: Table) -> list[Unique]:
-    constraints = [unique for unique in table.constraints if isinstance(unique, UniqueConstraint)]
-    return [table.primary_key, *constraints, *(index for index in table.indexes if index.unique)]
+    """Return the keys that hold on every back end: an index that is partial, or has expressions, is a database's."""
+    return [table.primary_key, *unique_keys(table)]

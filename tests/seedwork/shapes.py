@@ -17,6 +17,7 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     ForeignKeyConstraint,
+    Index,
     Integer,
     LargeBinary,
     Numeric,
@@ -27,6 +28,7 @@ from sqlalchemy import (
     create_engine,
     event,
     func,
+    text,
     true,
 )
 from sqlalchemy import Enum as SqlEnum
@@ -151,6 +153,8 @@ notes = Table(
     Column("made_at", UtcDateTime(), nullable=False, server_default=func.now()),
     Column("version", Integer, nullable=False),
 )
+latin = text("language = 'la'")
+Index("uq_house_notes_latin", notes.c.text, unique=True, postgresql_where=latin, sqlite_where=latin)
 
 
 class NoteRepository(Repository[Note, NoteId]):

@@ -115,7 +115,7 @@ def _targets(key: Key, row: Row) -> Iterator[Target]:
 
 
 def _unique_values(table: Table, row: Row) -> Iterator[tuple[UniqueConstraint | Index, Id]]:
-    for unique in _unique_keys(table):
+    for unique in unique_keys(table):
         values = tuple(row[column.key] for column in unique.columns)
         if None not in values:
             yield unique, values
@@ -155,7 +155,8 @@ def _steps(rows: Aggregate, waited_for: set[Key]) -> dict[Key, int]:
 
 
 @cache
-def _unique_keys(table: Table) -> tuple[UniqueConstraint | Index, ...]:
+def unique_keys(table: Table) -> tuple[UniqueConstraint | Index, ...]:
+    """Return the unique keys of a table that cover all rows and have columns alone, besides its primary key."""
     constraints = (unique for unique in table.constraints if isinstance(unique, UniqueConstraint))
     return (*constraints, *(index for index in table.indexes if index.unique and _is_whole(index)))
 
@@ -181,7 +182,7 @@ def _foreign_keys(table: Table) -> tuple[tuple[Referred, tuple[str, ...]], ...]:
 
 def _keys(table: Table) -> Iterator[tuple[Referred, Iterable[Column[Any]]]]:
     yield table, table.primary_key.columns
-    yield from ((unique, unique.columns) for unique in _unique_keys(table))
+    yield from ((unique, unique.columns) for unique in unique_keys(table))
 
 
 @cache

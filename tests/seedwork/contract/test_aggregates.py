@@ -28,6 +28,7 @@ from tests.seedwork.shapes import (
     Cart,
     Document,
     InMemoryShapesUnitOfWork,
+    Label,
     Note,
     Person,
     Recording,
@@ -40,7 +41,7 @@ from tests.seedwork.shapes import (
     map_shapes,
 )
 
-KINDS: list[Any] = [Album, Artist, Cart, Document, Note, Person, Recording, Seat, Studio]
+KINDS: list[Any] = [Album, Artist, Cart, Document, Label, Note, Person, Recording, Seat, Studio]
 
 
 @pytest.fixture
