@@ -18,7 +18,7 @@ from sqlalchemy.orm import (
     relationship,
 )
 
-from adapters.seedwork.mapping_rules import ORDERING, Relation, check, check_reference
+from adapters.seedwork.mapping_rules import ORDERING, Relation, check, check_reference, check_tables
 from domain.seedwork.entity import Entity
 from domain.seedwork.errors import AlreadyExists
 from service_layer.seedwork.errors import DELETED_PART, OLD_PART, ConstraintViolated, UnitOfWorkMisuse
@@ -52,6 +52,7 @@ def mapping() -> Generator[None]:
         parts = [part for mapper in mappers for part in parts_of(mapper)]
         for mapper in mappers:
             check(mapper, parts)
+        check_tables(mappers)
         for mapper in mappers:
             _add_ordering(mapper)
         configure_mappers()

@@ -1,13 +1,15 @@
 """The shapes that can't be mapped, each refused by name: it would be saved wrongly, or not at all."""
 
 from dataclasses import fields, is_dataclass
-from typing import Any
+from typing import Any, cast
+from uuid import UUID
 
-from sqlalchemy import JSON, Boolean, Column, ColumnElement, ForeignKeyConstraint, Numeric
+from sqlalchemy import JSON, Boolean, Column, ColumnElement, ForeignKeyConstraint, Numeric, Table
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper, RelationshipProperty
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import nulls_first_op, nulls_last_op
+from sqlalchemy.types import TypeDecorator
 
 from domain.seedwork.entity import Entity
 
@@ -39,12 +41,41 @@ def check(mapper: Mapper[Any], parts: list[Relation]) -> None:  # Any: of whatev
                 f"{kind.__name__}.{field.name} would get its value from the database: make an id at birth, as new_id()"
                 " does, so that a part is the same before it is saved and after."
             )
+    _check_table(mapper)
     _check_columns(kind.__name__, mapper)
     if issubclass(kind, Entity):
         _check_entity(kind, mapper)
     for relation in mapper.relationships:
         if not relation.key.startswith(ORDERING):
             _check_relation(f"{kind.__name__}.{relation.key}", relation, parts)
+
+
+def check_tables(mappers: list[Mapper[Any]]) -> None:  # Any: of whatever classes
+    """Refuse two classes of one table. Raises: ArgumentError."""
+    owners: dict[Any, type] = {}  # Any: a table
+    for mapper in mappers:
+        kind, table = mapper.class_, mapper.local_table
+        if (other := owners.setdefault(table, kind)) is not kind:
+            raise ArgumentError(
+                f"{other.__name__} and {kind.__name__} are mapped to {table}, and each would load rows of the other."
+                " Map one class, with a field that says of which kind a row is."
+            )
+
+
+def _check_table(mapper: Mapper[Any]) -> None:
+    table = cast("Table", mapper.local_table)
+    if table.schema:
+        raise ArgumentError(
+            f"{table} is in a schema that its code names, which SQLite does not know. Leave it out of the code, and let"
+            " search_path name it (docs/operations.md)"
+        )
+    for index in table.indexes:
+        conditions = [index.dialect_options[engine]["where"] is None for engine in ("postgresql", "sqlite")]
+        if index.unique and len({*conditions}) > 1:
+            raise ArgumentError(
+                f"{index.name} of {table} is for some rows on one database, and for all of them on the other. Give it"
+                " both, postgresql_where=... and sqlite_where=..."
+            )
 
 
 def _check_entity(kind: type[Entity], mapper: Mapper[Any]) -> None:
@@ -55,8 +86,19 @@ def _check_entity(kind: type[Entity], mapper: Mapper[Any]) -> None:
         )
     if _primary_key(mapper) != ["id"]:
         raise ArgumentError(f"{kind.__name__} needs a table whose primary key is the one column of its id.")
+    id = mapper.primary_key[0]
+    if not isinstance(id.type, TypeDecorator) and id.type.python_type is not UUID:
+        raise ArgumentError(
+            f"{kind.__name__}.id is a {id.type}, and an id is a UUID that is made at birth. Write: IdType[...](), from"
+            " adapters.seedwork.types. Keep what the rows have now in another column (docs/mapping.md)"
+        )
     if mapper.version_id_col is None:
         raise ArgumentError(f"{kind.__name__} has no version. Map it with: version_id_col=table.c.version")
+    if mapper.version_id_col.nullable:
+        raise ArgumentError(
+            f"{mapper.version_id_col}, the version of {kind.__name__}, may be NULL: such a row could not be changed."
+            " Write: nullable=False"
+        )
 
 
 def _primary_key(mapper: Mapper[Any]) -> list[str]:

@@ -46,7 +46,9 @@ from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
 from adapters.seedwork.types import IdType
 from domain.invoice import Invoice, InvoiceId, InvoiceRepository
 
-invoices = Table("invoices", metadata, Column("id", IdType(), primary_key=True), Column("version", Integer))
+invoices = Table(
+    "invoices", metadata, Column("id", IdType(), primary_key=True), Column("version", Integer, nullable=False)
+)
 
 
 def map_invoices() -> None:

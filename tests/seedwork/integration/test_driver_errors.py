@@ -177,7 +177,7 @@ seats = Table(
     Column("beside", ForeignKey("seats_in_the_carriages_of_a_train.id", deferrable=True, initially="DEFERRED")),
     Column("alarm", String),
     Column("late_alarm", String),
-    Column("version", Integer),
+    Column("version", Integer, nullable=False, server_default="1"),
     UniqueConstraint("number", deferrable=True, initially="DEFERRED", info={"error": SeatTaken}).ddl_if("postgresql"),
     # its name is longer than PostgreSQL allows
     UniqueConstraint("row_in_the_carriage", "travel_class", info={"error": RowTaken}),

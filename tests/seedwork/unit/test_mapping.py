@@ -9,10 +9,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     Computed,
     ForeignKey,
+    Index,
     Integer,
     MetaData,
     Numeric,
@@ -23,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import registry, relationship
+from sqlalchemy.types import TypeEngine
 
 from adapters.seedwork import mapping
 from adapters.seedwork.memory.repository import InMemoryRepository
@@ -47,7 +50,9 @@ def _a_registry_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def table(metadata: MetaData, name: str, *columns: Column[Any]) -> Table:
-    return Table(name, metadata, Column("id", Uuid, primary_key=True), *columns, Column("version", Integer))
+    return Table(
+        name, metadata, Column("id", Uuid, primary_key=True), *columns, Column("version", Integer, nullable=False)
+    )
 
 
 def a_field_without_a_column(metadata: MetaData) -> None:
@@ -85,6 +90,49 @@ def another_primary_key(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version)
 
 
+def an_id_that_is_no_uuid(type_: type[TypeEngine[Any]]) -> Plan:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    def plan(metadata: MetaData) -> None:
+        books = Table(
+            "books", metadata, Column("id", type_, primary_key=True), Column("version", Integer, nullable=False)
+        )
+        mapping.map_once(Book, books, version_id_col=books.c.version)
+
+    return plan
+
+
+def a_version_that_may_be_null(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    books = Table("books", metadata, Column("id", Uuid, primary_key=True), Column("version", Integer))
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
+def two_classes_of_one_table(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    @dataclass(eq=False, kw_only=True)
+    class Journal(Entity): ...
+
+    media = table(metadata, "media")
+    for kind in (Book, Journal):
+        mapping.map_once(kind, media, version_id_col=media.c.version)
+
+
+def a_key_of_some_rows_on_one_database(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        isbn: str
+
+    books = table(metadata, "books", Column("isbn", String))
+    Index("live", books.c.isbn, unique=True, postgresql_where=books.c.isbn != "")
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
 def a_column(column: Column[Any]) -> Plan:
     @dataclass(eq=False, kw_only=True)
     class Book(Entity):
@@ -104,6 +152,11 @@ def plain_json(metadata: MetaData) -> None:
 
     books = table(metadata, "books", Column("tags", JSON))
     mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
+def in_a_schema(metadata: MetaData) -> None:
+    metadata.schema = "library"
+    no_version(metadata)
 
 
 def inheritance(metadata: MetaData) -> None:
@@ -242,6 +295,15 @@ def many_to_many(metadata: MetaData) -> None:
         (no_version, "Book has no version. Map it with: version_id_col=table.c.version"),
         (equal_by_its_fields, r"Book has an __eq__ of its own, .* Write: @dataclass\(eq=False, kw_only=True\)"),
         (another_primary_key, "Book needs a table whose primary key is the one column of its id"),
+        (an_id_that_is_no_uuid(BigInteger), r"Book.id is a BIGINT, and an id is a UUID .* Write: IdType\[...\]\(\)"),
+        (an_id_that_is_no_uuid(String), "Book.id is a VARCHAR, and an id is a UUID"),
+        (a_version_that_may_be_null, "books.version, the version of Book, may be NULL: .* Write: nullable=False"),
+        (two_classes_of_one_table, "Book and Journal are mapped to media, and each would load rows of the other"),
+        (
+            a_key_of_some_rows_on_one_database,
+            "live of books is for some rows .*, postgresql_where=... and sqlite_where",
+        ),
+        (in_a_schema, "library.books is in a schema that its code names, .* let search_path name it"),
         (inheritance, "Book is mapped with inheritance, not supported"),
         (parts_of(), 'Book.pages holds parts. Map it with: cascade="all, delete-orphan"'),
         (parts_of(cascade="all, delete-orphan"), 'Book.pages could not be read .*: lazy="selectin"'),
