@@ -7,7 +7,7 @@ from scaffold.changes import git, remove_empty_folders
 from scaffold.renewal import Step
 from scaffold.snapshot import Snapshot
 
-UNDO = "git restore --staged --worktree ."
+UNDO = "git reset --hard"
 NO_ID = "0" * 40
 
 
@@ -15,7 +15,7 @@ def write(tree: Path, steps: list[Step], ours: Snapshot, theirs: Snapshot) -> No
     """Write.
 
     Git's index is first, and changes at once; then come the files. So git knows of every file that is written, also
-    when the program is killed: what restores the index restores all of them.
+    when the program is killed: what resets the index resets all of them.
     """
     changed = [step for step in steps if step.verb != "yours"]
     texts = sorted({text for step in changed for text in (step.text, *(step.stages or ())) if text is not None})

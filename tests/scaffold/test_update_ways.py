@@ -61,7 +61,10 @@ def test_it_says_what_a_fork_has_to_do(fork: Path, groundwork: Path, capfd: pyte
 
 def test_one_command_undoes_it(fork: Path, newer: Path) -> None:
     append(fork, ERRORS, "\n\nMINE = 2\n")
+    append(fork, TYPES, "\n\nMINE = 2\n")
     commit(fork, "edit seedwork")
+    run(newer, "git", "mv", TYPES, "adapters/seedwork/kinds.py")  # a conflict in a file that the fork never had
+    commit(newer, "move it")
     with pytest.raises(SystemExit):
         update(fork, newer)
 
