@@ -68,13 +68,14 @@ def refuse_unless_clean(fork: Path) -> None:
         raise Refused("This is Groundwork itself. In a fork write: make update; from here: make update in=../clinic")
     if git(fork, "rev-parse", "--show-prefix").strip():
         raise Refused(f"{fork} is a folder in a repository: only one that is a repository can be updated.")
-    if changed := git(fork, "status", "--porcelain").splitlines():
+    if changed := git(fork, "-c", "core.quotePath=false", "status", "--porcelain").splitlines():
         names = ", ".join([*(line[3:] for line in changed[:3]), *(["others"] if len(changed) > 3 else [])])
         # staged by an update: done, or interrupted before it had written all files
         is_renewed = "\n+commit = " in git(fork, "diff", "--cached", "--", "pyproject.toml")
         undo = f"; or, if an update was interrupted: {UNDO}" if is_renewed else ""
         raise Refused(
-            f"Not committed, so that the update could not be told from it: {names}. Write: git stash, or commit{undo}"
+            f"Not committed, so that the update could not be told from it: {names}."
+            f" Write: git stash --include-untracked, or commit{undo}"
         )
 
 
