@@ -4,13 +4,13 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from inspect import iscoroutinefunction
 from typing import Any, ClassVar
 
 from domain.seedwork.entity import Entity
 from domain.seedwork.events import Event
 from service_layer.seedwork.block import Block
 from service_layer.seedwork.errors import UnitOfWorkMisuse
+from service_layer.seedwork.functions import returns_early
 from service_layer.seedwork.outbox import Handlers, Outbox
 from service_layer.seedwork.receipts import Receipts
 
@@ -65,7 +65,7 @@ class CommitHooks(ABC):
         Raises: UnitOfWorkMisuse (no block is open, or it only reads; ``call`` is no plain function).
         """
         block = self._writing_block("uow.after_commit()")
-        if not callable(call) or iscoroutinefunction(call):
+        if not callable(call) or returns_early(call):
             raise UnitOfWorkMisuse(
                 "uow.after_commit() takes a plain function without arguments, and calls it later. Write:"
                 " uow.after_commit(lambda: send(order_id))"

@@ -11,6 +11,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 from domain.seedwork.errors import AlreadyExists
 from domain.seedwork.rules import text
 from service_layer.seedwork.errors import UnitOfWorkMisuse
+from service_layer.seedwork.functions import returns_early
 from service_layer.seedwork.receipts import KEY_MAX_LENGTH
 from service_layer.seedwork.retry import retry_transient
 from service_layer.seedwork.transaction import Transaction
@@ -81,6 +82,11 @@ def _by_name(function: Callable[..., object], args: tuple[Any, ...], kwargs: dic
 
 
 def _answer_of(function: Callable[..., object]) -> Any:  # Any: a type's annotation
+    if returns_early(function):
+        raise UnitOfWorkMisuse(
+            f"{getattr(function, '__name__', function)}() returns before its work is done, so once() can't keep its"
+            " answer. Write a plain function; asynchronous callers await it by run(once, uow, key, function)."
+        )
     try:
         return get_type_hints(function)["return"]
     except (KeyError, NameError, TypeError) as error:

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from domain.seedwork.entity import Entity
 from domain.seedwork.events import Event
+from service_layer.seedwork.functions import returns_early
 
 NAME_MAX_LENGTH = 100
 
@@ -78,11 +79,17 @@ class Handlers(dict[str, Handler]):
             name: 1 to 100 characters, for ever: under a new name it is another handler, which gets new events alone.
             function: a use case that takes the unit of work and the event; the annotation of the event says which kinds
                 it gets, as ``OrderPlaced | OrderRemoved``.
-        Raises: ValueError (the name is in use), TypeError (the annotation names no event).
+        Raises: ValueError (the name is in use), TypeError (the annotation names no event, or the function is
+            asynchronous or a generator: it returns before its work is done).
         """
         if name in self or not 1 <= len(name) <= NAME_MAX_LENGTH:
             raise ValueError(
                 f"A handler can't be called {name!r}: use another name, of 1 to {NAME_MAX_LENGTH} characters."
+            )
+        if returns_early(function):
+            raise TypeError(
+                f"{name!r} returns before its work is done, and its events would be lost. Write a plain function, which"
+                " awaits by asyncio.run() what it has to: def handle(uow: UnitOfWork, event: OrderPlaced)"
             )
         hints = [parameter.annotation for parameter in signature(function, eval_str=True).parameters.values()][1:2]
         kinds = tuple(kind for hint in hints for kind in get_args(hint) or (hint,))

@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable
 from functools import wraps
-from inspect import isasyncgenfunction, iscoroutinefunction, isgeneratorfunction, signature
+from inspect import signature
 from time import monotonic
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -24,6 +24,7 @@ from service_layer.seedwork.errors import (
     FailedTransaction,
     TransactionError,
 )
+from service_layer.seedwork.functions import returns_early
 from service_layer.seedwork.transaction import Transaction
 
 P = ParamSpec("P")
@@ -76,7 +77,7 @@ def is_transient(error: BaseException) -> bool:
 
 def _refuse_what_cannot_be_rerun(function: Callable[..., object]) -> None:
     first = next(iter(signature(function).parameters), "")
-    if iscoroutinefunction(function) or isgeneratorfunction(function) or isasyncgenfunction(function):
+    if returns_early(function):
         raise TypeError(
             f"{function.__qualname__}() returns before its work is done, so it can't be run anew. Decorate a plain"
             " function; asynchronous callers await it by run()."

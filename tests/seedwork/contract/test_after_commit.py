@@ -1,7 +1,7 @@
 """What is called after the commit, on every implementation: in order, outside of the transaction, or not at all."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -229,7 +229,13 @@ async def send() -> None:
     """What a caller awaits."""
 
 
-@pytest.mark.parametrize("call", [None, send], ids=["a result", "an asynchronous function"])
+def send_in_parts() -> Iterator[None]:
+    yield
+
+
+@pytest.mark.parametrize(
+    "call", [None, send, send_in_parts], ids=["a result", "an asynchronous function", "a generator"]
+)
 def test_what_is_no_plain_function_is_refused(uow: OrderingUnitOfWork, call: Callable[[], object]) -> None:
     with uow, pytest.raises(UnitOfWorkMisuse, match="plain function without arguments"):
         uow.after_commit(call)

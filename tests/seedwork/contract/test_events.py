@@ -1,5 +1,6 @@
 """Events are stored with the work of their block, or not at all, and come back as they were."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -421,3 +422,22 @@ def test_a_handler_without_a_name_of_its_own_or_an_event_is_refused() -> None:
         handlers.add("both", handle)
     with pytest.raises(TypeError, match="'any' does not say which events it takes"):
         handlers.add("any", handle_anything)
+
+
+async def handle_later(uow: OrderingUnitOfWork, event: OrderPlaced) -> None:
+    """What a caller awaits."""
+
+
+def handle_in_parts(uow: OrderingUnitOfWork, event: OrderPlaced) -> Iterator[None]:
+    yield
+
+
+class LaterHandler:
+    async def __call__(self, uow: OrderingUnitOfWork, event: OrderPlaced) -> None:
+        """What a caller awaits."""
+
+
+@pytest.mark.parametrize("function", [handle_later, handle_in_parts, LaterHandler()])
+def test_a_handler_that_returns_before_its_work_is_done_is_refused(function: Callable[..., object]) -> None:
+    with pytest.raises(TypeError, match="'later' returns before its work is done.* Write a plain function"):
+        Handlers().add("later", function)

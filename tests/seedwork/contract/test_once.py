@@ -266,6 +266,22 @@ def test_an_answer_that_is_no_finite_number_undoes_the_work(
     assert numbers(uow) == []
 
 
+async def answer_later(uow: OrderingUnitOfWork) -> int:
+    return 1
+
+
+def answer_in_parts(uow: OrderingUnitOfWork) -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("function", [answer_later, answer_in_parts])
+def test_what_returns_before_its_work_is_done_is_refused(
+    uow: OrderingUnitOfWork, function: Callable[[OrderingUnitOfWork], object]
+) -> None:
+    with pytest.raises(UnitOfWorkMisuse, match=rf"{function.__name__}\(\) returns before its work is done"):
+        once(uow, "K-1", function)
+
+
 def answer_anything(uow: OrderingUnitOfWork):  # type: ignore[no-untyped-def]  # that is the case
     return None
 

@@ -2,7 +2,8 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import pytest
 from sqlalchemy import AsyncAdaptedQueuePool, create_engine, func, select, text
@@ -13,7 +14,12 @@ from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.settings import Settings
 from service_layer.seedwork.errors import ConcurrencyConflict, SchemaOutdated, UnitOfWorkMisuse
 from service_layer.seedwork.retry import retry_transient
-from tests.seedwork.ordering import OrderingUnitOfWork, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork
+from tests.seedwork.ordering import (
+    InMemoryOrderingUnitOfWork,
+    OrderingUnitOfWork,
+    OrderNumberTaken,
+    SqlAlchemyOrderingUnitOfWork,
+)
 from tests.seedwork.tcp_proxy import TcpProxy
 from tests.seedwork.use_cases import OrderDetails, add_order, get_order, list_orders, raise_deposit
 
@@ -63,6 +69,22 @@ def test_what_is_not_awaited_is_refused_with_what_to_write(settings: Settings) -
             assert await saved(container) == (order,)
 
     asyncio.run(main())
+
+
+async def count_later(uow: OrderingUnitOfWork) -> int:
+    return 1
+
+
+def count_in_parts(uow: OrderingUnitOfWork) -> Iterator[int]:
+    yield 1
+
+
+@pytest.mark.parametrize("function", [count_later, count_in_parts, partial(count_later)])
+def test_what_returns_before_its_work_is_done_is_not_awaited(
+    function: Callable[[OrderingUnitOfWork], object],
+) -> None:
+    with pytest.raises(UnitOfWorkMisuse, match=r"\(\) returns before its work is done. Write a plain function"):
+        asyncio.run(run(function, InMemoryOrderingUnitOfWork()))
 
 
 def test_many_tasks_at_a_time_lose_nothing(settings: Settings) -> None:
