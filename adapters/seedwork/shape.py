@@ -6,11 +6,12 @@ from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any, cast
 
-from sqlalchemy import Table
+from sqlalchemy import Table, Uuid
 from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 
 from adapters.seedwork.mapping import keys_to_owners, parts_of
-from adapters.seedwork.types import JsonType, rounded
+from adapters.seedwork.types import IdType, JsonType, rounded
+from domain.seedwork.rules import uuid
 from service_layer.seedwork.errors import NOT_NEW, UnitOfWorkMisuse
 
 Row = dict[str, Any]
@@ -111,7 +112,7 @@ class Shape:
     def criteria(self, values: Mapping[str, object]) -> Row:
         """Return the values of attributes by column, a decimal with the places that its column has.
 
-        Raises: UnitOfWorkMisuse (there is no such attribute, or it is JSON).
+        Raises: UnitOfWorkMisuse (there is no such attribute, or it is JSON), InvalidValue (it needs a UUID).
         """
         row: Row = {}
         for name, value in values.items():
@@ -123,8 +124,12 @@ class Shape:
                     f"{self.kind.__name__}.{name} is JSON, which no two databases compare alike. Keep what is looked up"
                     " in a column of its own."
                 )
-            given = _composite_values(value, len(columns)) if is_composite else (value,)
-            row |= {column: rounded(one, self.table.c[column].type) for column, one in zip(columns, given, strict=True)}
+            row |= zip(columns, _composite_values(value, len(columns)) if is_composite else (value,), strict=True)
+        for column, value in row.items():
+            kind = self.table.c[column].type
+            if value is not None and isinstance(kind, IdType | Uuid) and kind.as_uuid:
+                uuid(self.columns[column])(value)  # PostgreSQL alone would make one of a text
+            row[column] = rounded(value, kind)
         return row
 
     def new_values(self, instance: object) -> Row:

@@ -1421,6 +1421,14 @@ def test_a_lookup_by_a_value_of_json_is_refused(uow: ShapesUnitOfWork) -> None:
         uow.documents._all(extra={"a": 1})
 
 
+@pytest.mark.parametrize("id", ["019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d", "x", 1])
+def test_a_lookup_by_an_id_that_is_no_uuid_is_refused(uow: ShapesUnitOfWork, id: object) -> None:
+    with uow.reading(), pytest.raises(InvalidValue, match=r"artist_id .* is not allowed: it must be a UUID"):
+        uow.albums._all(artist_id=id)
+    with uow.reading():
+        assert uow.artists._all(teacher_id=None) == []
+
+
 def test_a_lookup_by_a_renamed_column_and_by_a_value_of_every_type(uow: ShapesUnitOfWork, new_unit: New) -> None:
     document = a_document()
     saved(new_unit, document, a_document(paid=True))
