@@ -14,7 +14,7 @@ from typing import Any
 from alembic import context
 from alembic.util import CommandError
 from pydantic import ValidationError
-from sqlalchemy import Connection, MetaData, make_url
+from sqlalchemy import URL, Connection, MetaData, make_url
 from sqlalchemy.exc import DBAPIError
 
 import migrations.seedwork.sqlite  # noqa: F401  # Alembic finds by itself what it defines
@@ -57,7 +57,7 @@ def migrate(
             begin_for_all_or_nothing(given)
             _migrate(metadata, given, on_version_apply=callbacks)
         else:
-            url, wait_s = _given(settings).migration_url, _given(settings).migration_wait_s
+            url, wait_s = _direct_url(_given(settings)), _given(settings).migration_wait_s
             with connect(url, wait_s) as connection:
                 begin_for_all_or_nothing(connection)
                 _migrate_in_steps(metadata, connection, wait_s, callbacks)
@@ -72,6 +72,17 @@ def _given(settings: type[DatabaseSettings]) -> DatabaseSettings:
         return settings(database_url=url, migration_database_url=url) if url else settings()
     except ValidationError as error:
         raise CommandError(explain(error)) from None
+
+
+def _direct_url(settings: DatabaseSettings) -> URL:
+    url = settings.migration_url
+    if settings.database_pooler and not settings.migration_database_url and url.get_backend_name() != "sqlite":
+        # the lock would stay with a connection of the pooler, and every later migration would wait for it
+        raise CommandError(
+            "DATABASE_POOLER says that DATABASE_URL names a pooler, which can't hold the lock of a migration. Set"
+            " MIGRATION_DATABASE_URL to the server itself."
+        )
+    return url
 
 
 def _migrate_in_steps(

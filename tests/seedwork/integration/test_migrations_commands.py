@@ -97,6 +97,21 @@ def test_a_wrong_url_is_reported_in_one_sentence(
     assert "secret" not in output
 
 
+def test_a_pooler_of_transactions_is_not_migrated_through(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], empty_postgresql_url: str
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", empty_postgresql_url)
+    monkeypatch.setenv("DATABASE_POOLER", "true")
+
+    with pytest.raises(SystemExit):
+        main(["-c", str(PROJECT / "pyproject.toml"), "current"])
+
+    assert "Set MIGRATION_DATABASE_URL to the server itself." in " ".join(capsys.readouterr().out.split())
+
+    monkeypatch.setenv("MIGRATION_DATABASE_URL", empty_postgresql_url)
+    main(["-c", str(PROJECT / "pyproject.toml"), "current"])
+
+
 def test_a_missing_driver_is_reported_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
