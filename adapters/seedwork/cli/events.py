@@ -14,7 +14,12 @@ import typer
 from adapters.seedwork.cli.console import Application
 from adapters.seedwork.cli.output import Json, show, show_saved
 from service_layer.seedwork import upkeep
-from service_layer.seedwork.errors import CommitOutcomeUnknown, ConcurrencyConflict, DatabaseUnavailable
+from service_layer.seedwork.errors import (
+    CommitOutcomeUnknown,
+    ConcurrencyConflict,
+    DatabaseRefused,
+    DatabaseUnavailable,
+)
 from service_layer.seedwork.outbox import Delivery, State
 from service_layer.seedwork.worker import Worker
 
@@ -49,7 +54,8 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
     ) -> None:
         """Deliver events as they come, until SIGTERM or Ctrl-C: the delivery that is being made is finished first.
 
-        Start as many as you like; on SQLite one works, and the others wait to take its place.
+        Start as many as you like; on SQLite one works, and the others wait to take its place. It goes on while the
+        database is away, and ends with 1 where the server refuses the login.
 
         $ PROGRAM events work
         $ PROGRAM events work --once
@@ -134,6 +140,8 @@ def _work_until(stop: Flag, worker: Worker) -> int:
     while True:
         try:
             count += worker.work()
+        except DatabaseRefused:
+            raise
         except (CommitOutcomeUnknown, ConcurrencyConflict, DatabaseUnavailable) as error:
             typer.echo(f"{error} The next try comes in {POLL_S:.0f} s.", err=True)
         if stop.wait(POLL_S):

@@ -13,7 +13,7 @@ from adapters.container import bootstrap
 from adapters.settings import Settings
 from domain.seedwork.entity import new_id
 from service_layer.seedwork.outbox import Handlers, State
-from tests.seedwork.command_line import PROGRAM, Run, Start
+from tests.seedwork.command_line import PROGRAM, Run, Start, finished
 from tests.seedwork.order_events import OrderPlaced
 from tests.seedwork.ordering import OrderId, OrderingUnitOfWork, SqlAlchemyOrderingUnitOfWork
 
@@ -129,3 +129,12 @@ def test_a_worker_that_is_asked_to_end_ends_well(start: Start, sqlite_url: str, 
 
     assert worker.wait(20) == 0
     worker.communicate()
+
+
+def test_a_worker_whose_login_is_refused_ends_so_that_somebody_hears_of_it(start: Start, postgresql_url: str) -> None:
+    url = make_url(postgresql_url).set(database="missing").render_as_string(hide_password=False)
+
+    code, output, errors = finished(start("events", "work", env={"DATABASE_URL": url}))
+
+    assert (code, output) == (1, "")
+    assert "The server refuses the login." in errors
