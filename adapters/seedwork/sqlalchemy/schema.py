@@ -20,7 +20,7 @@ from service_layer.seedwork.errors import DatabaseUnavailable, SchemaOutdated
 
 if TYPE_CHECKING:
     from alembic.config import Config
-    from alembic.script import ScriptDirectory
+    from alembic.script import Script, ScriptDirectory
 
 _REVISION = re.compile(r"^revision\b[^=\n]*= *['\"]?(\w+)", re.MULTILINE)
 """The id in a revision's file."""
@@ -85,7 +85,7 @@ def check_schema(engine: Engine) -> None:
 def schema_status(settings: DatabaseSettings) -> SchemaStatus:
     """Look where the schema stands.
 
-    Raises: DatabaseUnavailable, StorageFailure, SchemaOutdated (the role may not look).
+    Raises: DatabaseUnavailable, StorageFailure, SchemaOutdated (the role may not look; what is there makes no sense).
     """
     engine = create_engine(settings)
     try:
@@ -94,8 +94,7 @@ def schema_status(settings: DatabaseSettings) -> SchemaStatus:
         engine.dispose()
     heads, revisions = _revisions()
     is_known = current <= revisions
-    script = _script()
-    missing = [*script.iterate_revisions("heads", tuple(current) or "base")] if is_known else []
+    missing = _missing(current) if is_known else []
     return SchemaStatus(
         database=settings.url.render_as_string(hide_password=True),
         current=tuple(sorted(current)),
@@ -137,6 +136,18 @@ def _revisions() -> tuple[frozenset[str], frozenset[str]]:
     """Return the heads, and all revisions."""
     script = _script()
     return frozenset(script.get_heads()), frozenset(revision.revision for revision in script.walk_revisions())
+
+
+def _missing(current: frozenset[str]) -> "list[Script]":
+    from alembic.script.revision import RevisionError  # noqa: PLC0415  # only what is pending needs it
+
+    try:
+        return [*_script().iterate_revisions("heads", tuple(current) or "base")]
+    except RevisionError as error:
+        raise SchemaOutdated(
+            f"alembic_version has the rows {_names(current)}, and one of them comes before another one: {error}. Look"
+            " what the schema is like, and leave the row of the newest revision that it has"
+        ) from error
 
 
 def _sql(settings: DatabaseSettings, current: frozenset[str]) -> str:

@@ -195,6 +195,18 @@ def test_status_of_a_database_that_a_newer_release_has_migrated_says_so(
     assert "Pending   unknown: a newer release, or another service, has migrated this database" in output
 
 
+def test_status_of_a_database_that_claims_a_revision_and_the_one_before_it_says_so(
+    newer: History, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer.upgrade()
+    with newer.engine.begin() as connection:
+        connection.execute(text("INSERT INTO alembic_version VALUES ('older')"))
+
+    output = status(newer.url, monkeypatch, exit_code=1)
+
+    assert "alembic_version has the rows newer and older, and one of them comes before another one" in output
+
+
 def test_status_can_be_read_by_a_program(newer: History, monkeypatch: pytest.MonkeyPatch) -> None:
     output = json.loads(status(newer.url, monkeypatch, "--json", exit_code=1))
 
