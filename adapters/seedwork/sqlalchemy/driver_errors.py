@@ -45,7 +45,10 @@ _SLOW = "A statement took longer than the database allows, or was cancelled. Not
 _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
     "08": (DatabaseUnavailable, _LOST),
     "0A000 cached plan": (ConcurrencyConflict, _REPLANNED),
-    "25006": (DatabaseUnavailable, "The database is a stand-by and takes no writes. Nothing of the block is saved."),
+    "25006": (
+        DatabaseUnavailable,
+        "The database takes no writes: it is a stand-by, or was set to read-only. Nothing of the block is saved.",
+    ),
     "25P03": (DatabaseUnavailable, "The block was idle for longer than the database allows. Nothing of it is saved."),
     "25P04": (StatementTimeout, "The block took longer than the database allows. Nothing of it is saved."),
     "26000": (ConcurrencyConflict, _REPLANNED),

@@ -189,7 +189,7 @@ def test_a_service_goes_on_when_its_primary_has_become_a_stand_by(
     administrator.execute(SQL("ALTER DATABASE {} SET default_transaction_read_only = on").format(database))
 
     with open_unit() as uow:
-        with pytest.raises(DatabaseUnavailable, match="is a stand-by"), uow:
+        with pytest.raises(DatabaseUnavailable, match="is a stand-by, or was set to read-only"), uow:
             uow.orders.add(Order(number="A-1"))
             uow.commit()
         with uow.reading():  # over a connection that only reads
