@@ -17,7 +17,8 @@ S = TypeVar("S", bound="DatabaseSettings")
 C = TypeVar("C")
 
 PATIENCE_S = 3_600
-"""How long a person at a prompt or in a pager may think. In a service PostgreSQL ends an idle block much sooner."""
+"""How long a person at a prompt or in a pager may think, unless ``DATABASE_IDLE_TIMEOUT_S`` is set. In a service
+PostgreSQL ends an idle block much sooner."""
 
 
 @contextmanager
@@ -31,7 +32,9 @@ def started(bootstrap: Callable[[S], AbstractContextManager[C]], settings: type[
     """
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what follows from a failure that is reported
     with explained():
-        given = settings(database_idle_timeout_s=PATIENCE_S)
+        given = settings()
+        if "database_idle_timeout_s" not in given.model_fields_set:
+            given = settings(database_idle_timeout_s=PATIENCE_S)
         with bootstrap(given) as application, _rare_collections():
             try:
                 yield application

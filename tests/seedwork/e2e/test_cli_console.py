@@ -37,6 +37,12 @@ def test_a_block_at_the_prompt_may_be_idle_longer_than_one_of_a_program(run: Run
     assert "3600.0" in run("console", stdin="container.settings.database_idle_timeout_s\n").stdout
 
 
+def test_a_limit_for_idle_blocks_that_is_set_holds_for_commands_too(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_IDLE_TIMEOUT_S", "7")
+
+    assert "7.0" in run("console", stdin="container.settings.database_idle_timeout_s\n").stdout
+
+
 def test_a_block_that_its_user_has_ended_is_left_as_it_is(run: Run) -> None:
     assert run("console", stdin=ADD + "uow.commit()\n").exit_code == 0
     assert run("console", "--commit", stdin=ADD.replace("A1", "A2") + "uow.rollback()\n").exit_code == 0
