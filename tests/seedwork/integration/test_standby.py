@@ -10,6 +10,7 @@ from adapters.container import Container, async_bootstrap, bootstrap
 from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.seedwork.sqlalchemy.standby import position, wait_for
 from adapters.settings import Settings
+from domain.seedwork.errors import InvalidValue
 from service_layer.seedwork.errors import DatabaseUnavailable, UnitOfWorkMisuse
 from tests.seedwork.cluster import ask
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork
@@ -62,6 +63,15 @@ def test_without_a_stand_by_the_reader_reads_the_database_itself(request: pytest
         wait_for(position(writer), reader, within_s=0.01)
 
         assert list_orders(reader).items == (order,)
+
+
+@pytest.mark.parametrize("text", ["", "0/16b3748'", "0/123456789", "0/1\n"])
+def test_what_is_no_position_is_refused(postgresql_url: str, text: str) -> None:
+    with bootstrap(settings=Settings(database_url=postgresql_url)) as container:
+        _, reader = units(container)
+
+        with pytest.raises(InvalidValue, match=r"it must be what position\(\) has returned"):
+            wait_for(text, reader, within_s=1)
 
 
 def test_a_reader_opens_no_block_that_could_write(sqlite_url: str) -> None:
