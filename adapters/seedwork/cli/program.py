@@ -49,7 +49,8 @@ class Program(TyperGroup):
             if message and (context := getattr(error, "ctx", None)):
                 message += f"{'' if message.endswith(('.', '?')) else '.'} Try: {context.command_path} --help"
         except OSError as error:
-            message, status = f"{error.filename}: {error.strerror}" if error.filename else error.strerror, 1
+            words = error.strerror or str(error) or type(error).__name__  # a client of another service gives no number
+            message, status = f"{error.filename}: {words}" if error.filename else words, 1
             silence(sys.stdout)
         except (DomainError, TransactionError) as error:
             message, status = str(error), 1

@@ -109,6 +109,22 @@ def test_a_statement_that_the_database_refuses_is_reported_in_one_line(run: Run,
     )
 
 
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [(ConnectionError("the printer is away"), "the printer is away"), (TimeoutError(), "TimeoutError")],
+)
+def test_another_service_that_is_away_is_reported_in_one_line(
+    run: Run, error: OSError, line: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(order: object) -> None:
+        raise error
+
+    run("orders", "add", "A1")
+    monkeypatch.setattr("tests.seedwork.order_commands.OrderDetails.of", fail)
+
+    assert refusal(run("orders", "list")) == (1, line)
+
+
 # ---- output -------------------------------------------------------------------------------------------------------
 
 
