@@ -17,6 +17,7 @@ from migrations.seedwork.lock import locked
 
 log = logging.getLogger("alembic.env")
 
+POSTGRESQL = {"client_encoding": "utf8", "connect_timeout": 5, "fallback_application_name": "alembic"}
 LOCK_WAIT_S = 5
 """How long a statement waits for its lock on PostgreSQL; every later statement on the table waits with it."""
 PAUSE_S = (1, 5)
@@ -27,7 +28,7 @@ PAUSE_S = (1, 5)
 def connect(url: URL, wait_s: float) -> Generator[Connection]:
     """Connect, and wait until no other process migrates the database; the lock ends with the connection."""
     sqlite = url.drivername == "sqlite"
-    options = {"timeout": wait_s} if sqlite else {"connect_timeout": 5, "fallback_application_name": "alembic"}
+    options = {"timeout": wait_s} if sqlite else dict(POSTGRESQL)
     options = {name: value for name, value in options.items() if name not in url.query}
     gaps = {} if sqlite else ENGINE_OPTIONS
     engine = create_engine(url, poolclass=NullPool, hide_parameters=True, connect_args=options, **gaps)

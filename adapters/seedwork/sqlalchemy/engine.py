@@ -79,8 +79,10 @@ def _sqlite_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whate
     return {"isolation_level": None, "timeout": settings.database_lock_timeout_s}
 
 
-# a server that no longer answers is given up after 5 s of connecting, or 10 + 3 x 5 s of waiting, not after two hours
-_PATIENCE = {
+_DEFAULTS = {
+    # of SQL_ASCII, which a server without a locale has, the driver makes bytes; LATIN1 lacks most letters
+    "client_encoding": "utf8",
+    # a server that answers no more is given up after 5 s of connecting, or 10 + 3 x 5 s of waiting, not after two hours
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -91,7 +93,7 @@ _PATIENCE = {
 
 def _postgresql_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatever the driver takes
     in_url = settings.url.normalized_query  # it wins over what is set here
-    options: dict[str, Any] = {name: value for name, value in _PATIENCE.items() if name not in in_url}
+    options: dict[str, Any] = {name: value for name, value in _DEFAULTS.items() if name not in in_url}
     if settings.database_pooler:
         return {**options, "prepare_threshold": None}
     limits = {

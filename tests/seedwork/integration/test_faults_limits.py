@@ -18,6 +18,7 @@ from service_layer.seedwork.retry import retry_transient
 from service_layer.seedwork.transaction import Transaction
 from tests.seedwork.fixtures import require_own_database, require_time_limits
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork
+from tests.seedwork.use_cases import add_order, get_order
 
 Open = Callable[..., AbstractContextManager[SqlAlchemyOrderingUnitOfWork]]
 
@@ -106,6 +107,18 @@ def test_the_options_of_the_url_win_and_the_others_stay(open_unit: Open) -> None
             "10",
         ]
         assert show(uow, "search_path", "lock_timeout", "statement_timeout") == ["mine", "9s", "30s"]
+
+
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+def test_texts_travel_as_utf_8_whatever_the_server_would_use(
+    open_unit: Open, administrator: psycopg.Connection, encoding: str
+) -> None:
+    require_own_database()
+    database = Identifier(administrator.info.dbname)
+    administrator.execute(SQL("ALTER DATABASE {} SET client_encoding = {}").format(database, encoding))
+
+    with open_unit() as uow:
+        assert get_order(uow, add_order(uow, "Ł€日").id).number == "Ł€日"
 
 
 def test_a_pooler_is_sent_no_limits_and_no_statements_to_prepare(open_unit: Open) -> None:

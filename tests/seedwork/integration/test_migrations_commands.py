@@ -10,13 +10,30 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import main
-from sqlalchemy import JSON, Boolean, Column, DateTime, Dialect, Interval, String, Table, Text, false, func
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    DateTime,
+    Dialect,
+    Interval,
+    NullPool,
+    String,
+    Table,
+    Text,
+    create_engine,
+    false,
+    func,
+    inspect,
+    make_url,
+)
 from sqlalchemy.dialects.postgresql import ARRAY, DATERANGE, JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from adapters.mappers import metadata
 from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.types import JsonType, UtcDateTime
+from tests.seedwork.fixtures import require_own_database
 from tests.seedwork.revisions import History, ruff
 
 FIRST = 'op.create_table("parents", sa.Column("id", sa.Integer, primary_key=True))'
@@ -95,6 +112,19 @@ def test_a_wrong_url_is_reported_in_one_sentence(
     (output,) = " ".join(capsys.readouterr().out.split()).split("FAILED: ")[1:]
     assert output.startswith(message)
     assert "secret" not in output
+
+
+def test_a_server_without_an_encoding_is_migrated(on_postgresql: History) -> None:
+    require_own_database()
+    with on_postgresql.engine.begin() as connection:
+        name = make_url(on_postgresql.url).database
+        connection.exec_driver_sql(f"ALTER DATABASE {name} SET client_encoding = SQL_ASCII")
+    on_postgresql.plant("first", FIRST)
+
+    on_postgresql.upgrade()
+
+    url = make_url(on_postgresql.url).update_query_dict({"client_encoding": "utf8"})
+    assert inspect(create_engine(url, poolclass=NullPool)).has_table("parents")
 
 
 def test_a_pooler_of_transactions_is_not_migrated_through(
