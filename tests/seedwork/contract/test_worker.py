@@ -1,7 +1,7 @@
 """Each delivery reaches its handler: once in the database, in the order of its aggregate, whatever fails."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
@@ -523,6 +523,24 @@ def test_pruning_deletes_old_events_that_every_handler_has_got(
     assert prune(uow, timedelta(days=-1)) == 1
     with uow.reading():
         assert uow.outbox.events(10) == []
+
+
+def test_an_event_of_a_clock_that_was_ahead_keeps_no_later_one_from_being_pruned(
+    uow: OrderingUnitOfWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Ahead(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]  # one that can be stored
+            return datetime.now(tz) + timedelta(days=365)
+
+    monkeypatch.setattr("service_layer.seedwork.upkeep.BATCH", 2)
+    publish(uow, ONE, "A")
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr("adapters.seedwork.outbox.datetime", Ahead)
+        publish(uow, ONE, "B")
+    publish(uow, ONE, "C", "D")
+
+    assert prune(uow, timedelta(days=-1)) == 3
 
 
 def test_what_a_replay_delivers_again_is_not_pruned_meanwhile(open_backend: OpenBackend[OrderingUnitOfWork]) -> None:
