@@ -21,6 +21,7 @@ from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
+from domain.user import User
 from service_layer.unit_of_work import UnitOfWork
 
 PROGRAM = f"{sys.executable} -c 'from adapters.cli import app; app()'"
@@ -158,6 +159,17 @@ def test_several_use_cases_are_one_transaction_for_many_fastapi_requests_at_a_ti
 
     assert [answer.status_code for answer in answers] == [201] * 16
     assert len(fastapi.get("/users").json()["items"]) == 32
+
+
+def test_a_long_answer_is_whole_for_many_fastapi_requests_at_a_time(fastapi: TestClient, sqlite_url: str) -> None:
+    with bootstrap(settings=Settings(database_url=sqlite_url)) as container, container.unit_of_work() as uow:
+        uow.users.insert_many(User(name="John Doe", age=30) for _ in range(2_500))
+        uow.commit()
+
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: fastapi.get("/exported-users"), range(16)))
+
+    assert [len({*answer.text.splitlines()}) for answer in answers] == [2_500] * 16
 
 
 def test_a_household_of_which_one_is_refused_is_not_saved(fastapi: TestClient) -> None:
