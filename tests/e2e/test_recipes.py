@@ -93,7 +93,7 @@ def test_the_tests_that_the_recipe_for_tests_shows_pass(environment: dict[str, s
 
     printed = assert_runs([sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path)], tmp_path, environment)
 
-    assert "3 passed" in printed
+    assert "4 passed" in printed
 
 
 @pytest.fixture
