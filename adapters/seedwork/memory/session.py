@@ -36,6 +36,9 @@ class InMemorySession:
         self._deleted: list[Entity] = []
         self._savepoints: list[tuple[Rows, int, int]] = []
 
+    def __del__(self) -> None:
+        self.close()  # a block that was entered and forgotten would keep the store for ever
+
     def add(self, entity: Entity) -> None:
         """Add a new entity, which the next flush inserts; or undo a removal."""
         if inspect(entity).obj() is not entity:

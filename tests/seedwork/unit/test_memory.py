@@ -1,5 +1,6 @@
-"""What only a database can make or know: the fake leaves it out, or says what to write."""
+"""What only a database makes, knows or frees: the fake leaves it out, says what to write, or does the same."""
 
+import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,11 +12,13 @@ from sqlalchemy.orm import registry
 
 from adapters.seedwork import mapping
 from adapters.seedwork.memory.repository import InMemoryRepository
+from adapters.seedwork.memory.store import InMemoryStore
 from adapters.seedwork.memory.transaction import InMemoryTransaction
 from adapters.seedwork.registration import RepositoryOf
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import NotFound
 from service_layer.seedwork.errors import UnitOfWorkMisuse
+from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order
 
 Made = Callable[[], Column[Any]]  # Any: of whatever type
 
@@ -104,3 +107,20 @@ def test_a_reference_to_a_table_without_a_class_is_not_checked() -> None:
     with uow:
         uow.tickets.add(ticket(number=49))
         uow.commit()
+
+
+def test_a_block_that_was_entered_and_forgotten_lets_others_write_when_it_is_garbage() -> None:
+    store = InMemoryStore(lock_timeout_s=0)
+    forgotten = InMemoryOrderingUnitOfWork(store)
+    forgotten.__enter__()
+    order = Order(number="A-1")
+    forgotten.orders.add(order)
+    forgotten.flush()
+
+    del forgotten
+    gc.collect()
+
+    with InMemoryOrderingUnitOfWork(store) as uow:
+        uow.orders.add(order)
+        uow.commit()
+    assert order.version == 1
