@@ -12,6 +12,7 @@ from typing import Any
 
 import anyio
 import pytest
+from fastapi import FastAPI
 from fastapi.testclient import TestClient
 from flask.testing import FlaskClient
 from sqlalchemy import text
@@ -21,7 +22,10 @@ from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
+from domain.seedwork.entity import new_id
+from domain.seedwork.errors import DomainError, NotFound
 from domain.user import User
+from service_layer.seedwork.errors import ReferenceViolated
 from service_layer.unit_of_work import UnitOfWork
 
 PROGRAM = f"{sys.executable} -c 'from adapters.cli import app; app()'"
@@ -149,6 +153,29 @@ def test_fastapi_is_as_strict_about_a_single_value(fastapi: TestClient, age: str
     )
 
     assert (answer.status_code, answer.json()["detail"][:8]) == (422, "body.age")
+
+
+class TooLate(DomainError):
+    """What a rule of a fork's own raises."""
+
+
+REFUSED = {TooLate("It has begun."): 409, ReferenceViolated("Others refer to it."): 409, NotFound(new_id()): 404}
+
+
+@pytest.mark.parametrize(("error", "status"), REFUSED.items(), ids=[type(error).__name__ for error in REFUSED])
+def test_whatever_a_request_is_refused_by_is_its_fault(
+    fastapi: TestClient, flask: FlaskClient, error: Exception, status: int
+) -> None:
+    def refuse() -> str:
+        raise error
+
+    assert isinstance(fastapi.app, FastAPI)
+    fastapi.app.add_api_route("/refused", refuse)
+    flask.application.add_url_rule("/refused", view_func=refuse)
+    by_fastapi, by_flask = fastapi.get("/refused"), flask.get("/refused")
+
+    assert (by_fastapi.status_code, by_fastapi.json()) == (status, {"detail": str(error)})
+    assert (by_flask.status_code, by_flask.json) == (status, {"detail": str(error)})
 
 
 def test_several_use_cases_are_one_transaction_for_many_fastapi_requests_at_a_time(fastapi: TestClient) -> None:
