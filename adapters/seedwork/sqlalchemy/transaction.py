@@ -81,7 +81,8 @@ class SqlAlchemyTransaction(Transaction):
             connection = engine.connect()
         except PoolTimeout as error:
             raise DatabaseUnavailable(
-                "All connections of the pool are in use. Close blocks sooner, or raise DATABASE_POOL_SIZE."
+                "All connections of the pool are in use. Close blocks sooner, hand the unit of work of an open block on"
+                " instead of opening a second one inside it, or raise DATABASE_POOL_SIZE."
             ) from error
         finally:
             CONNECTING.reset(ours)
