@@ -13,6 +13,7 @@ from adapters.seedwork.cli.output import Json, show, show_saved
 from adapters.seedwork.cli.parameters import Rules, keyword, shown_by, summary_of, values_of
 from adapters.seedwork.cli.program import THIS_COMMAND
 from domain.seedwork.repository import Page
+from service_layer.seedwork.functions import returns_early
 
 U = TypeVar("U")
 
@@ -43,7 +44,8 @@ class Commands(typer.Typer, Generic[U]):
         Args:
             name: what is typed.
             use_case: takes the unit of work first; returns frozen values, a page of them, or None.
-        Raises: TypeError (it takes what can't be typed, or returns what can't be shown).
+        Raises: TypeError (it takes what can't be typed, or returns what can't be shown; it is asynchronous, or a
+            generator).
         """
         self._add(name, use_case, show)
 
@@ -52,6 +54,8 @@ class Commands(typer.Typer, Generic[U]):
         self._add(name, use_case, show_saved)
 
     def _add(self, name: str, use_case: Callable[Concatenate[U, ...], object], show: Callable[..., None]) -> None:
+        if returns_early(use_case):
+            raise TypeError(f"{use_case.__qualname__}() returns before its work is done. Write a plain function.")
         taken, kind = list(values_of(use_case)), shown_by(use_case)
         for one in taken:
             if not one.is_readable:

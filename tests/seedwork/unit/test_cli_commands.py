@@ -1,6 +1,6 @@
 """Commands that are made from use cases."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -172,6 +172,23 @@ def test_a_text_of_a_type_of_its_own_and_a_value_object_are_read(run: Run) -> No
         "wait": 5400,
         "labels": ["a"],
     }
+
+
+async def weigh_later(uow: str) -> None:
+    """Weigh a box."""
+
+
+def weigh_in_parts(uow: str) -> Iterator[int]:
+    """Weigh a box."""
+    yield 1
+
+
+@pytest.mark.parametrize("use_case", [weigh_later, weigh_in_parts])
+def test_a_command_that_returns_before_its_work_is_done_is_refused_when_it_is_made(
+    use_case: Callable[[str], object],
+) -> None:
+    with pytest.raises(TypeError, match=rf"{use_case.__name__}\(\) returns before its work is done"):
+        Commands(lambda: nullcontext("unit"), help="Boxes.").writing("weigh", use_case)
 
 
 @pytest.mark.parametrize(
