@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from adapters.seedwork.settings import DatabaseSettings
 from adapters.seedwork.sqlalchemy.drivers import driver_of
 from adapters.seedwork.sqlalchemy.engine import engine_options, prepare
+from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 from service_layer.seedwork.functions import returns_early
 from service_layer.seedwork.transaction import Transaction
@@ -33,12 +34,18 @@ async def run(function: Callable[Concatenate[U, P], T], uow: U, /, *args: P.args
     The function must not wait for anything but the database. Cancelled, its block is rolled back and its connection
     given back; cancelled during COMMIT, it may be saved nevertheless. A unit of work belongs to one task.
 
-    Raises: UnitOfWorkMisuse (a generator, or an asynchronous function, returns before its work is done).
+    Raises: UnitOfWorkMisuse (a generator, or an asynchronous function, returns before its work is done; the unit of
+        work is on a synchronous driver).
     """
     if returns_early(function):
         raise UnitOfWorkMisuse(
             f"{getattr(function, '__name__', function)}() returns before its work is done. Write a plain function that"
             " returns frozen values, and await what is not the database's before it or after it."
+        )
+    if isinstance(uow, SqlAlchemyTransaction) and not uow.is_awaited:
+        raise UnitOfWorkMisuse(
+            "This unit of work would hold up the event loop whenever it waits for the database. Start its container by:"
+            " async with async_bootstrap() as container:"
         )
     return await in_bridge(partial(function, uow, *args, **kwargs))
 

@@ -48,8 +48,13 @@ class SqlAlchemyTransaction(Transaction):
         self.working_block("uow.session")
         return self._open_session
 
+    @property
+    def is_awaited(self) -> bool:
+        """Whether it works on an asynchronous driver, by ``run``."""
+        return bool(self._session_factory.kw["bind"].dialect.is_async)
+
     def pause(self, seconds: float) -> None:
-        if self._session_factory.kw["bind"].dialect.is_async:
+        if self.is_awaited:
             await_(asyncio.sleep(seconds))  # while the thread sleeps no other task would run
         else:
             super().pause(seconds)

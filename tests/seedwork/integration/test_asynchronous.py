@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import AsyncAdaptedQueuePool, create_engine, func, select, text
 from sqlalchemy.util import await_
 
-from adapters.container import Container, async_bootstrap
+from adapters.container import Container, async_bootstrap, bootstrap
 from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.settings import Settings
 from service_layer.seedwork.errors import ConcurrencyConflict, SchemaOutdated, UnitOfWorkMisuse
@@ -85,6 +85,14 @@ def test_what_returns_before_its_work_is_done_is_not_awaited(
 ) -> None:
     with pytest.raises(UnitOfWorkMisuse, match=r"\(\) returns before its work is done. Write a plain function"):
         asyncio.run(run(function, InMemoryOrderingUnitOfWork()))
+
+
+def test_a_unit_of_work_that_would_hold_up_the_event_loop_is_refused(settings: Settings) -> None:
+    with (
+        bootstrap(settings=settings) as container,
+        pytest.raises(UnitOfWorkMisuse, match="would hold up the event loop.*async_bootstrap"),
+    ):
+        asyncio.run(run(list_orders, new_unit(container)))
 
 
 def test_many_tasks_at_a_time_lose_nothing(settings: Settings) -> None:
