@@ -45,14 +45,17 @@ def _copied(kind: type[Details]) -> tuple[list[str], list[tuple[str, Callable[[A
         kinds = {hints[name], get_origin(hints[name]), *map(get_origin, get_args(hints[name])), *get_args(hints[name])}
         parts = [one for one in kinds if isinstance(one, type) and issubclass(one, Details)]
         if parts:
-            copies.append((name, partial(_all, parts[0])))
+            copies.append((name, partial(_each, parts[0])))
         elif kinds & {dict, list, Any}:
             copies.append((name, deepcopy))
     return names, copies
 
 
-def _all(kind: type[Details], parts: Iterable[object]) -> tuple[Details, ...]:
-    return tuple(map(kind.of, parts))
+def _each(kind: type[Details], found: object) -> object:
+    """Copy each of the parts; or the one that there is, or none."""
+    if isinstance(found, list | tuple):
+        return tuple(map(kind.of, found))
+    return None if found is None else kind.of(found)
 
 
 def assign(entity: object, changes: Mapping[str, Any]) -> None:  # Any: a rule judges them
@@ -65,14 +68,25 @@ def assign(entity: object, changes: Mapping[str, Any]) -> None:  # Any: a rule j
         if not hasattr(entity, name):
             raise UnitOfWorkMisuse(f"{kind.__name__} has no {name}, so nothing would save it.")
         part = _part_of(kind, name)
-        setattr(entity, name, _renewed(getattr(entity, name), part, value) if part else value)
+        setattr(entity, name, _parts(getattr(entity, name), part, value) if part else value)
 
 
 @cache
 def _part_of(kind: type, name: str) -> type[Part] | None:
     hint = get_type_hints(kind).get(name)
-    parts = get_args(hint) if get_origin(hint) is list else ()
-    return next((part for part in parts if isinstance(part, type) and issubclass(part, Part)), None)
+    return next((one for one in get_args(hint) or (hint,) if isinstance(one, type) and issubclass(one, Part)), None)
+
+
+def _parts(now: Any, kind: type[Part], given: object) -> object:  # Any: a part, several, or none
+    """Return parts with the values of details; what is none of these as it is."""
+    if isinstance(given, Iterable):
+        return _renewed(now, kind, given)
+    if not isinstance(given, Details):
+        return given
+    if now is None:
+        return kind(**asdict(given))
+    assign(now, asdict(given))  # in place: a new row would come before the old one has gone, and the key allows one
+    return now
 
 
 def _renewed(parts: Iterable[Any], kind: type[Part], details: Iterable[Any]) -> list[Any]:  # Any: of that kind

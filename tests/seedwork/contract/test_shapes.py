@@ -17,6 +17,7 @@ from domain.seedwork.entity import new_id
 from domain.seedwork.errors import InvalidValue
 from domain.seedwork.events import Event
 from domain.seedwork.repository import BATCH
+from service_layer.seedwork.details import Details, assign
 from service_layer.seedwork.errors import ConstraintViolated, ReferenceViolated, UnitOfWorkMisuse
 from tests.seedwork.backends import NewUnit, Units
 from tests.seedwork.shapes import (
@@ -1436,6 +1437,24 @@ def test_a_lookup_by_a_renamed_column_and_by_a_value_of_every_type(uow: ShapesUn
     with uow.reading():
         values = {name: getattr(document, name) for name in ("id", "amount", "day", "at", "kind", "content", "other")}
         assert uow.documents._all(paid=False, **values) == [document]
+
+
+@dataclass(frozen=True, slots=True)
+class AddressDetails(Details):
+    street: str
+
+
+def test_the_details_of_a_one_to_one_part_change_it_in_place(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    address = Address(street="Main Street")
+    person = Person(name="John Doe", address=address)
+    saved(new_unit, person)
+
+    with uow:
+        assign(uow.people.get(person.id), {"address": AddressDetails("Side Street")})
+        uow.commit()
+
+    changed = loaded(new_unit, person).address
+    assert (changed.id, AddressDetails.of(changed)) == (address.id, AddressDetails("Side Street"))
 
 
 # ---- what can't be right is refused ---------------------------------------------------------------------------------

@@ -28,9 +28,16 @@ class Trip(Part):
 
 
 @dataclass(eq=False, kw_only=True)
+class Engine(Part):
+    id: UUID = field(default_factory=new_id)
+    power: int
+
+
+@dataclass(eq=False, kw_only=True)
 class Car(Entity):
     tyres: list[Tyre] = field(default_factory=list)
     trips: list[Trip] = field(default_factory=list)
+    engine: Engine | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +55,17 @@ class TripDetails(Details):
 class WearDetails(Details):
     worn: int = 0
     place: str
+
+
+@dataclass(frozen=True, slots=True)
+class EngineDetails(Details):
+    power: int
+
+
+@dataclass(frozen=True, slots=True)
+class CarDetails(Details):
+    tyres: tuple[TyreDetails, ...]
+    engine: EngineDetails | None
 
 
 @pytest.fixture
@@ -92,3 +110,23 @@ def test_no_parts_takes_all_away(car: Car) -> None:
 def test_a_part_keeps_its_rules(car: Car) -> None:
     with pytest.raises(InvalidValue, match="worn 101"):
         assign(car, {"tyres": [TyreDetails("left", 101)]})
+
+
+def test_the_one_part_that_there_may_be_is_taken_down_too(car: Car) -> None:
+    without = CarDetails.of(car)
+    car.engine = Engine(power=90)
+
+    assert without == CarDetails((TyreDetails("left"), TyreDetails("right")), None)
+    assert CarDetails.of(car).engine == EngineDetails(90)
+
+
+def test_the_one_part_that_there_may_be_comes_is_changed_in_place_and_goes(car: Car) -> None:
+    assign(car, {"engine": EngineDetails(90)})
+    engine = car.engine
+    assign(car, {"engine": EngineDetails(110)})
+
+    assert (car.engine is engine, CarDetails.of(car).engine) == (True, EngineDetails(110))
+    assign(car, {"engine": None})
+    assert car.engine is None
+    assign(car, {"engine": engine})
+    assert car.engine is engine
