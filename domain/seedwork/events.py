@@ -51,7 +51,13 @@ class Event:
 
     @property
     def aggregate_id(self) -> UUID:
-        """The id of the aggregate that it speaks of."""
+        """The id of the aggregate that it speaks of. Raises: TypeError (no field of that name has it)."""
+        if not hasattr(self, self._key):
+            aggregate = self.of.__name__
+            raise TypeError(
+                f"{type(self).__qualname__} speaks of {aggregate}, and does not say which one. Write into the class:"
+                f" {self._key}: {aggregate}Id"
+            )
         id: UUID = getattr(self, self._key)
         return id
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from domain.seedwork.entity import new_id
 from domain.seedwork.errors import InvalidValue
 from domain.seedwork.events import Event, kind_of
 from domain.seedwork.rules import EmailAddress
@@ -441,3 +442,13 @@ class LaterHandler:
 def test_a_handler_that_returns_before_its_work_is_done_is_refused(function: Callable[..., object]) -> None:
     with pytest.raises(TypeError, match="'later' returns before its work is done.* Write a plain function"):
         Handlers().add("later", function)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OrderLost(Event, name="parcel lost", of=Order):
+    order: OrderId
+
+
+def test_an_event_that_does_not_say_of_which_aggregate_it_speaks_is_refused(uow: OrderingUnitOfWork) -> None:
+    with uow, pytest.raises(TypeError, match=r"OrderLost speaks of Order.* Write into the class: order_id: OrderId"):
+        uow.publish(OrderLost(order=OrderId(new_id())))
