@@ -9,12 +9,13 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from inspect import isawaitable, isgenerator
 from pathlib import Path
 from traceback import extract_tb
 
 from domain.seedwork.errors import DomainError
 from service_layer.seedwork.block import BlockState
-from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict, TransactionError
+from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict, TransactionError, UnitOfWorkMisuse
 from service_layer.seedwork.outbox import Delivery, Published, State
 from service_layer.seedwork.transaction import Transaction
 
@@ -114,7 +115,11 @@ class Worker:
                     return
                 event = uow.outbox.decoded(published)
                 uow.before_commit(partial(self._finish, delivery))
-                uow.handlers[delivery.handler].function(uow, event)
+                handled = uow.handlers[delivery.handler].function(uow, event)
+                if isawaitable(handled) or isgenerator(handled):  # a decorator has hidden it from HANDLERS.add()
+                    raise UnitOfWorkMisuse(
+                        f"{delivery.handler!r} returned before its work was done. Let it be a plain function."
+                    )
                 if uow.block and uow.block.state is not BlockState.COMMITTED:
                     uow.commit()
         except Exception as error:  # whatever a handler raises: it is tried again

@@ -1,5 +1,6 @@
 """Each delivery reaches its handler: once in the database, in the order of its aggregate, whatever fails."""
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -356,6 +357,29 @@ def test_a_handler_that_rolls_the_block_back_has_failed(
     worker.work()
 
     assert (pending(uow)[0].error or "").startswith("UnitOfWorkMisuse: ")
+
+
+async def handle_later(uow: OrderingUnitOfWork, event: OrderPlaced) -> None:
+    """What a caller awaits."""
+
+
+def handle_in_parts(uow: OrderingUnitOfWork, event: OrderPlaced) -> Iterator[None]:
+    yield
+
+
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+@pytest.mark.parametrize("function", [handle_later, handle_in_parts])
+def test_a_handler_that_a_decorator_lets_return_before_its_work_is_done_has_failed(
+    uow: OrderingUnitOfWork, handlers: Handlers, worker: Worker, function: Callable[..., object]
+) -> None:
+    def decorated(uow: OrderingUnitOfWork, event: OrderPlaced) -> object:
+        return function(uow, event)
+
+    handlers.add("decorated", decorated)
+    publish(uow, ONE, "A")
+    worker.work()
+
+    assert "'decorated' returned before its work was done" in (pending(uow)[0].error or "")
 
 
 def test_a_handler_may_publish(uow: OrderingUnitOfWork, handlers: Handlers, handler: Failing, worker: Worker) -> None:
