@@ -18,6 +18,7 @@ from sqlalchemy.orm import (
     relationship,
 )
 
+from adapters.seedwork.keys import RowKey, row_keys
 from adapters.seedwork.mapping_rules import ORDERING, Relation, check, check_reference, check_tables
 from domain.seedwork.entity import Entity
 from domain.seedwork.errors import AlreadyExists
@@ -86,6 +87,12 @@ def mapper_of(kind: type) -> Mapper[Any]:  # Any: of an entity, or of a part
 def is_mapped(table: Table) -> bool:
     """Whether a class is mapped to a table."""
     return any(mapper.local_table is table for mapper in mapper_registry.mappers)
+
+
+def row_key_of(table: Table) -> RowKey:
+    """Return the key by which the rows of a table are known: that of its mapping, or else its primary key."""
+    mapper = next((mapper for mapper in mapper_registry.mappers if mapper.local_table is table), None)
+    return next(row_keys(mapper)) if mapper else table.primary_key
 
 
 def is_filled(column: Column[Any]) -> bool:  # Any: of whatever type

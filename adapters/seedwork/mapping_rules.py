@@ -11,6 +11,7 @@ from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import nulls_first_op, nulls_last_op
 from sqlalchemy.types import TypeDecorator
 
+from adapters.seedwork.keys import row_keys
 from domain.seedwork.entity import Entity
 
 Relation = RelationshipProperty[Any]  # Any: of whatever classes
@@ -69,6 +70,12 @@ def _check_table(mapper: Mapper[Any]) -> None:
             f"{table} is in a schema that its code names, which SQLite does not know. Leave it out of the code, and let"
             " search_path name it (docs/operations.md)"
         )
+    if not any(row_keys(mapper)) or any(column.nullable for column in mapper.primary_key):
+        key = ", ".join(map(str, mapper.primary_key))
+        raise ArgumentError(
+            f"{mapper.class_.__name__} is mapped by primary_key=[{key}], which several rows may share. Write:"
+            " unique=True, nullable=False"
+        )
     for index in table.indexes:
         conditions = [index.dialect_options[engine]["where"] is None for engine in ("postgresql", "sqlite")]
         if index.unique and len({*conditions}) > 1:
@@ -85,12 +92,15 @@ def _check_entity(kind: type[Entity], mapper: Mapper[Any]) -> None:
             " @dataclass(eq=False, kw_only=True)"
         )
     if _primary_key(mapper) != ["id"]:
-        raise ArgumentError(f"{kind.__name__} needs a table whose primary key is the one column of its id.")
+        raise ArgumentError(
+            f"{kind.__name__} needs a table whose primary key is the one column of its id. Or give the id a unique"
+            " column beside that key, and map it with: primary_key=[table.c.uid]"
+        )
     id = mapper.primary_key[0]
     if not isinstance(id.type, TypeDecorator) and id.type.python_type is not UUID:
         raise ArgumentError(
             f"{kind.__name__}.id is a {id.type}, and an id is a UUID that is made at birth. Write: IdType[...](), from"
-            " adapters.seedwork.types. Keep what the rows have now in another column (docs/mapping.md)"
+            " adapters.seedwork.types. To keep the key that the rows have: primary_key=[table.c.uid]"
         )
     if mapper.version_id_col is None:
         raise ArgumentError(f"{kind.__name__} has no version. Map it with: version_id_col=table.c.version")

@@ -45,8 +45,8 @@ class Shape:
         self.kind: type = mapper.class_
         self.mapper = mapper
         self.table = cast("Table", mapper.local_table)
-        self.key = tuple(column.key for column in self.table.primary_key)
-        """The columns of its primary key."""
+        self.key = tuple(str(column.key) for column in mapper.primary_key)
+        """The columns by which its rows are known."""
         self.version: str | None = None if mapper.version_id_col is None else mapper.version_id_col.key
         """The column that counts versions; a part has none."""
         self.columns = {

@@ -10,10 +10,10 @@ from functools import partial
 from typing import Any, get_type_hints
 
 import pytest
-from sqlalchemy import Index, PrimaryKeyConstraint, Table, UniqueConstraint, inspect
+from sqlalchemy import Table, inspect
 
-from adapters.seedwork.mapping import error_of
-from adapters.seedwork.memory.constraints import unique_keys
+from adapters.seedwork.keys import RowKey, unique_keys
+from adapters.seedwork.mapping import error_of, row_key_of
 from adapters.seedwork.shape import Parts, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.transaction import Transaction
@@ -21,7 +21,6 @@ from tests.seedwork.examples import accepted_values, referring, take, with_refer
 
 New = Callable[[], Any]  # Any: a unit of work that has the aggregate's repository
 Kind = type[Any]  # Any: an entity
-Unique = PrimaryKeyConstraint | UniqueConstraint | Index
 
 
 def repository(uow: Transaction, kind: Kind) -> Any:  # Any: the repository of that entity
@@ -212,7 +211,7 @@ def _set(held: Any, name: str, value: object) -> bool:
     return bool(before != value)
 
 
-def _clashes(kind: Kind, first: Entity) -> Iterator[tuple[Unique, Callable[[Any], None]]]:
+def _clashes(kind: Kind, first: Entity) -> Iterator[tuple[RowKey, Callable[[Any], None]]]:
     """Yield each unique key of a root and of its parts, and how another entity breaks it."""
     shape = shape_of(inspect(kind))
     for unique in _unique_keys(shape.table):
@@ -225,7 +224,7 @@ def _clashes(kind: Kind, first: Entity) -> Iterator[tuple[Unique, Callable[[Any]
             yield unique, partial(_repeat, part, _names(part.shape, unique))
 
 
-def _names(shape: Shape, unique: Unique) -> list[str]:
+def _names(shape: Shape, unique: RowKey) -> list[str]:
     return [name for name, (columns, _) in shape.attributes.items() if {*columns} & {*unique.columns.keys()}]
 
 
@@ -234,6 +233,6 @@ def _repeat(part: Parts, names: list[str], entity: object) -> None:
     take(other, {name: getattr(one, name) for name in names})
 
 
-def _unique_keys(table: Table) -> list[Unique]:
+def _unique_keys(table: Table) -> list[RowKey]:
     """Return the keys that hold on every back end: an index that is partial, or has expressions, is a database's."""
-    return [table.primary_key, *unique_keys(table)]
+    return [*dict.fromkeys((row_key_of(table), *unique_keys(table)))]

@@ -10,6 +10,7 @@ from uuid import UUID
 from sqlalchemy import (
     ARRAY,
     JSON,
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Date,
     ForeignKey,
     ForeignKeyConstraint,
+    Identity,
     Index,
     Integer,
     LargeBinary,
@@ -668,6 +670,65 @@ class InMemoryPaperRepository(InMemoryRepository[Paper, PaperId], PaperRepositor
     entity = Paper
 
 
+# ---- a member: a table that has a number for its primary key, and the id as a unique key beside it -------------------
+
+MemberId = NewType("MemberId", UUID)
+
+
+@dataclass(eq=False, kw_only=True)
+class Fee(Part):
+    id: UUID = field(default_factory=new_id)
+    cents: int
+
+
+@dataclass(eq=False, kw_only=True)
+class Member(Entity):
+    id: MemberId = field(default_factory=lambda: MemberId(new_id()))
+    name: str
+    brought_by: MemberId | None = None
+    fees: list[Fee] = field(default_factory=list)
+
+
+class MemberNotFound(NotFound):
+    pass
+
+
+class MemberIdTaken(AlreadyExists):
+    pass
+
+
+members = Table(
+    "house_members",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True),
+    Column("uid", IdType[MemberId](), nullable=False),
+    Column("name", String(50), nullable=False),
+    Column("brought_by", IdType[MemberId](), ForeignKey("house_members.uid"), index=True),
+    Column("lock_version", Integer, nullable=False, server_default="1"),
+    UniqueConstraint("uid", info={"error": MemberIdTaken}),
+)
+fees = Table(
+    "house_fees",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uid", IdType[UUID](), nullable=False, unique=True),
+    Column("member_uid", IdType[MemberId](), ForeignKey("house_members.uid"), nullable=False, index=True),
+    Column("cents", Integer, nullable=False),
+)
+
+
+class MemberRepository(Repository[Member, MemberId]):
+    not_found = MemberNotFound
+
+
+class SqlAlchemyMemberRepository(SqlAlchemyRepository[Member, MemberId], MemberRepository):
+    entity = Member
+
+
+class InMemoryMemberRepository(InMemoryRepository[Member, MemberId], MemberRepository):
+    entity = Member
+
+
 # ---- mapping, and the unit of work ----------------------------------------------------------------------------------
 
 
@@ -727,6 +788,19 @@ def map_shapes() -> None:
         event.listen(vars(Folder)["code"], "set", _write_shelf_mark)
         map_once(Paper, papers, version_id_col=papers.c.version)
         map_once(Label, labels, version_id_col=labels.c.version, exclude_properties=["length"])
+        map_once(Fee, fees, primary_key=[fees.c.uid], exclude_properties=[fees.c.id], properties={"id": fees.c.uid})
+        map_once(
+            Member,
+            members,
+            primary_key=[members.c.uid],
+            version_id_col=members.c.lock_version,
+            exclude_properties=[members.c.id],
+            properties={
+                "id": members.c.uid,
+                "version": members.c.lock_version,
+                "fees": parts(Fee, order_by=fees.c.uid),
+            },
+        )
 
 
 class ShapesUnitOfWork(Transaction):
@@ -742,6 +816,7 @@ class ShapesUnitOfWork(Transaction):
     labels: LabelRepository
     folders: FolderRepository
     papers: PaperRepository
+    members: MemberRepository
 
 
 class SqlAlchemyShapesUnitOfWork(SqlAlchemyTransaction, ShapesUnitOfWork):
@@ -757,6 +832,7 @@ class SqlAlchemyShapesUnitOfWork(SqlAlchemyTransaction, ShapesUnitOfWork):
     labels = RepositoryOf(SqlAlchemyLabelRepository)
     folders = RepositoryOf(SqlAlchemyFolderRepository)
     papers = RepositoryOf(SqlAlchemyPaperRepository)
+    members = RepositoryOf(SqlAlchemyMemberRepository)
 
 
 class InMemoryShapesUnitOfWork(InMemoryTransaction, ShapesUnitOfWork):
@@ -772,3 +848,4 @@ class InMemoryShapesUnitOfWork(InMemoryTransaction, ShapesUnitOfWork):
     labels = RepositoryOf(InMemoryLabelRepository)
     folders = RepositoryOf(InMemoryFolderRepository)
     papers = RepositoryOf(InMemoryPaperRepository)
+    members = RepositoryOf(InMemoryMemberRepository)

@@ -6,14 +6,15 @@ from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
-from sqlalchemy import Column, Index, Table, UniqueConstraint
+from sqlalchemy import Column, Table
 
-from adapters.seedwork.mapping import error_of, is_mapped, needed_by
+from adapters.seedwork.keys import UniqueKey, unique_keys
+from adapters.seedwork.mapping import error_of, is_mapped, needed_by, row_key_of
 from adapters.seedwork.memory.store import Aggregate, Id, Key, Rows
 from adapters.seedwork.shape import Row
 from service_layer.seedwork.errors import REFERENCE, ConstraintViolated, ReferenceViolated
 
-Referred = Table | UniqueConstraint | Index
+Referred = Table | UniqueKey
 """What a foreign key refers to: the primary key of a table, or a unique key."""
 Target = tuple[Referred, Id]
 """The same, with the values of a row."""
@@ -76,7 +77,7 @@ class Constraints:
 
     def _check(self, key: Key, row: Row) -> None:
         if key in self._rows:
-            raise error_of(key[0].primary_key)
+            raise error_of(row_key_of(key[0]))
         for column in key[0].columns:
             if row[column.key] is None and not column.nullable:
                 raise ConstraintViolated(f"The database refused the data: {column.key} does not allow it.")
@@ -114,7 +115,7 @@ def _targets(key: Key, row: Row) -> Iterator[Target]:
     yield from _unique_values(key[0], row)
 
 
-def _unique_values(table: Table, row: Row) -> Iterator[tuple[UniqueConstraint | Index, Id]]:
+def _unique_values(table: Table, row: Row) -> Iterator[tuple[UniqueKey, Id]]:
     for unique in unique_keys(table):
         values = tuple(row[column.key] for column in unique.columns)
         if None not in values:
@@ -155,19 +156,6 @@ def _steps(rows: Aggregate, waited_for: set[Key]) -> dict[Key, int]:
 
 
 @cache
-def unique_keys(table: Table) -> tuple[UniqueConstraint | Index, ...]:
-    """Return the unique keys of a table that cover all rows and have columns alone, besides its primary key."""
-    constraints = (unique for unique in table.constraints if isinstance(unique, UniqueConstraint))
-    return (*constraints, *(index for index in table.indexes if index.unique and _is_whole(index)))
-
-
-def _is_whole(index: Index) -> bool:
-    """Whether an index covers all rows and has columns alone; others only a database can check."""
-    partial = any(index.dialect_options[name]["where"] is not None for name in ("sqlite", "postgresql"))
-    return not partial and all(isinstance(expression, Column) for expression in index.expressions)
-
-
-@cache
 def _foreign_keys(table: Table) -> tuple[tuple[Referred, tuple[str, ...]], ...]:
     """Return what each foreign key refers to, with its own columns in the order of that key's."""
     return tuple(
@@ -181,7 +169,7 @@ def _foreign_keys(table: Table) -> tuple[tuple[Referred, tuple[str, ...]], ...]:
 
 
 def _keys(table: Table) -> Iterator[tuple[Referred, Iterable[Column[Any]]]]:
-    yield table, table.primary_key.columns
+    yield table, row_key_of(table).columns
     yield from ((unique, unique.columns) for unique in unique_keys(table))
 
 

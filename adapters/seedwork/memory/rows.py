@@ -153,6 +153,8 @@ def _kept(value: Value) -> Value:
 def _default(shape: Shape, column: Column[Any], value: Value) -> Value:
     if value is not None:
         return value
+    if column is shape.table.autoincrement_column:
+        return _unknown(shape, column, "a number that it counts")
     return _made(shape, column, column.default or column.server_default)
 
 

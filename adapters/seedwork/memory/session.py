@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Table, inspect
 
-from adapters.seedwork.mapping import error_of
+from adapters.seedwork.mapping import error_of, row_key_of
 from adapters.seedwork.memory.constraints import Constraints
 from adapters.seedwork.memory.rows import Written, build, is_new, key_of, mark_new, written
 from adapters.seedwork.memory.store import Aggregate, Id, InMemoryStore, Key, Rows, replaced
@@ -111,7 +111,7 @@ class InMemorySession:
         with self._noting_failures():
             stored = {key: row for key in (*changed, *self._removed) for key, row in self._stored(key).items()}
             for key in self._removed.keys() & map(_key, self._new.values()):
-                raise error_of(key[0].primary_key)
+                raise error_of(row_key_of(key[0]))
             groups = [self._rows_of(self._held[key], self._stored(key), 1) for key in changed]
             groups += [self._rows_of(entity, {}, 1) for entity in self._new.values()]
             constraints = self._constraints_of_all()
@@ -206,7 +206,7 @@ class InMemorySession:
             if is_known and (row.key in found or (is_stored and row.key not in stored)):
                 raise errors.UnitOfWorkMisuse(errors.SHARED_PART)
             if is_part and is_stored and not is_known and is_new(row.instance):
-                raise error_of(row.key[0].primary_key)
+                raise error_of(row_key_of(row.key[0]))
             if is_part and not (is_stored and is_known) and not is_new(row.instance):
                 raise errors.UnitOfWorkMisuse(errors.OLD_PART if is_stored else errors.DELETED_PART)
             found[row.key] = row.instance
@@ -245,6 +245,6 @@ def _by_key(groups: list[list[Written]]) -> dict[Key, Row]:
     rows: dict[Key, Row] = {}
     for row in chain(*groups):
         if row.key in rows:
-            raise error_of(row.key[0].primary_key)
+            raise error_of(row_key_of(row.key[0]))
         rows[row.key] = row.row
     return rows

@@ -167,7 +167,7 @@ def _refuse_known_identity(session: Session, instance: object) -> None:
     # flush, make an UPDATE of the two
     mapper = inspect(instance).mapper
     if session.identity_map.get(mapper.identity_key_from_instance(instance)) is not None:
-        raise mapping.error_of(cast("Table", mapper.local_table).primary_key)
+        raise mapping.error_of(mapping.row_key_of(cast("Table", mapper.local_table)))
 
 
 def _order_by_references(new: list[object], dirty: list[object], deleted: list[object]) -> None:

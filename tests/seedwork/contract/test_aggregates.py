@@ -29,6 +29,7 @@ from tests.seedwork.shapes import (
     Document,
     InMemoryShapesUnitOfWork,
     Label,
+    Member,
     Note,
     Person,
     Recording,
@@ -41,7 +42,7 @@ from tests.seedwork.shapes import (
     map_shapes,
 )
 
-KINDS: list[Any] = [Album, Artist, Cart, Document, Label, Note, Person, Recording, Seat, Studio]
+KINDS: list[Any] = [Album, Artist, Cart, Document, Label, Member, Note, Person, Recording, Seat, Studio]
 
 
 @pytest.fixture

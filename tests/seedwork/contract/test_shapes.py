@@ -26,12 +26,15 @@ from tests.seedwork.shapes import (
     Artist,
     ArtistId,
     Cart,
+    Fee,
     Folder,
     FolderId,
     InMemoryShapesUnitOfWork,
     Item,
     Kind,
     Label,
+    Member,
+    MemberIdTaken,
     Note,
     NoteId,
     Paper,
@@ -1010,6 +1013,54 @@ def test_a_missing_value_is_refused(uow: ShapesUnitOfWork, store: Callable[..., 
     with pytest.raises(ConstraintViolated, match="hall"), uow:
         store(uow, Seat(hall=None, row=1, number=1))  # type: ignore[arg-type]  # on purpose
         uow.flush()
+
+
+# ---- a table whose own primary key is another one --------------------------------------------------------------------
+
+
+def test_rows_are_known_by_a_unique_key_where_the_mapping_says_so(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    ann = Member(name="Ann", fees=[Fee(cents=100), Fee(cents=200)])
+    with uow:
+        store(uow, ann)
+        store(uow, Member(name="Bob", brought_by=ann.id))
+        uow.commit()
+
+    with uow:
+        held = uow.members.get(ann.id)
+        with suppress(LookupError), uow:
+            held.fees.clear()
+            uow.flush()
+            raise LookupError
+        held.fees.pop(0)
+        uow.commit()
+
+    assert held.version == 2
+    assert [fee.cents for fee in loaded(new_unit, ann).fees] == [200]
+
+
+def test_what_others_refer_to_by_that_key_is_not_removed(uow: ShapesUnitOfWork) -> None:
+    ann = Member(name="Ann")
+    with uow:
+        add(uow, Member(name="Bob", brought_by=ann.id), ann)  # in any order
+        uow.commit()
+
+    with pytest.raises(ReferenceViolated), uow:
+        uow.members.remove(uow.members.get(ann.id))
+        uow.commit()
+
+
+def test_a_second_row_of_that_key_is_refused_by_its_error(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    ann = Member(name="Ann")
+    saved(new_unit, ann)
+
+    with pytest.raises(MemberIdTaken), uow:
+        uow.members.get(ann.id)
+        store(uow, Member(id=ann.id, name="Bob"))
+        uow.commit()
 
 
 # ---- references by id -----------------------------------------------------------------------------------------------

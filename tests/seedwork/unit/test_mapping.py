@@ -103,6 +103,18 @@ def an_id_that_is_no_uuid(type_: type[TypeEngine[Any]]) -> Plan:
     return plan
 
 
+def an_id_that_is_no_key(column: Column[Any]) -> Plan:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    def plan(metadata: MetaData) -> None:
+        version = Column("version", Integer, nullable=False)
+        books = Table("books", metadata, Column("number", Integer, primary_key=True), column, version)
+        mapping.map_once(Book, books, version_id_col=version, primary_key=[column], exclude_properties=["number"])
+
+    return plan
+
+
 def a_version_that_may_be_null(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Book(Entity): ...
@@ -297,6 +309,11 @@ def many_to_many(metadata: MetaData) -> None:
         (another_primary_key, "Book needs a table whose primary key is the one column of its id"),
         (an_id_that_is_no_uuid(BigInteger), r"Book.id is a BIGINT, and an id is a UUID .* Write: IdType\[...\]\(\)"),
         (an_id_that_is_no_uuid(String), "Book.id is a VARCHAR, and an id is a UUID"),
+        (
+            an_id_that_is_no_key(Column("id", Uuid, nullable=False)),
+            r"Book is mapped by primary_key=\[books.id\], which",
+        ),
+        (an_id_that_is_no_key(Column("id", Uuid, unique=True)), r"Write: unique=True, nullable=False"),
         (a_version_that_may_be_null, "books.version, the version of Book, may be NULL: .* Write: nullable=False"),
         (two_classes_of_one_table, "Book and Journal are mapped to media, and each would load rows of the other"),
         (

@@ -1,0 +1,30 @@
+"""The unique keys of a table, and the one among them by which its rows are known."""
+
+from collections.abc import Iterator
+from functools import cache
+from typing import Any, cast
+
+from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy.orm import Mapper
+
+UniqueKey = UniqueConstraint | Index
+RowKey = PrimaryKeyConstraint | UniqueKey
+
+
+@cache
+def unique_keys(table: Table) -> tuple[UniqueKey, ...]:
+    """Return the unique keys of a table that cover all rows and have columns alone, besides its primary key."""
+    constraints = (unique for unique in table.constraints if isinstance(unique, UniqueConstraint))
+    return (*constraints, *(index for index in table.indexes if index.unique and _is_whole(index)))
+
+
+def row_keys(mapper: Mapper[Any]) -> Iterator[RowKey]:  # Any: of whatever class
+    """Yield the keys of the columns that a mapping has for its primary key: the table's own, or a unique one."""
+    table = cast("Table", mapper.local_table)
+    yield from (key for key in (table.primary_key, *unique_keys(table)) if {*key.columns} == {*mapper.primary_key})
+
+
+def _is_whole(index: Index) -> bool:
+    """Whether an index covers all rows and has columns alone; others only a database can check."""
+    partial = any(index.dialect_options[name]["where"] is not None for name in ("sqlite", "postgresql"))
+    return not partial and all(isinstance(expression, Column) for expression in index.expressions)
