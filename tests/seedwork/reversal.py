@@ -109,7 +109,7 @@ def _row(connection: Connection, table: Table) -> dict[str, object]:
 
 
 def _value(column: Column[Any], checks: list[str]) -> object:  # Any: of whatever type
-    value = VALUES[column.type.python_type]
+    value = VALUES.get(column.type.python_type)
     if type(value) is int:  # age BETWEEN 18 AND 99 on SQLite, and (age >= 18) on PostgreSQL
         limits = [re.search(rf"\b{column.name}\)? (?:BETWEEN|>=|<=) '?\(?(-?\d+)", check) for check in checks]
         return next((int(found[1]) for found in limits if found), value)

@@ -314,6 +314,13 @@ def test_for_a_row_that_a_check_refuses_the_values_are_asked_for(planted: Histor
     assert_reversible(planted, {"t": {"n": 8}})
 
 
+def test_a_column_of_a_type_that_has_no_example_is_left_empty(on_postgresql: History) -> None:
+    table = 'op.create_table("t", sa.Column("id", sa.Integer, primary_key=True), sa.Column("flags", BIT(3)))'
+    on_postgresql.plant("first", f"from sqlalchemy.dialects.postgresql import BIT\n{table}", 'op.drop_table("t")')
+
+    assert_reversible(on_postgresql)
+
+
 def test_merged_branches_can_be_undone(planted: History) -> None:
     planted.plant("first", TABLE, 'op.drop_table("t")')
     planted.plant("left", 'op.create_index("ix_left", "t", ["status"])', 'op.drop_index("ix_left", "t")', down="first")
