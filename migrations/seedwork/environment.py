@@ -5,6 +5,7 @@ already is committed or rolled back by its caller.
 """
 
 import logging
+import re
 from collections.abc import Callable
 from contextlib import closing, nullcontext
 from functools import cache
@@ -15,7 +16,7 @@ from alembic import context
 from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy import URL, Connection, MetaData, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import CompileError, DBAPIError
 
 import migrations.seedwork.sqlite  # noqa: F401  # Alembic finds by itself what it defines
 from adapters.seedwork.settings import DatabaseSettings, explain
@@ -45,7 +46,7 @@ def migrate(
         after_each: called after each revision that was applied, in its transaction: for what an engine needs besides
             tables, such as to distribute them.
     Raises: CommandError, which the command line prints without a traceback (a setting is not allowed; the database
-        can't be used, or refuses a statement).
+        can't be used, refuses a statement, or has no such type).
     """
     _log_to_the_console()
     callbacks = [lambda ctx, step, **_: after_each(ctx.connection) if step.is_upgrade else None]
@@ -63,6 +64,13 @@ def migrate(
                 _migrate_in_steps(metadata, connection, wait_s, callbacks)
     except DBAPIError as error:
         raise CommandError(f"The database refused a statement: {words_of(error)}") from error
+    except CompileError as error:
+        dialect = context.get_context().dialect.name
+        reason = re.sub(r"Compiler <.*?>", dialect, str(error.args[0]))
+        raise CommandError(
+            f"{dialect} has not what a revision makes: {reason}. Give the type a form for it, in the table and in the"
+            f" revision: ARRAY(Text()).with_variant(JSON(none_as_null=True), {dialect!r})"
+        ) from error
 
 
 def _given(settings: type[DatabaseSettings]) -> DatabaseSettings:

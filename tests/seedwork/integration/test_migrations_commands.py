@@ -172,6 +172,18 @@ def test_a_statement_that_fails_is_reported_in_one_line_with_the_words_of_the_da
     assert "Traceback" not in output
 
 
+def test_a_type_that_the_engine_lacks_is_reported_in_one_line(on_sqlite: History) -> None:
+    on_sqlite.plant("first", 'op.create_table("parents", sa.Column("tags", sa.ARRAY(sa.Text())))')
+
+    with on_sqlite.start("upgrade", "head") as upgrade:
+        output, _ = upgrade.communicate()
+
+    assert upgrade.returncode == 255
+    *_, last = output.splitlines()
+    assert re.match(r"FAILED: sqlite has not .*'parents', column 'tags'\): sqlite can't render .* ARRAY\. Give", last)
+    assert "Traceback" not in output
+
+
 def test_a_full_disk_is_reported_in_one_line(on_sqlite: History) -> None:
     on_sqlite.plant(
         "first", "op.execute('PRAGMA max_page_count = 3'); op.execute('CREATE TABLE t AS SELECT zeroblob(99999)')"
