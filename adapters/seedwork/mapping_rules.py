@@ -32,7 +32,8 @@ def check(mapper: Mapper[Any], parts: list[Relation]) -> None:  # Any: of whatev
     if mapper.inherits or mapper.polymorphic_on is not None:
         raise ArgumentError(f"{kind.__name__} is mapped with inheritance, not supported: map one class a table.")
     for field in fields(kind) if is_dataclass(kind) else ():
-        if field.name not in mapper.all_orm_descriptors:
+        is_version = field.name == "version" and issubclass(kind, Entity)
+        if field.name not in mapper.all_orm_descriptors and not is_version:
             raise ArgumentError(
                 f"{kind.__name__}.{field.name} has no column, so it would not be saved. Give the table one, or map it"
                 " in properties; what is not saved is no field of an entity."
@@ -104,6 +105,15 @@ def _check_entity(kind: type[Entity], mapper: Mapper[Any]) -> None:
         )
     if mapper.version_id_col is None:
         raise ArgumentError(f"{kind.__name__} has no version. Map it with: version_id_col=table.c.version")
+    if mapper.get_property_by_column(mapper.version_id_col).key != "version":
+        raise ArgumentError(
+            f"{kind.__name__}.version is not {mapper.version_id_col}, which counts its versions. Map that to it:"
+            f' properties={{"version": table.c.{mapper.version_id_col.key}}}'
+        )
+    if mapper.version_id_col.type.python_type is not int:
+        raise ArgumentError(
+            f"{mapper.version_id_col} is a {mapper.version_id_col.type}, and a version is counted. Write: Integer"
+        )
     if mapper.version_id_col.nullable:
         raise ArgumentError(
             f"{mapper.version_id_col}, the version of {kind.__name__}, may be NULL: such a row could not be changed."

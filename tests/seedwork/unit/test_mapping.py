@@ -123,6 +123,17 @@ def a_version_that_may_be_null(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version)
 
 
+def a_version_in(column: Column[Any], *others: Column[Any]) -> Plan:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    def plan(metadata: MetaData) -> None:
+        books = Table("books", metadata, Column("id", Uuid, primary_key=True), column, *others)
+        mapping.map_once(Book, books, version_id_col=column)
+
+    return plan
+
+
 def two_classes_of_one_table(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Book(Entity): ...
@@ -315,6 +326,15 @@ def many_to_many(metadata: MetaData) -> None:
         ),
         (an_id_that_is_no_key(Column("id", Uuid, unique=True)), r"Write: unique=True, nullable=False"),
         (a_version_that_may_be_null, "books.version, the version of Book, may be NULL: .* Write: nullable=False"),
+        (
+            a_version_in(Column("lock", Integer, nullable=False)),
+            r'Book.version is not books.lock, .*: properties=\{"version": table.c.lock\}',
+        ),
+        (
+            a_version_in(Column("lock", Integer, nullable=False), Column("version", Integer)),
+            r'Book.version is not books.lock, .*: properties=\{"version": table.c.lock\}',
+        ),
+        (a_version_in(Column("version", String, nullable=False)), "books.version is a VARCHAR, .* Write: Integer"),
         (two_classes_of_one_table, "Book and Journal are mapped to media, and each would load rows of the other"),
         (
             a_key_of_some_rows_on_one_database,
