@@ -682,11 +682,18 @@ class Fee(Part):
 
 
 @dataclass(eq=False, kw_only=True)
+class Badge(Part):
+    name: str
+    rank: int = 1
+
+
+@dataclass(eq=False, kw_only=True)
 class Member(Entity):
     id: MemberId = field(default_factory=lambda: MemberId(new_id()))
     name: str
     brought_by: MemberId | None = None
     fees: list[Fee] = field(default_factory=list)
+    badges: list[Badge] = field(default_factory=list)
 
 
 class MemberNotFound(NotFound):
@@ -714,6 +721,13 @@ fees = Table(
     Column("uid", IdType[UUID](), nullable=False, unique=True),
     Column("member_uid", IdType[MemberId](), ForeignKey("house_members.uid"), nullable=False, index=True),
     Column("cents", Integer, nullable=False),
+)
+badges = Table(
+    "house_badges",
+    metadata,
+    Column("member_uid", IdType[MemberId](), ForeignKey("house_members.uid"), primary_key=True),
+    Column("name", String(20), primary_key=True),
+    Column("rank", Integer, nullable=False),
 )
 
 
@@ -789,6 +803,7 @@ def map_shapes() -> None:
         map_once(Paper, papers, version_id_col=papers.c.version)
         map_once(Label, labels, version_id_col=labels.c.version, exclude_properties=["length"])
         map_once(Fee, fees, primary_key=[fees.c.uid], exclude_properties=[fees.c.id], properties={"id": fees.c.uid})
+        map_once(Badge, badges)
         map_once(
             Member,
             members,
@@ -799,6 +814,7 @@ def map_shapes() -> None:
                 "id": members.c.uid,
                 "version": members.c.lock_version,
                 "fees": parts(Fee, order_by=fees.c.uid),
+                "badges": parts(Badge, order_by=badges.c.name),
             },
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Table, inspect
 
-from adapters.seedwork.mapping import error_of, row_key_of
+from adapters.seedwork.mapping import error_of, keys_to_owners, row_key_of
 from adapters.seedwork.memory.constraints import Constraints
 from adapters.seedwork.memory.rows import Written, build, is_new, key_of, mark_new, written
 from adapters.seedwork.memory.store import Aggregate, Id, InMemoryStore, Key, Rows, replaced
@@ -205,7 +205,7 @@ class InMemorySession:
             is_stored, is_part = row.key in constraints, row.shape.version is None
             if is_known and (row.key in found or (is_stored and row.key not in stored)):
                 raise errors.UnitOfWorkMisuse(errors.SHARED_PART)
-            if is_part and is_stored and not is_known and is_new(row.instance):
+            if is_part and is_stored and not is_known and is_new(row.instance) and not _takes_place(row, stored):
                 raise error_of(row_key_of(row.key[0]))
             if is_part and not (is_stored and is_known) and not is_new(row.instance):
                 raise errors.UnitOfWorkMisuse(errors.OLD_PART if is_stored else errors.DELETED_PART)
@@ -239,6 +239,11 @@ def _shape(instance: object) -> Shape:
 
 def _key(entity: Entity) -> Key:
     return key_of(_shape(entity), entity.id)
+
+
+def _takes_place(row: Written, stored: Aggregate) -> bool:
+    """Whether a part has the row of one that its owner gives up: as in SQLAlchemy, where its key is its owner's too."""
+    return row.key in stored and not keys_to_owners().isdisjoint(row.shape.mapper.primary_key)
 
 
 def _by_key(groups: list[list[Written]]) -> dict[Key, Row]:

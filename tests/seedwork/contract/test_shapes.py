@@ -25,6 +25,7 @@ from tests.seedwork.shapes import (
     Album,
     Artist,
     ArtistId,
+    Badge,
     Cart,
     Fee,
     Folder,
@@ -1061,6 +1062,23 @@ def test_a_second_row_of_that_key_is_refused_by_its_error(
         uow.members.get(ann.id)
         store(uow, Member(id=ann.id, name="Bob"))
         uow.commit()
+
+
+def test_parts_with_the_key_of_their_owner_are_replaced_by_others_of_the_same_key(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    ann = Member(name="Ann", badges=[Badge(name="a"), Badge(name="b")])
+    with uow:
+        store(uow, ann)
+        uow.commit()
+
+    with uow:
+        held = uow.members.get(ann.id)
+        held.badges = [Badge(name="b", rank=2), Badge(name="c", rank=3)]
+        uow.commit()
+
+    assert held.version == 2
+    assert [(badge.name, badge.rank) for badge in loaded(new_unit, ann).badges] == [("b", 2), ("c", 3)]
 
 
 # ---- references by id -----------------------------------------------------------------------------------------------
