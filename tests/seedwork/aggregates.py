@@ -66,7 +66,10 @@ def check_same(found: object, given: object) -> None:
         for name, value in values_of(given).items()
         if value != loaded[name]
     ]
-    assert not different, f"{' '.join(different)} Let the type of the column give back what it takes."
+    assert not different, (
+        f"{' '.join(different)} Let the type of the column give back what it takes; a column that a trigger fills"
+        " whatever is given is no field."
+    )
 
 
 # ---- the checks -----------------------------------------------------------------------------------------------------
