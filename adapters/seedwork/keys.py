@@ -24,7 +24,13 @@ def row_keys(mapper: Mapper[Any]) -> Iterator[RowKey]:  # Any: of whatever class
     yield from (key for key in (table.primary_key, *unique_keys(table)) if {*key.columns} == {*mapper.primary_key})
 
 
+def conditions_of(index: Index) -> dict[str, Any]:
+    """Return the conditions of an index that is for some rows, by ``postgresql_where`` and ``sqlite_where``."""
+    # not by dialect_options, which imports a database that is not in use
+    given = index.dialect_kwargs
+    return {name: given[name] for name in given if name.endswith("_where") and given[name] is not None}
+
+
 def _is_whole(index: Index) -> bool:
     """Whether an index covers all rows and has columns alone; others only a database can check."""
-    partial = any(index.dialect_options[name]["where"] is not None for name in ("sqlite", "postgresql"))
-    return not partial and all(isinstance(expression, Column) for expression in index.expressions)
+    return not conditions_of(index) and all(isinstance(expression, Column) for expression in index.expressions)

@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import nulls_first_op, nulls_last_op
 from sqlalchemy.types import TypeDecorator
 
-from adapters.seedwork.keys import row_keys
+from adapters.seedwork.keys import conditions_of, row_keys
 from domain.seedwork.entity import Entity
 
 Relation = RelationshipProperty[Any]  # Any: of whatever classes
@@ -78,8 +78,7 @@ def _check_table(mapper: Mapper[Any]) -> None:
             " unique=True, nullable=False"
         )
     for index in table.indexes:
-        conditions = [index.dialect_options[engine]["where"] is None for engine in ("postgresql", "sqlite")]
-        if index.unique and len({*conditions}) > 1:
+        if index.unique and len(conditions_of(index)) == 1:
             raise ArgumentError(
                 f"{index.name} of {table} is for some rows on one database, and for all of them on the other. Give it"
                 " both, postgresql_where=... and sqlite_where=..."
