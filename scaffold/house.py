@@ -1,4 +1,4 @@
-"""What stands in the house already, and how it is written to: everything is made in a copy first."""
+"""What stands in the house already, and drafts of what shall: everything is made in a copy first."""
 
 import json
 import os

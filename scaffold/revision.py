@@ -5,7 +5,6 @@ tables behind the message, which the code has, the revision drops them, and its 
 them: what is read back from SQLite would be other types elsewhere.
 """
 
-import re
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -17,6 +16,7 @@ from sqlalchemy import NullPool, create_engine
 
 from adapters.mappers import metadata
 from adapters.seedwork.settings import PROJECT
+from scaffold.revisions import turned_round
 
 
 def main() -> None:
@@ -35,17 +35,10 @@ def main() -> None:
         script = command.revision(config, message, autogenerate=True)
     path = getattr(script, "path", None)
     assert isinstance(path, str), "one revision, since there is one head"
+    file = Path(path)
     if dropped:
-        _turn_round(Path(path))
-    print(Path(path).relative_to(PROJECT).as_posix())
-
-
-def _turn_round(file: Path) -> None:
-    """Let upgrade do what downgrade does, and the other way round."""
-    head, up, down = re.split(r"^def \w+grade\(\) -> None:\n", file.read_text(), flags=re.MULTILINE)
-    # an index goes with its table; dropped before, on its own, it would block whoever still reads
-    down = re.sub(r"    with op\.batch_alter_table\(.*\n(?:        batch_op\.drop_index\(.*\n)+\n", "", down)
-    file.write_text(f"{head}def upgrade() -> None:\n{down.rstrip()}\n\n\ndef downgrade() -> None:\n{up.rstrip()}\n")
+        file.write_text(turned_round(file.read_text()))
+    print(file.relative_to(PROJECT).as_posix())
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Revisions as their texts say it: their ids and heads, and how new ones of Groundwork come behind those of a fork."""
+"""Revisions as texts: their ids and heads, how those of Groundwork come behind those of a fork, and their reverse."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -52,6 +52,14 @@ def id_of(text: str) -> str:
     """Return the id of a revision from its text; an empty text if it has none."""
     found = re.search(r'^revision: str = "(\w+)"', text, re.MULTILINE)
     return found[1] if found else ""
+
+
+def turned_round(text: str) -> str:
+    """Return a revision whose upgrade does what its downgrade did, and the other way round."""
+    head, up, down = re.split(r"^def \w+grade\(\) -> None:\n", text, flags=re.MULTILINE)
+    # an index goes with its table; dropped before, on its own, it would block whoever still reads
+    down = re.sub(r"    with op\.batch_alter_table\(.*\n(?:        batch_op\.drop_index\(.*\n)+\n", "", down)
+    return f"{head}def upgrade() -> None:\n{down.rstrip()}\n\n\ndef downgrade() -> None:\n{up.rstrip()}\n"
 
 
 def _before(text: str) -> str:

@@ -14,13 +14,14 @@ from adapters.seedwork.settings import PROJECT, explain
 from adapters.settings import Settings
 from scaffold.changes import Changes, Refused, files_of, git, project, tracked
 from scaffold.constraints import still_needed
+from scaffold.house import marked
 from scaffold.leaving import REPORTS, REVISION, TABLE, leave_revision, leave_sample, module_of
-from scaffold.revisions import heads_of, id_of
+from scaffold.revisions import heads_of, id_of, turned_round
 from scaffold.settling import with_pins
 from tests.seedwork.forgetting import REGISTRATIONS, forget
 
 KEEP_HISTORY = "--keep-history"
-MARKED = "# squawk: allow ban-drop-table: no release reads or writes the sample's table\n"
+MARKER = "ban-drop-table: no release reads or writes the sample's table"
 
 
 def main(tree: Path, arguments: list[str]) -> None:
@@ -120,12 +121,7 @@ def _drop_by_a_revision(changes: Changes, revisions: list[str]) -> None:
             f"The revisions have {len(heads)} heads, and the sample's must be among them: alembic merge heads"
         )
     now, revision = datetime.now(UTC), uuid4().hex[-12:]
-    text = texts[REVISION]
-    upgrade, downgrade = re.findall(r"^def \w+grade\(.*\n(?: .*\n)+", text, re.MULTILINE)
-    head, _, _ = text.partition("def upgrade")
-    head = re.sub(r'^""".*"""', f'"""drop {TABLE}"""', head)
-    head = head.replace(f'revision: str = "{REVISION}"', f'revision: str = "{revision}"', 1)
-    head = re.sub(r"^(down_revision: .* = ).*$", rf'\1"{heads[0]}"', head, flags=re.MULTILINE)
-    up, down = downgrade.replace("downgrade", "upgrade", 1), upgrade.replace("upgrade", "downgrade", 1)
-    name = f"migrations/versions/{now:%Y%m%d_%H%M}_{revision}_drop_{TABLE}.py"
-    changes.write(name, f"{head}{MARKED}{up}\n\n{down}")
+    text = re.sub(r'^""".*"""', f'"""drop {TABLE}"""', turned_round(texts[REVISION]))
+    text = text.replace(f'revision: str = "{REVISION}"', f'revision: str = "{revision}"', 1)
+    text = re.sub(r"^(down_revision: .* = ).*$", rf'\1"{heads[0]}"', text, flags=re.MULTILINE)
+    changes.write(f"migrations/versions/{now:%Y%m%d_%H%M}_{revision}_drop_{TABLE}.py", marked(text, MARKER))
