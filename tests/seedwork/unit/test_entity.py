@@ -1,14 +1,20 @@
 """What every entity and every error of the domain has in common."""
 
+import copy
 import pickle
 import re
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
 from uuid import UUID
 
 import pytest
 
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import InvalidValue, VersionMismatch
-from tests.seedwork.ordering import Line, Order, OrderId, OrderNotFound, OrderNumberTaken
+from domain.seedwork.rules import EmailAddress
+from service_layer.seedwork.details import Details
+from tests.seedwork.ordering import Line, Money, Order, OrderId, OrderNotFound, OrderNumberTaken
 
 
 def an_order(**values: object) -> Order:
@@ -23,6 +29,50 @@ def test_entities_are_equal_by_type_and_id_whatever_else_differs() -> None:
     assert hash(order) == hash(same)
     assert order != an_order()
     assert order != order.id
+
+
+COPIES: dict[str, Callable[[Any], Any]] = {
+    "copy": copy.copy,
+    "deepcopy": copy.deepcopy,
+    "pickle": lambda value: pickle.loads(pickle.dumps(value)),
+    "the oldest pickle": lambda value: pickle.loads(pickle.dumps(value, 0)),
+}
+copies = pytest.mark.parametrize("copied", COPIES.values(), ids=COPIES.keys())
+
+STORED = str.__new__(EmailAddress, "José@example.com")
+"""An address that the rule does not allow any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class AddressDetails(Details):
+    address: str
+
+
+@copies
+def test_an_entity_is_copied_whatever_the_rules_say_today(copied: Callable[[Order], Order]) -> None:
+    order = an_order()
+    vars(order).update(number="", deposit=Money(-1, "EUR"), voucher=STORED)
+
+    twin = copied(order)
+
+    assert twin == order
+    assert asdict(twin) == asdict(order)
+    assert type(twin.voucher) is EmailAddress
+
+
+@copies
+def test_details_are_copied_whatever_the_rules_say_today(copied: Callable[[AddressDetails], AddressDetails]) -> None:
+    details = AddressDetails(STORED)
+
+    assert copied(details) == details
+    assert asdict(details) == {"address": STORED}
+
+
+@copies
+def test_an_address_is_copied_whatever_the_rule_says_today(copied: Callable[[EmailAddress], EmailAddress]) -> None:
+    twin = copied(STORED)
+
+    assert (type(twin), twin) == (EmailAddress, STORED)
 
 
 @pytest.mark.parametrize("id", ["A-1", 1, None])
@@ -57,6 +107,11 @@ def test_the_version_that_a_caller_read_must_be_the_present_one() -> None:
     order.expect_version(None)
     order.expect_version(0)
 
+    for version in ("0", False, 0.0):
+        with pytest.raises(VersionMismatch):
+            order.expect_version(version)  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(VersionMismatch, match="not <int"):
+        order.expect_version(10**5000)
     with pytest.raises(VersionMismatch, match=f"Order {order.id} has version 0, not 3: read it again") as caught:
         order.expect_version(3)
 

@@ -30,6 +30,7 @@ class Size(IntEnum):
     ONE = 1
 
 
+NAME = rules.text("name", 1, 100)
 NOON = datetime(2026, 2, 3, 12, tzinfo=UTC)
 EAST, WEST = timezone(timedelta(hours=5)), timezone(timedelta(hours=-5))
 DEEP: list[Any] = []
@@ -88,6 +89,120 @@ def test_any_other_value_is_refused_with_the_fields_name(rule: rules.Rule[Any], 
     for value in values:
         with pytest.raises(InvalidValue, match="^field "):
             rule(value)
+
+
+@pytest.mark.parametrize(
+    "blank",
+    [
+        *(
+            "\x7f",
+            "\x85",
+            "\u00ad",
+            "\u061c",
+            "\u180e",
+            "\u2060",
+            "\u2064",
+            "\ufeff",
+            "\U000e0001",
+            "\U000e0041",
+        ),  # Cc, Cf
+        *("\udfff", "\ue000", "\U00100000", "\u0378", "\ufdd0", "\u2028", "\u2029"),  # Cs, Co, Cn, Zl, Zp
+        *(
+            "\u115f",
+            "\u1160",
+            "\u3164",
+            "\uffa0",
+            "\u2800",
+            "\U0001d159",
+            "\u034f",
+            "\u17b4",
+        ),  # letters that show nothing
+    ],
+    ids=ascii,
+)
+def test_a_character_that_cannot_be_seen_is_in_no_name(blank: str) -> None:
+    for name in (blank, f"John{blank}Doe", f"Zoë{blank}Roe"):
+        with pytest.raises(InvalidValue, match="visible"):
+            NAME(name)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u0639\u0644\u06cc\u200c\u0631\u0636\u0627",  # Persian, a non-joiner between letters
+        "\u0631\u064e\u200c\u0636\u0627",  # after a vowel sign
+        "\u0dc1\u0dca\u200d\u0dbb\u0dd3",  # Sinhala, a joiner after the virama
+        "\u0995\u09cd\u09b0\u200d\u09cd\u09af\u09be",  # Bengali, a joiner before it
+        "\u0d15\u0d41\u0d2e\u0d3e\u0d30\u0d4d\u200d",  # Malayalam, at the end of the word
+        "\u5c71\u7530\u3000\u592a\u90ce",  # Japanese, a space of full width
+        "\u845b\U000e0100\u57ce",  # a variation selector
+        "J\u0301ohn",
+        "Jean\u00a0Luc",
+        "O\u2019Neil",
+    ],
+    ids=ascii,
+)
+def test_what_names_need_is_kept(name: str) -> None:
+    assert NAME(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\u200d",
+        "\u200c",
+        "Jo\u200dhn",
+        "\u5c71\u200d\u7530",
+        "\u0639\u0644\u06cc\u200c",
+        "\u0639 \u200c\u0639",
+        "e\u0301\u200de\u0301",
+    ],
+    ids=ascii,
+)
+def test_a_joiner_that_joins_nothing_is_refused(name: str) -> None:
+    with pytest.raises(InvalidValue, match="visible"):
+        NAME(name)
+
+
+@pytest.mark.parametrize("name", ["\ufe0f", "\u0301", "John \ufe0f"], ids=ascii)
+def test_a_mark_without_a_letter_is_refused(name: str) -> None:
+    with pytest.raises(InvalidValue, match="visible"):
+        NAME(name)
+
+
+@pytest.mark.parametrize(
+    "address", ["a@b.co", "John.Doe+tag@Mail.Example.com", " j@x.org ", "o'neil@x-y.org", f"{'a' * 64}@{'b' * 63}.org"]
+)
+def test_a_well_formed_address_is_trimmed_and_lower_cased(address: str) -> None:
+    assert rules.EmailAddress(address) == address.strip().lower()
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        "john",
+        "john@",
+        "@example.com",
+        "john@localhost",
+        "john doe@example.com",
+        "john@@example.com",
+        "john..doe@example.com",
+        ".john@example.com",
+        "john@-example.com",
+        "john@example..com",
+        "john@exämple.com",
+        "\u212a@example.com",
+        "john@example.com\nbcc: all@example.com",
+        f"{'a' * 65}@example.com",
+        f"a@{'b' * 64}.com",
+        f"a@{'b.' * 126}com",
+        None,
+    ],
+)
+def test_any_other_address_is_refused(address: str) -> None:
+    with pytest.raises(InvalidValue, match=r"write it like john@example\.com"):
+        rules.EmailAddress(address)
 
 
 @dataclass(frozen=True, slots=True)
