@@ -42,8 +42,8 @@ def main(tree: Path, arguments: list[str]) -> None:
     changes.refuse_to_lose()
     changes.apply()
     source = source_of(tree) or "a place that git does not know"
-    print(f"\nIt notes that Groundwork is at {source}. If that is your own repository: make update source=URL")
-    print("Now: make setup check, and commit. Then: make drop-sample, when you need users no longer as an example.")
+    print(f"\nYour fork notes that Groundwork is at {source}. If that is your own repository: make update source=URL")
+    print("Now run: make setup check, and commit. Once you need users no longer as an example: make drop-sample")
 
 
 def objection_to(name: str, tree: Path, names: list[str]) -> str | None:

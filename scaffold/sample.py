@@ -40,8 +40,8 @@ def main(tree: Path, arguments: list[str]) -> None:
     if not keeps_history:
         drop_table(tree / "app.db")
     changes.apply()
-    print("\nWhat showed users alone went with them, as most recipes: Groundwork still has it.")
-    print("Now: make setup check, and commit.")
+    print("\nPages that showed users alone went with them, such as most recipes; Groundwork still has them.")
+    print("Now run: make setup check, and commit.")
 
 
 def planned(tree: Path, names: list[str], *, keeps_history: bool) -> Changes:

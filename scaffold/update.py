@@ -74,7 +74,7 @@ def refuse_unless_clean(fork: Path) -> None:
         is_renewed = "\n+commit = " in git(fork, "diff", "--cached", "--", "pyproject.toml")
         undo = f"; or, if an update was interrupted: {UNDO}" if is_renewed else ""
         raise Refused(
-            f"Not committed, so that the update could not be told from it: {names}."
+            f"Not committed, so the update would mix with it: {names}."
             f" Write: git stash --include-untracked, or commit{undo}"
         )
 

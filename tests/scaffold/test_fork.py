@@ -130,7 +130,7 @@ def test_it_says_where_it_takes_groundwork_to_be(
 ) -> None:
     main(groundwork, ["clinic"])
 
-    assert f"\nIt notes that Groundwork is at {begun}. If that is your own repository" in capsys.readouterr().out
+    assert f"\nYour fork notes that Groundwork is at {begun}. If that is your own repository" in capsys.readouterr().out
 
 
 def test_the_page_of_the_fork_names_what_is_there(fork: Path) -> None:

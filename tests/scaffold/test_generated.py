@@ -38,7 +38,7 @@ TESTS = [
 
 KILLED = """
 import os, sys
-from scaffold import house
+from scaffold import changes
 from scaffold.__main__ import main
 
 left = int(sys.argv.pop(1))
@@ -49,7 +49,7 @@ def counting(*words, **options):
     if not left:
         os._exit(9)
 
-house.print = counting
+changes.print = counting
 main()
 """
 """Runs a command that is killed after it has written so many files."""
