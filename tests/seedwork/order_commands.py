@@ -97,10 +97,8 @@ def import_orders(file: Path, *, format: Format | None = None) -> None:
 
 
 @orders.command("export")
-def export_orders(
-    file: Path = STANDARD, *, format: Format | None = None, columns: str = "id,number", spreadsheet: bool = False
-) -> None:
+def export_orders(file: Path = STANDARD, *, format: Format | None = None, columns: str = "id,number") -> None:
     with open_output(file) as opened, application() as started, started.unit_of_work().reading() as uow:
-        write = row_writer(opened, format or Format.of(file), columns.split(","), spreadsheet=spreadsheet)
+        write = row_writer(opened, format or Format.of(file), columns.split(","))
         for order in uow.orders.stream():
             write(order)

@@ -50,19 +50,6 @@ def test_the_export_of_what_was_imported_is_the_same_file(run: Run, content: str
     assert exported.stdout_bytes.decode() == content
 
 
-def test_the_name_of_a_file_says_its_format(run: Run, two_orders: None, tmp_path: Path) -> None:
-    run("orders", "export", "--file", tmp_path / "out.jsonl", "--columns", "number")
-
-    assert (tmp_path / "out.jsonl").read_text() == '{"number": "A1"}\n{"number": "A2"}\n'
-
-
-def test_a_formula_is_exact_by_default_and_a_text_for_a_spreadsheet(run: Run) -> None:
-    run("orders", "add", "=1+1")
-
-    assert run("orders", "export", "--columns", "number").stdout == "number\n=1+1\n"
-    assert run("orders", "export", "--columns", "number", "--spreadsheet").stdout == "number\n'=1+1\n"
-
-
 # ---- reading ------------------------------------------------------------------------------------------------------
 
 
