@@ -196,7 +196,7 @@ def render(aggregate: Aggregate) -> dict[str, str]:
 def formatted(texts: dict[str, str]) -> dict[str, str]:
     """Return Python files with their imports sorted, without those that nothing uses, and formatted."""
     rules = ("--config", str(PROJECT / "pyproject.toml"))
-    # ours are told from others by their files, and those that are generated are not there yet
+    # ruff knows our modules by their files, and those that are generated are not there yet
     ours = 'lint.isort.known-first-party = ["adapters", "domain", "migrations", "service_layer", "tests"]'
     sort = ("check", "--select=I,F401", "--fix-only", "--quiet", "--no-cache", *rules, "--config", ours)
     with TemporaryDirectory() as folder:

@@ -105,7 +105,7 @@ def _renewed(parts: Iterable[Any], kind: type[Part], details: Iterable[Any]) -> 
 
 @contextmanager
 def checked_references() -> Generator[None]:
-    """Report a race for what a new row refers to as what it is: whoever tries again is told what does not exist.
+    """Report a lost race for what a new row refers to as such: a retry looks it up, and reports what does not exist.
 
     Raises: ConcurrencyConflict (what was there when it was looked up has been removed since).
     """
