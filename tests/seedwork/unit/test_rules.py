@@ -14,7 +14,7 @@ import typer
 
 from adapters.seedwork.cli.options import given
 from adapters.seedwork.cli.values import parse_as, parse_day, parse_decimal, parse_json, parse_moment
-from adapters.seedwork.types import EnumType
+from adapters.seedwork.types import EmailType, EnumType
 from domain.seedwork import rules
 from domain.seedwork.errors import InvalidValue
 from service_layer.seedwork.details import Details, assign, checked_references
@@ -247,6 +247,14 @@ def test_an_enumeration_is_stored_as_its_value() -> None:
     assert (column.impl.length, column.process_bind_param(Colour.RED, None)) == (4, "red")
     assert column.process_result_value("blue", None) is Colour.BLUE
     assert (column.process_bind_param(None, None), column.process_result_value(None, None)) == (None, None)
+
+
+def test_an_address_that_was_stored_under_an_older_rule_is_loaded_as_it_is() -> None:
+    column: Any = EmailType()  # Any: as above
+    found = column.process_result_value("john@localhost", None)
+
+    assert (type(found), found) == (rules.EmailAddress, "john@localhost")
+    assert column.process_result_value(None, None) is None
 
 
 def test_options_that_are_not_given_are_left_out_and_others_are_taken_away() -> None:
