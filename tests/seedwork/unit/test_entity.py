@@ -5,6 +5,7 @@ import pickle
 import re
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from threading import Lock
 from typing import Any
 from uuid import UUID
 
@@ -142,6 +143,12 @@ def test_errors_can_be_pickled_between_processes(error: Exception) -> None:
     twin = pickle.loads(pickle.dumps(error))
 
     assert (type(twin), str(twin), vars(twin)) == (type(error), str(error), vars(error))
+
+
+def test_a_refused_value_that_can_not_be_pickled_is_shown_in_the_other_process() -> None:
+    twin = pickle.loads(pickle.dumps(InvalidValue("number", Lock(), "it must be a text")))
+
+    assert re.match("number '<unlocked .*lock.* is not allowed: it must be a text", str(twin))
 
 
 def test_a_part_of_an_aggregate_has_an_id_from_birth() -> None:

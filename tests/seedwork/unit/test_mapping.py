@@ -292,6 +292,45 @@ def navigation(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version, properties={"author": relationship(Author)})
 
 
+def a_key_to_a_part(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Cover(Part):
+        id: UUID = field(default_factory=new_id)
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        cover: Cover | None = None
+
+    covers = Table("covers", metadata, Column("id", Uuid, primary_key=True))
+    books = table(metadata, "books", Column("cover_id", ForeignKey("covers.id")))
+    mapping.map_once(Cover, covers)
+    mapping.map_once(Book, books, version_id_col=books.c.version, properties={"cover": relationship(Cover)})
+
+
+def pages_of(*columns: Column[Any], **relationships: str) -> Plan:
+    """Lists of pages, each by the name of its own column of the table of pages."""
+
+    def plan(metadata: MetaData) -> None:
+        @dataclass(eq=False, kw_only=True)
+        class Page(Part):
+            id: UUID = field(default_factory=new_id)
+
+        @dataclass(eq=False, kw_only=True)
+        class Book(Entity):
+            isbn: str
+
+        pages = Table("pages", metadata, Column("id", Uuid, primary_key=True), *columns)
+        books = table(metadata, "books", Column("isbn", String, unique=True))
+        mapping.map_once(Page, pages)
+        properties = {
+            name: relationship(Page, foreign_keys=pages.c[key], cascade="all, delete-orphan", lazy="selectin")
+            for name, key in relationships.items()
+        }
+        mapping.map_once(Book, books, version_id_col=books.c.version, properties=properties)
+
+    return plan
+
+
 def many_to_many(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Tag(Part):
@@ -362,6 +401,20 @@ def many_to_many(metadata: MetaData) -> None:
         (entities_as_parts, "Author.books holds entities, which are saved by themselves"),
         (navigation, "Book.author points to another aggregate: refer to it by its id, author_id"),
         (many_to_many, "Book.tags is many-to-many, which is not supported"),
+        (a_key_to_a_part, "Book.cover points to a part by a foreign key of its own: give the part's table the key"),
+        (
+            pages_of(Column("isbn", ForeignKey("books.isbn")), pages="isbn"),
+            "Book.pages needs a foreign key to the primary key of books",
+        ),
+        (
+            pages_of(
+                Column("book_id", ForeignKey("books.id")),
+                Column("lost_from", ForeignKey("books.id")),
+                pages="book_id",
+                lost="lost_from",
+            ),
+            r"Book.(pages|lost) holds parts that another relationship owns too: give each a class of its own",
+        ),
     ],
     ids=itertools.count(),
 )
