@@ -53,8 +53,8 @@ def _edited(aggregate: Aggregate) -> Iterator[str]:
     for path, text in render(aggregate).items():
         if text_of(path) not in {None, text}:
             yield (
-                f"{path} was edited since it was generated. To remove it all the same: make remove"
-                f" name={aggregate.name} force=1"
+                f"{path} is not as it would be written now: you edited it, or an older release wrote it. To remove it"
+                f" all the same: make remove name={aggregate.name} force=1"
             )
 
 
