@@ -13,7 +13,7 @@ from scaffold import fork as fork_module
 from scaffold.changes import Refused, git, tracked
 from scaffold.constraints import still_needed
 from scaffold.fork import main, objection_to
-from scaffold.rehearsal import run
+from scaffold.rehearsal import TESTS, run
 
 
 def status(tree: Path) -> str:
@@ -139,6 +139,15 @@ def test_the_page_of_the_fork_names_what_is_there(fork: Path) -> None:
 
     assert [target for target in targets if f"\n{target}:" not in makefile] == []
     assert [link for link in re.findall(r"\]\((docs[^)]+)\)", page) if not (fork / link).exists()] == []
+
+
+def test_what_every_fork_shares_can_be_tried_without_the_pages_of_a_fork(fork: Path) -> None:
+    shutil.rmtree(fork / "docs")
+
+    run(fork, *TESTS, "--collect-only", "tests/seedwork")
+    said = run(fork, *TESTS, "-rs", "tests/seedwork/integration/test_migrations_roles.py")
+
+    assert "docs/roles.sql is not here" in said
 
 
 def test_only_packages_that_are_still_asked_for_are_pinned(fork: Path) -> None:

@@ -3,13 +3,13 @@
 import re
 from textwrap import dedent
 
-from adapters.seedwork.settings import PROJECT
 from migrations.seedwork.lint import refusals
+from tests.seedwork.pages import page
 from tests.seedwork.reversal import assert_reversible
 from tests.seedwork.revisions import History
 from tests.seedwork.schema import Schema
 
-PAGE = (PROJECT / "docs" / "migrations.md").read_text()
+PAGE = page("migrations.md")
 
 
 def block_with(words: str) -> str:

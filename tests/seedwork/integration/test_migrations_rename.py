@@ -14,7 +14,6 @@ from sqlalchemy import Column, Integer, MetaData, String, Table, event, text
 from sqlalchemy.orm import registry
 from sqlalchemy.orm.attributes import set_attribute
 
-from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy.engine import create_engine, session_factory
 from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
@@ -23,10 +22,11 @@ from adapters.settings import Settings
 from domain.seedwork.entity import Entity, new_id
 from migrations.seedwork.lint import refusals
 from service_layer.seedwork.retry import retry_transient
+from tests.seedwork.pages import page
 from tests.seedwork.reversal import assert_reversible
 from tests.seedwork.revisions import History, ruff
 
-PAGE = (PROJECT / "docs" / "migrations.md").read_text()
+PAGE = page("migrations.md")
 ADD, FILL, REQUIRE, DROP = re.findall(r'^```python\n(""".*?)^```', PAGE, re.DOTALL | re.MULTILINE)[:4]
 
 BASE, *_ = re.findall(r'down_revision: str \| None = "(\w+)"', ADD)

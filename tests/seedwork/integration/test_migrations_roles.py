@@ -21,6 +21,7 @@ from adapters.settings import Settings
 from service_layer.seedwork.errors import SchemaOutdated
 from tests.seedwork.fixtures import require_own_server
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders, metadata
+from tests.seedwork.pages import page
 from tests.seedwork.revisions import History
 
 
@@ -35,8 +36,8 @@ def urls(empty_postgresql_url: str) -> Iterator[Urls]:
     """The database as each of the roles opens it that ``docs/roles.sql`` makes, under names of this test's own."""
     require_own_server()
     suffix, url = uuid4().hex, make_url(empty_postgresql_url)
+    roles = re.sub(r"\b(app|app_owner)\b", rf"\1_{suffix}", page("roles.sql"))
     administrator = psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
-    roles = re.sub(r"\b(app|app_owner)\b", rf"\1_{suffix}", PROJECT.joinpath("docs/roles.sql").read_text())
     administrator.execute(roles.encode())
     administrator.commit()
     yield Urls(
