@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from adapters.seedwork.settings import PROJECT
+from tests.seedwork.pages import page
 
-PAGE = (PROJECT / "docs" / "recipes" / "container.md").read_text()
+PAGE = page("recipes/container.md")
 PROGRAM = f"{sys.executable} -c 'from adapters.cli import app; app()'"
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from adapters.cli import app
-from adapters.seedwork.settings import PROJECT
 from domain.seedwork.entity import new_id
 from domain.seedwork.events import Event
 from service_layer.seedwork.once import once
@@ -17,9 +16,10 @@ from service_layer.seedwork.worker import TRIES, Worker
 from tests.seedwork.command_line import runner
 from tests.seedwork.order_events import OrderRemoved
 from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order, OrderId, OrderingUnitOfWork, map_orders
+from tests.seedwork.pages import page
 from tests.seedwork.use_cases import OrderDetails, add_order
 
-PAGE = (PROJECT / "docs" / "events.md").read_text()
+PAGE = page("events.md")
 
 
 class Printer:

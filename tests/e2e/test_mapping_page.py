@@ -4,8 +4,9 @@ import re
 from textwrap import dedent, indent
 
 from adapters.seedwork.settings import PROJECT
+from tests.seedwork.pages import page
 
-PAGE = (PROJECT / "docs" / "mapping.md").read_text()
+PAGE = page("mapping.md")
 SOURCES = (
     PROJECT / "tests" / "seedwork" / "ordering.py",
     PROJECT / "tests" / "seedwork" / "shapes.py",

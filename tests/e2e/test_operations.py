@@ -8,8 +8,9 @@ from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy import sqlite
 from adapters.settings import Settings
 from service_layer.seedwork import errors
+from tests.seedwork.pages import page
 
-PAGE = (PROJECT / "docs" / "operations.md").read_text()
+PAGE = page("operations.md")
 
 
 def test_the_limits_of_sqlites_log_are_those_of_the_code() -> None:
