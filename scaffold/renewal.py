@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
+from pathlib import PurePath
 from typing import Literal
 
 from scaffold.changes import laid_out, owner_of
@@ -62,7 +63,9 @@ class Renewal:
 
     def _step(self, name: str, before: str | None, mine: str | None, now: str | None) -> Iterator[Step]:
         is_shared = owner_of(name, self.lists) == "shared"
-        if mine == before:
+        if before is None and mine is None and self._is_left(name):
+            yield Step("yours", name, None, "you removed its folder")
+        elif mine == before:
             yield Step("remove" if now is None else "create" if before is None else "replace", name, now)
         elif mine is None:
             yield Step("yours", name, None, "you removed it")
@@ -72,6 +75,15 @@ class Renewal:
             yield Step("yours", name, mine, "it goes in Groundwork, and you changed it")
         else:
             yield from (self._shared if is_shared else self._yours)(name, before or "", mine, now)
+
+    def _is_left(self, name: str) -> bool:
+        """Whether a new file would stand in a folder that the fork has removed."""
+        folders = [f"{folder}/" for folder in PurePath(name).parents[:-1]]
+        before, now = (
+            {folder for folder in folders if any(known.startswith(folder) for known in files.names())}
+            for files in (self.base, self.ours)
+        )
+        return bool(before - now)
 
     def _shared(self, name: str, before: str, mine: str, now: str) -> Iterator[Step]:
         merged = merge(before, mine, now, self.new)

@@ -48,6 +48,22 @@ def test_a_file_that_moved_takes_your_edit_along(fork: Path, groundwork: Path) -
     assert not (fork / ERRORS).exists()
 
 
+def test_a_new_file_does_not_come_into_a_folder_that_you_removed(
+    fork: Path, groundwork: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(fork, "git", "rm", "-r", "--quiet", "scaffold/checks")
+    commit(fork, "let it go")
+    for name in ("scaffold/checks/clock.py", "scaffold/clocks/clock.py"):
+        (groundwork / name).parent.mkdir(exist_ok=True)
+        (groundwork / name).write_text('"""A clock."""\n')
+    commit(groundwork, "add clocks")
+
+    update(fork, groundwork)
+
+    assert "    yours  scaffold/checks/clock.py: you removed its folder\n" in capfd.readouterr().out
+    assert set(changed(fork)) == {"scaffold/clocks/clock.py", "pyproject.toml"}
+
+
 def test_it_says_what_a_fork_has_to_do(fork: Path, groundwork: Path, capfd: pytest.CaptureFixture[str]) -> None:
     changelog = groundwork / "CHANGELOG.md"
     head, line, rest = changelog.read_text().partition("\n## ")
