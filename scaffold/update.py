@@ -71,7 +71,8 @@ def refuse_unless_clean(fork: Path) -> None:
     if changed := git(fork, "-c", "core.quotePath=false", "status", "--porcelain").splitlines():
         names = ", ".join([*(line[3:] for line in changed[:3]), *(["others"] if len(changed) > 3 else [])])
         # staged by an update: done, or interrupted before it had written all files
-        is_renewed = "\n+commit = " in git(fork, "diff", "--cached", "--", "pyproject.toml")
+        plain = ("--cached", "--no-ext-diff", "--no-color")
+        is_renewed = "\n+commit = " in git(fork, "diff", *plain, "--", "pyproject.toml")
         undo = f"; or, if an update was interrupted: {UNDO}" if is_renewed else ""
         raise Refused(
             f"Not committed, so the update would mix with it: {names}."

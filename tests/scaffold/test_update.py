@@ -156,6 +156,8 @@ def test_a_dry_run_shows_all_of_it_and_writes_nothing(
 def test_an_update_that_is_killed_is_undone_by_the_same_command(
     fork: Path, newer: Path, function: str, instead: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    run(fork, "git", "config", "diff.external", "true")  # shows nothing
+    run(fork, "git", "config", "color.ui", "always")
     update(fork, newer, "--dry-run")  # fetches
     ours, theirs = (snapshot(fork, name) for name in ("HEAD", "refs/groundwork/heads/main"))
     steps = planned(ours, snapshot(fork, "HEAD~1"), theirs, Note(str(newer), "abc"), "new")
