@@ -46,7 +46,7 @@ def add_fields(name: str, fields: str) -> None:
         raise Refused(*objections, *error.args) from None
     if objections:
         raise Refused(*objections)
-    texts, by_hand = _merged(render(Aggregate(name, parse(before, name)[0])), new)
+    texts, by_hand = _merged(name, render(Aggregate(name, parse(before, name)[0])), new)
     columns = [field.name for field in aggregate.fields[-len(added) :]] if added else []
     what = " and ".join(columns).replace("_", " ") if len(columns) < 3 else f"{len(columns)} fields"
     message = f"add {what} to {aggregate.titles}"
@@ -74,13 +74,16 @@ def add_fields(name: str, fields: str) -> None:
     sys.exit(1)
 
 
-def _merged(old: dict[str, str], new: dict[str, str]) -> tuple[dict[str, str], dict[str, list[Hunk]]]:
+def _merged(name: str, old: dict[str, str], new: dict[str, str]) -> tuple[dict[str, str], dict[str, list[Hunk]]]:
     texts: dict[str, str] = {}
     by_hand: dict[str, list[Hunk]] = {}
     for path, text in new.items():
         now = text_of(path)
         if now is None:
-            raise Refused(f"{path} is not there any more. Bring it back by: git restore {path}")
+            raise Refused(
+                f"{path} is not there any more. If you renamed {name}, write its new name in {RECORD}, also in each"
+                f" ref({name}). If it got lost, bring it back by: git restore {path}"
+            )
         texts[path], missing = merged(old[path], text, now)
         if missing:
             by_hand[path] = missing

@@ -119,6 +119,15 @@ def test_what_was_not_generated_gets_no_field() -> None:
             add_fields(name, "vip:bool:default=false")
 
 
+def test_what_was_renamed_since_is_told_where_its_name_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scaffold").mkdir()
+    (tmp_path / "scaffold" / "aggregates.toml").write_text('visit = "label:str(20)"\n')
+    monkeypatch.setattr(house, "PROJECT", tmp_path)
+
+    with pytest.raises(Refused, match=r"^domain/visit\.py is not .*If you renamed visit, .* scaffold/aggregates\.toml"):
+        add_fields("visit", "vip:bool:default=false")
+
+
 @pytest.mark.parametrize(
     "field",
     [
