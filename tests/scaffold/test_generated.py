@@ -11,8 +11,12 @@ from typing import Any
 
 import pytest
 
+from adapters.seedwork.settings import PROJECT
+from scaffold.changes import write
+from scaffold.house import RECORD, record
 from scaffold.language import tokens
 from scaffold.planning import planned
+from scaffold.registering import PAGES, registered
 from service_layer.seedwork.details import Details
 from tests.scaffold.updating import REVISION
 from tests.seedwork.bare import copy_project
@@ -35,6 +39,8 @@ TESTS = [
     *(f"tests/{folder}/test_{name}.py" for folder in ("contract", "e2e") for name in ("groups", "orders")),
     *("tests/seedwork/contract/test_every_aggregate.py", "tests/seedwork/e2e/test_registration.py"),
 ]
+
+AUTHOR = ("-c", "user.name=A", "-c", "user.email=a@example.com")
 
 KILLED = """
 import os, sys
@@ -64,6 +70,28 @@ def test_a_part_has_what_is_required_behind_a_default_too() -> None:
     assert asdict(names["VisitStepDetails"](name="up")) == {"floor": 1, "lift": None, "name": "up"}
 
 
+def test_two_branches_that_each_add_an_aggregate_are_merged(tmp_path: Path) -> None:
+    fields = "label:str(20)"
+    added = {
+        name: registered(planned(name, fields)[0]) | {RECORD: record({name: fields}) or ""}
+        for name in ("hall", "visit")
+    }
+    git(tmp_path, "init", "--quiet")
+    write(tmp_path, {page: (PROJECT / page).read_text() for page in (*PAGES, ".gitattributes")})
+    commit(tmp_path)
+    before = git(tmp_path, "rev-parse", "HEAD").strip()
+    for name, pages in added.items():
+        git(tmp_path, "checkout", "--quiet", "-b", name, before)
+        write(tmp_path, pages)
+        commit(tmp_path)
+    git(tmp_path, *AUTHOR, "merge", "--quiet", "hall")
+
+    for page, text in added["hall"].items():
+        lines = (tmp_path / page).read_text().splitlines()
+        assert {*text.splitlines(), *added["visit"][page].splitlines()} == {*lines}
+    subprocess.run([sys.executable, "-m", "ruff", "check", "--quiet", "--fix", *PAGES], cwd=tmp_path, check=True)
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Path:
     """A copy of the house, committed to a repository of its own."""
@@ -81,7 +109,7 @@ def git(tree: Path, *arguments: str) -> str:
 
 def commit(tree: Path) -> None:
     git(tree, "add", "--all")
-    git(tree, "-c", "user.name=A", "-c", "user.email=a@example.com", "commit", "--quiet", "--message", "all of it")
+    git(tree, *AUTHOR, "commit", "--quiet", "--message", "all of it")
 
 
 def run(tree: Path, *arguments: str) -> tuple[int, str]:
