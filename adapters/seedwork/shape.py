@@ -6,7 +6,7 @@ from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any, cast
 
-from sqlalchemy import Table, Uuid
+from sqlalchemy import Numeric, Table, Uuid
 from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 
 from adapters.seedwork.mapping import keys_to_owners, parts_of
@@ -129,7 +129,8 @@ class Shape:
             kind = self.table.c[column].type
             if value is not None and isinstance(kind, IdType | Uuid) and kind.as_uuid:
                 uuid(self.columns[column])(value)  # PostgreSQL alone would make one of a text
-            row[column] = rounded(value, kind)
+            if isinstance(kind, Numeric):  # a type of the fork's own may store another number than it is given
+                row[column] = rounded(value, kind)
         return row
 
     def new_values(self, instance: object) -> Row:

@@ -7,7 +7,9 @@ from typing import Any
 
 from sqlalchemy import Dialect, Numeric, PoolProxiedConnection
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.util import memoized_property
 
 from adapters.seedwork.sqlalchemy import sqlite
 from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
@@ -41,7 +43,24 @@ def _is_kept(number: Decimal) -> bool:
     return len("".join(map(str, number.as_tuple().digits)).rstrip("0")) <= DIGITS_MAX
 
 
+_plain = SQLiteDialect_pysqlite()
+
+
+class _Compiler(SQLiteCompiler):
+    """Lets a decimal that is compared with a column, or multiplied by one, keep its places: none is stored."""
+
+    @memoized_property
+    def _bind_processors(self) -> dict[str, Any]:  # Any: functions, as SQLiteCompiler has them
+        processors: dict[str, Any] = dict(super()._bind_processors)
+        for parameter, name in self.bind_names.items():
+            is_stored = parameter._is_crud  # noqa: SLF001  # nothing else tells
+            if name in processors and not is_stored and getattr(parameter.type, "scale", None) is not None:
+                processors[name] = parameter.type.dialect_impl(_plain).bind_processor(_plain)
+        return processors
+
+
 class _SQLite(UnitOfWorkDialect):
+    statement_compiler = _Compiler
     colspecs = {**SQLiteDialect_pysqlite.colspecs, Numeric: _Numeric}
 
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:

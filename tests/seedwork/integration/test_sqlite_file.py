@@ -140,3 +140,16 @@ def test_a_number_that_is_compared_may_have_any_digits(empty_sqlite_url: str) ->
 
         assert connection.scalar(query.where(numbers.c.number < Decimal("Infinity"))) == Decimal("33.34")
         assert connection.scalar(select(literal(third))) == pytest.approx(third)
+
+
+def test_a_number_that_is_not_stored_keeps_its_places(empty_sqlite_url: str) -> None:
+    prices = Table("prices", MetaData(), Column("net", Numeric(7, 2)), Column("gross", Numeric(7, 2)))
+    settings = Settings(database_url=empty_sqlite_url, database_check_schema=False)
+    with bootstrap(settings=settings) as container, container.engine().begin() as connection:
+        prices.create(connection)
+        connection.execute(prices.insert(), {"net": Decimal("100.004")})
+        connection.execute(prices.update().values(gross=prices.c.net * Decimal("1.195")))
+        limit, others = Decimal("99.996"), [Decimal("100.001"), Decimal("100.002")]
+        query = select(prices.c.gross).where(prices.c.net - limit > Decimal("0.003"), prices.c.net.not_in(others))
+
+        assert connection.execute(query).scalar_one() == Decimal("119.50")

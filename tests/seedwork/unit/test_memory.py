@@ -3,12 +3,28 @@
 import gc
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import Column, FetchedValue, ForeignKey, Identity, Integer, MetaData, Sequence, Table, Uuid, func, text
+from sqlalchemy import (
+    Column,
+    Dialect,
+    FetchedValue,
+    ForeignKey,
+    Identity,
+    Integer,
+    MetaData,
+    Numeric,
+    Sequence,
+    Table,
+    Uuid,
+    func,
+    text,
+)
 from sqlalchemy.orm import registry
+from sqlalchemy.types import TypeDecorator
 
 from adapters.seedwork import mapping
 from adapters.seedwork.memory.repository import InMemoryRepository
@@ -124,3 +140,21 @@ def test_a_block_that_was_entered_and_forgotten_lets_others_write_when_it_is_gar
         uow.orders.add(order)
         uow.commit()
     assert order.version == 1
+
+
+def test_a_decimal_that_its_type_stores_as_another_one_is_looked_up_as_it_was_given() -> None:
+    class Percent(TypeDecorator[Decimal]):
+        impl = Numeric(5, 2)
+        cache_ok = True
+
+        def process_bind_param(self, value: Any, dialect: Dialect) -> Decimal:  # Any: a Decimal
+            return Decimal(value * 100)
+
+    ticket, uow = mapped(Column("number", Percent()))
+    new = ticket(number=Decimal("0.125"))
+    with uow:
+        uow.tickets.add(new)
+        uow.commit()
+
+    with uow.reading():
+        assert uow.tickets._all(number=Decimal("0.125")) == [new]
