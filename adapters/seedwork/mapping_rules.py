@@ -1,7 +1,7 @@
 """The shapes that can't be mapped, each refused by name: it would be saved wrongly, or not at all."""
 
 from dataclasses import fields, is_dataclass
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import JSON, Boolean, Column, ColumnElement, ForeignKeyConstraint, Numeric, Table
@@ -9,7 +9,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper, RelationshipProperty
 from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import nulls_first_op, nulls_last_op
-from sqlalchemy.types import TypeDecorator
+from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from adapters.seedwork.keys import conditions_of, row_keys
 from domain.seedwork.entity import Entity
@@ -18,6 +18,8 @@ Relation = RelationshipProperty[Any]  # Any: of whatever classes
 
 ORDERING = "_refers_by_"
 """The prefix of relationships that only order the statements of a flush; no code reads them."""
+OWN_TYPES = (TypeDecorator, UserDefinedType)
+"""The bases of types that a fork has written, which do not say what they make of a column."""
 
 
 def check(mapper: Mapper[Any], parts: list[Relation]) -> None:  # Any: of whatever class
@@ -65,7 +67,12 @@ def check_tables(mappers: list[Mapper[Any]]) -> None:  # Any: of whatever classe
 
 
 def _check_table(mapper: Mapper[Any]) -> None:
-    table = cast("Table", mapper.local_table)
+    table = mapper.local_table
+    if not isinstance(table, Table):
+        raise ArgumentError(
+            f"{mapper.class_.__name__} is mapped to the {type(table).__name__} of a query: map it to a table, and read"
+            " what other tables have by a query port."
+        )
     if table.schema:
         raise ArgumentError(
             f"{table} is in a schema that its code names, which SQLite does not know. Leave it out of the code, and let"
@@ -97,25 +104,24 @@ def _check_entity(kind: type[Entity], mapper: Mapper[Any]) -> None:
             " column beside that key, and map it with: primary_key=[table.c.uid]"
         )
     id = mapper.primary_key[0]
-    if not isinstance(id.type, TypeDecorator) and id.type.python_type is not UUID:
+    if not isinstance(id.type, OWN_TYPES) and id.type.python_type is not UUID:
         raise ArgumentError(
             f"{kind.__name__}.id is a {id.type}, and an id is a UUID that is made at birth. Write: IdType[...](), from"
             " adapters.seedwork.types. To keep the key that the rows have: primary_key=[table.c.uid]"
         )
-    if mapper.version_id_col is None:
+    version = mapper.version_id_col
+    if version is None:
         raise ArgumentError(f"{kind.__name__} has no version. Map it with: version_id_col=table.c.version")
-    if mapper.get_property_by_column(mapper.version_id_col).key != "version":
+    if "version" not in mapper.columns or mapper.columns["version"] is not version:
         raise ArgumentError(
-            f"{kind.__name__}.version is not {mapper.version_id_col}, which counts its versions. Map that to it:"
-            f' properties={{"version": table.c.{mapper.version_id_col.key}}}'
+            f"{kind.__name__}.version is not {version}, which counts its versions. Map that to it:"
+            f' properties={{"version": table.c.{version.key}}}'
         )
-    if mapper.version_id_col.type.python_type is not int:
+    if not isinstance(version.type, OWN_TYPES) and version.type.python_type is not int:
+        raise ArgumentError(f"{version} is a {version.type}, and a version is counted. Write: Integer")
+    if version.nullable:
         raise ArgumentError(
-            f"{mapper.version_id_col} is a {mapper.version_id_col.type}, and a version is counted. Write: Integer"
-        )
-    if mapper.version_id_col.nullable:
-        raise ArgumentError(
-            f"{mapper.version_id_col}, the version of {kind.__name__}, may be NULL: such a row could not be changed."
+            f"{version}, the version of {kind.__name__}, may be NULL: such a row could not be changed."
             " Write: nullable=False"
         )
 

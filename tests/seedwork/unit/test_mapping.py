@@ -25,7 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import registry, relationship
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from adapters.seedwork import mapping
 from adapters.seedwork.memory.repository import InMemoryRepository
@@ -132,6 +132,22 @@ def a_version_in(column: Column[Any], *others: Column[Any]) -> Plan:
         mapping.map_once(Book, books, version_id_col=column)
 
     return plan
+
+
+def a_version_that_is_left_out(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    books = table(metadata, "books")
+    mapping.map_once(Book, books, version_id_col=books.c.version, exclude_properties=["version"])
+
+
+def a_query_for_a_table(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    books: Any = table(metadata, "books").select().subquery()
+    mapping.map_once(Book, books, version_id_col=books.c.version, primary_key=[books.c.id])
 
 
 def two_classes_of_one_table(metadata: MetaData) -> None:
@@ -374,6 +390,8 @@ def many_to_many(metadata: MetaData) -> None:
             r'Book.version is not books.lock, .*: properties=\{"version": table.c.lock\}',
         ),
         (a_version_in(Column("version", String, nullable=False)), "books.version is a VARCHAR, .* Write: Integer"),
+        (a_version_that_is_left_out, "Book.version is not books.version, which counts its versions. Map that to it"),
+        (a_query_for_a_table, "Book is mapped to the Subquery of a query: map it to a table"),
         (two_classes_of_one_table, "Book and Journal are mapped to media, and each would load rows of the other"),
         (
             a_key_of_some_rows_on_one_database,
@@ -420,6 +438,23 @@ def many_to_many(metadata: MetaData) -> None:
 )
 def test_a_shape_that_is_not_supported_is_refused_by_name(plan: Plan, message: str) -> None:
     with pytest.raises(ArgumentError, match=message), mapping.mapping():
+        plan(MetaData())
+
+
+class OwnVersion(TypeDecorator[int]):
+    impl = Integer
+
+
+class OwnId(UserDefinedType[UUID]): ...
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [an_id_that_is_no_uuid(OwnId), a_version_in(Column("version", OwnVersion, nullable=False))],
+    ids=["id", "version"],
+)
+def test_an_id_and_a_version_may_have_a_type_of_the_forks_own(plan: Plan) -> None:
+    with mapping.mapping():
         plan(MetaData())
 
 
