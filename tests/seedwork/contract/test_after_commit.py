@@ -2,6 +2,8 @@
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
+from unittest.mock import Mock
 
 import pytest
 
@@ -233,9 +235,25 @@ def send_in_parts() -> Iterator[None]:
     yield
 
 
+class Sender:
+    async def __call__(self) -> None:
+        """What a caller awaits."""
+
+
 @pytest.mark.parametrize(
-    "call", [None, send, send_in_parts], ids=["a result", "an asynchronous function", "a generator"]
+    "call",
+    [None, send, send_in_parts, partial(Sender())],
+    ids=["a result", "an asynchronous function", "a generator", "a partial"],
 )
 def test_what_is_no_plain_function_is_refused(uow: OrderingUnitOfWork, call: Callable[[], object]) -> None:
     with uow, pytest.raises(UnitOfWorkMisuse, match="plain function without arguments"):
         uow.after_commit(call)
+
+
+def test_a_mock_of_a_function_is_called(uow: OrderingUnitOfWork) -> None:
+    call = Mock(spec=send_in_parts)
+    with uow:
+        uow.after_commit(call)
+        uow.commit()
+
+    call.assert_called_once_with()
