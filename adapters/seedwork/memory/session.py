@@ -34,7 +34,7 @@ class InMemorySession:
         self._known: dict[Key, Any] = {}  # Any: an entity, or a part
         self._inserted: list[object] = []
         self._deleted: list[Entity] = []
-        self._savepoints: list[tuple[Rows, int, int]] = []
+        self._savepoints: list[tuple[Rows, int, int, dict[Key, Any]]] = []  # Any: as above
 
     def __del__(self) -> None:
         self.close()  # a block that was entered and forgotten would keep the store for ever
@@ -134,7 +134,7 @@ class InMemorySession:
 
     def savepoint(self) -> None:
         self.flush()
-        self._savepoints.append((self._begin(), len(self._inserted), len(self._deleted)))
+        self._savepoints.append((self._begin(), len(self._inserted), len(self._deleted), self._known.copy()))
 
     def commit(self) -> None:
         """Release the innermost savepoint, or else save everything in the store and let the next writer begin."""
@@ -148,7 +148,8 @@ class InMemorySession:
 
     def rollback(self) -> None:
         """Go back to the innermost savepoint, entities included."""
-        self._rows, inserted, deleted = self._savepoints.pop()
+        self._rows, inserted, deleted, known = self._savepoints.pop()
+        self._known |= known  # a part whose place a new one has taken is back
         self._constraints = None
         touched = (*self._held.values(), *self._removed.values(), *self._deleted[deleted:])
         self._new, self._held, self._removed = {}, {}, {}

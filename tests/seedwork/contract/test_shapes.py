@@ -1081,6 +1081,25 @@ def test_parts_with_the_key_of_their_owner_are_replaced_by_others_of_the_same_ke
     assert [(badge.name, badge.rank) for badge in loaded(new_unit, ann).badges] == [("b", 2), ("c", 3)]
 
 
+def test_a_part_whose_place_another_one_has_taken_is_back_after_an_inner_rollback(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    ann = Member(name="Ann", badges=[Badge(name="a")])
+    saved(new_unit, ann)
+
+    with uow:
+        held = uow.members.get(ann.id)
+        [badge] = held.badges
+        with suppress(LookupError), uow:
+            held.badges = [Badge(name="a", rank=2)]
+            uow.flush()
+            raise LookupError
+        badge.rank = 3
+        uow.commit()
+
+    assert [badge.rank for badge in loaded(new_unit, ann).badges] == [3]
+
+
 # ---- references by id -----------------------------------------------------------------------------------------------
 
 
