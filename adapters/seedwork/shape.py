@@ -6,11 +6,11 @@ from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any, cast
 
-from sqlalchemy import Numeric, Table, Uuid
+from sqlalchemy import Table, Uuid
 from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 
 from adapters.seedwork.mapping import keys_to_owners, parts_of
-from adapters.seedwork.types import IdType, JsonType, rounded
+from adapters.seedwork.types import IdType, JsonType
 from domain.seedwork.rules import uuid
 from service_layer.seedwork.errors import NOT_NEW, UnitOfWorkMisuse
 
@@ -110,7 +110,7 @@ class Shape:
             return self._attributes(instance)
 
     def criteria(self, values: Mapping[str, object]) -> Row:
-        """Return the values of attributes by column, a decimal with the places that its column has.
+        """Return the values of attributes by column.
 
         Raises: UnitOfWorkMisuse (there is no such attribute, or it is JSON), InvalidValue (it needs a UUID).
         """
@@ -129,8 +129,6 @@ class Shape:
             kind = self.table.c[column].type
             if value is not None and isinstance(kind, IdType | Uuid) and kind.as_uuid:
                 uuid(self.columns[column])(value)  # PostgreSQL alone would make one of a text
-            if isinstance(kind, Numeric):  # a type of the fork's own may store another number than it is given
-                row[column] = rounded(value, kind)
         return row
 
     def new_values(self, instance: object) -> Row:

@@ -5,7 +5,7 @@ from typing import Any, cast
 from uuid import UUID
 
 from adapters.seedwork.mapping import mapper_of
-from adapters.seedwork.memory.rows import bound, key_of
+from adapters.seedwork.memory.rows import compared, key_of
 from adapters.seedwork.memory.session import InMemorySession
 from adapters.seedwork.memory.store import Key
 from adapters.seedwork.memory.transaction import InMemoryTransaction
@@ -69,7 +69,7 @@ class InMemoryRepository(Repository[E, Id]):
         return [self._hold(key) for key in keys[:limit]]
 
     def _load_with(self, values: Mapping[str, object]) -> list[E]:
-        wanted = bound(self._shape.table, self._shape.criteria(values)).items()
+        wanted = compared(self._shape.table, self._shape.criteria(values)).items()
         return [self._hold(key) for key, row in self._rows() if wanted <= row.items()]
 
     def _rows(self) -> list[tuple[Key, Row]]:

@@ -82,6 +82,11 @@ def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> It
 
 def bound(table: Table, values: Mapping[str, Value]) -> Row:
     """Return values as the database keeps them."""
+    return {name: rounded(value, table.c[name].type) for name, value in compared(table, values).items()}
+
+
+def compared(table: Table, values: Mapping[str, Value]) -> Row:
+    """Return values as the database compares them with what it keeps: it rounds none."""
     return {name: _bind(table.c[name])(value) for name, value in values.items()}
 
 
@@ -136,8 +141,7 @@ def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) 
 
 @cache
 def _bind(column: Column[Any]) -> Callable[[Value], Value]:
-    bind = column.type.dialect_impl(_dialect).bind_processor(_dialect) or _kept
-    return lambda value: rounded(bind(value), column.type)
+    return column.type.dialect_impl(_dialect).bind_processor(_dialect) or _kept
 
 
 @cache
@@ -188,7 +192,7 @@ def _made(shape: Shape, column: Column[Any], default: Value) -> Value:
                 made = connection.scalar(select(sqlalchemy.type_coerce(made, column.type)))
         except (DBAPIError, NotImplementedError) as error:
             return _unknown(shape, column, getattr(error, "orig", error))
-    return _bind(column)(made)
+    return rounded(_bind(column)(made), column.type)
 
 
 def _unknown(shape: Shape, column: Column[Any], cause: object) -> object:
