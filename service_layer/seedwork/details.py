@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cache, partial
 from typing import Any, Self, get_args, get_origin, get_type_hints
 
@@ -53,7 +53,7 @@ def _copied(kind: type[Details]) -> tuple[list[str], list[tuple[str, Callable[[A
 
 def _each(kind: type[Details], found: object) -> object:
     """Copy each of the parts; or the one that there is, or none."""
-    if isinstance(found, list | tuple):
+    if isinstance(found, Iterable):
         return tuple(map(kind.of, found))
     return None if found is None else kind.of(found)
 
@@ -84,15 +84,15 @@ def _parts(now: Any, kind: type[Part], given: object) -> object:  # Any: a part,
     if not isinstance(given, Details):
         return given
     if now is None:
-        return kind(**asdict(given))
-    assign(now, asdict(given))  # in place: a new row would come before the old one has gone, and the key allows one
+        return kind(**_values(given))
+    assign(now, _values(given))  # in place: a new row would come before the old one has gone, and the key allows one
     return now
 
 
 def _renewed(parts: Iterable[Any], kind: type[Part], details: Iterable[Any]) -> list[Any]:  # Any: of that kind
     """Return parts with the values of details, in the order in which they are stored."""
     left, renewed = list(parts), []
-    for values in map(asdict, details):
+    for values in map(_values, details):
         found = next((one for one in left if all(getattr(one, key) == values[key] for key in kind.key or values)), None)
         if found is None:
             found = kind(**values)
@@ -100,7 +100,11 @@ def _renewed(parts: Iterable[Any], kind: type[Part], details: Iterable[Any]) -> 
             left.remove(found)
             assign(found, values)
         renewed.append(found)
-    return sorted(renewed, key=lambda part: part.id)
+    return sorted(renewed, key=lambda part: getattr(part, "id", 0))  # what has none stays in the given order
+
+
+def _values(details: Any) -> dict[str, Any]:  # Any: a frozen dataclass; of its fields
+    return {field.name: getattr(details, field.name) for field in fields(details)}
 
 
 @contextmanager

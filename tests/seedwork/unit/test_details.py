@@ -1,5 +1,6 @@
 """Parts are changed by their details: what has the same key stays the same part."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
@@ -33,11 +34,31 @@ class Engine(Part):
     power: int
 
 
+@dataclass(frozen=True)
+class Size:
+    width: int
+    height: int
+
+
+@dataclass(eq=False, kw_only=True)
+class Sticker(Part):
+    key = ("text",)
+
+    text: str
+    size: Size
+
+
 @dataclass(eq=False, kw_only=True)
 class Car(Entity):
     tyres: list[Tyre] = field(default_factory=list)
     trips: list[Trip] = field(default_factory=list)
+    stickers: list[Sticker] = field(default_factory=list)
     engine: Engine | None = None
+
+    @property
+    def wide_stickers(self) -> Iterator[Sticker]:
+        """Those that are wider than high."""
+        return (sticker for sticker in self.stickers if sticker.size.width > sticker.size.height)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +81,17 @@ class WearDetails(Details):
 @dataclass(frozen=True, slots=True)
 class EngineDetails(Details):
     power: int
+
+
+@dataclass(frozen=True, slots=True)
+class StickerDetails(Details):
+    text: str
+    size: Size
+
+
+@dataclass(frozen=True, slots=True)
+class WideDetails(Details):
+    wide_stickers: tuple[StickerDetails, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +131,20 @@ def test_a_key_that_is_given_twice_makes_a_part_that_the_database_refuses(car: C
 
 def test_what_is_taken_by_name_alone_is_taken_down_too(car: Car) -> None:
     assert WearDetails.of(car.tyres[0]) == WearDetails(place="left")
+
+
+def test_a_value_object_of_a_part_stays_one_and_a_part_without_an_id_where_it_is_given(car: Car) -> None:
+    given = (StickerDetails("D", Size(4, 3)), StickerDetails("A", Size(3, 4)))
+
+    assign(car, {"stickers": given})
+
+    assert tuple(map(StickerDetails.of, car.stickers)) == given
+
+
+def test_parts_are_taken_down_from_whatever_has_several(car: Car) -> None:
+    car.stickers = [Sticker(text="D", size=Size(4, 3)), Sticker(text="A", size=Size(3, 4))]
+
+    assert WideDetails.of(car) == WideDetails((StickerDetails("D", Size(4, 3)),))
 
 
 def test_no_parts_takes_all_away(car: Car) -> None:
