@@ -7,21 +7,20 @@ from typing import Any, cast
 from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.orm import Mapper
 
-UniqueKey = UniqueConstraint | Index
-RowKey = PrimaryKeyConstraint | UniqueKey
+RowKey = PrimaryKeyConstraint | UniqueConstraint | Index
 
 
 @cache
-def unique_keys(table: Table) -> tuple[UniqueKey, ...]:
-    """Return the unique keys of a table that cover all rows and have columns alone, besides its primary key."""
+def unique_keys(table: Table) -> tuple[RowKey, ...]:
+    """Return the primary key of a table, and its unique keys that cover all rows and have columns alone."""
     constraints = (unique for unique in table.constraints if isinstance(unique, UniqueConstraint))
-    return (*constraints, *(index for index in table.indexes if index.unique and _is_whole(index)))
+    return (table.primary_key, *constraints, *(index for index in table.indexes if index.unique and _is_whole(index)))
 
 
 def row_keys(mapper: Mapper[Any]) -> Iterator[RowKey]:  # Any: of whatever class
     """Yield the keys of the columns that a mapping has for its primary key: the table's own, or a unique one."""
     table = cast("Table", mapper.local_table)
-    yield from (key for key in (table.primary_key, *unique_keys(table)) if {*key.columns} == {*mapper.primary_key})
+    yield from (key for key in unique_keys(table) if {*key.columns} == {*mapper.primary_key})
 
 
 def conditions_of(index: Index) -> dict[str, Any]:

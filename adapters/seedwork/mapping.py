@@ -84,14 +84,14 @@ def mapper_of(kind: type) -> Mapper[Any]:  # Any: of an entity, or of a part
     return mapper
 
 
-def is_mapped(table: Table) -> bool:
-    """Whether a class is mapped to a table."""
-    return any(mapper.local_table is table for mapper in mapper_registry.mappers)
+def mapper_to(table: Table) -> Mapper[Any] | None:  # Any: of an entity, or of a part
+    """Return the mapper of the class that is mapped to a table; None if there is none."""
+    return next((mapper for mapper in mapper_registry.mappers if mapper.local_table is table), None)
 
 
 def row_key_of(table: Table) -> RowKey:
     """Return the key by which the rows of a table are known: that of its mapping, or else its primary key."""
-    mapper = next((mapper for mapper in mapper_registry.mappers if mapper.local_table is table), None)
+    mapper = mapper_to(table)
     return next(row_keys(mapper)) if mapper else table.primary_key
 
 
@@ -172,9 +172,9 @@ def _add_ordering(mapper: Mapper[Any]) -> None:
         key: ORDERING + "_".join(key.column_keys) for key in cast("Table", mapper.local_table).foreign_key_constraints
     }
     for key, name in names.items():
-        target = next((other for other in mapper_registry.mappers if other.local_table is key.referred_table), None)
+        target = mapper_to(key.referred_table)
         if target and known.isdisjoint(key.columns) and not mapper.has_property(name):
-            check_reference(mapper, key)
+            check_reference(mapper, key, target)
             pairs = [(element.parent, element.column) for element in key.elements]
             reference: Relationship[Any] = relationship(
                 target,

@@ -195,10 +195,10 @@ def order_of(expression: ColumnElement[Any]) -> tuple[ColumnElement[Any], set[ob
     return expression, set()
 
 
-def check_reference(mapper: Mapper[Any], key: ForeignKeyConstraint) -> None:  # Any: of whatever class
+def check_reference(mapper: Mapper[Any], key: ForeignKeyConstraint, target: Mapper[Any]) -> None:  # Any: of any class
     """Refuse a foreign key to another aggregate by which the database would change rows. Raises: ArgumentError."""
     # an id never changes
-    refers_to_id = [element.column for element in key.elements] == list(key.referred_table.primary_key)
+    refers_to_id = [element.column for element in key.elements] == list(target.primary_key)
     for event, action in (("DELETE", key.ondelete), ("UPDATE", None if refers_to_id else key.onupdate)):
         if (action or "NO ACTION").upper() not in {"NO ACTION", "RESTRICT"}:
             raise ArgumentError(

@@ -224,7 +224,8 @@ def _clashes(kind: Kind, first: Entity) -> Iterator[tuple[RowKey, Callable[[Any]
             yield unique, partial(take, values=values)
     for part in shape.parts:
         for unique in _unique_keys(part.shape.table) if len(part.of(first)) > 1 else ():
-            yield unique, partial(_repeat, part, _names(part.shape, unique))
+            if names := _names(part.shape, unique):
+                yield unique, partial(_repeat, part, names)
 
 
 def _names(shape: Shape, unique: RowKey) -> list[str]:

@@ -426,13 +426,13 @@ class CreditedTwice(AlreadyExists):
 studios = Table(
     "house_studios",
     metadata,
-    Column("id", IdType[StudioId](), primary_key=True),
+    Column("id", IdType[StudioId](), nullable=False, unique=True),
     Column("tenant_id", IdType[UUID](), nullable=False),
     Column("code", String(5), nullable=False),
     Column("parent_id", IdType[StudioId]()),
     Column("version", Integer, nullable=False),
     UniqueConstraint("tenant_id", "id"),
-    UniqueConstraint("code", info={"error": StudioCodeTaken}),
+    PrimaryKeyConstraint("code", info={"error": StudioCodeTaken}),
     ForeignKeyConstraint(["tenant_id", "parent_id"], ["house_studios.tenant_id", "house_studios.id"]),
 )
 recordings = Table(
@@ -784,7 +784,7 @@ def map_shapes() -> None:
         map_once(Seat, seats, version_id_col=seats.c.version)
         map_once(Artist, artists, version_id_col=artists.c.version)
         map_once(Album, albums, version_id_col=albums.c.version)
-        map_once(Studio, studios, version_id_col=studios.c.version)
+        map_once(Studio, studios, primary_key=[studios.c.id], version_id_col=studios.c.version)
         map_once(Credit, credits)
         map_once(
             Recording,

@@ -8,14 +8,14 @@ from typing import Any
 
 from sqlalchemy import Column, Table
 
-from adapters.seedwork.keys import UniqueKey, unique_keys
-from adapters.seedwork.mapping import error_of, is_mapped, needed_by, row_key_of
+from adapters.seedwork.keys import RowKey, unique_keys
+from adapters.seedwork.mapping import error_of, mapper_to, needed_by, row_key_of
 from adapters.seedwork.memory.store import Aggregate, Id, Key, Rows
 from adapters.seedwork.shape import Row
 from service_layer.seedwork.errors import REFERENCE, ConstraintViolated, ReferenceViolated
 
-Referred = Table | UniqueKey
-"""What a foreign key refers to: the primary key of a table, or a unique key."""
+Referred = Table | RowKey
+"""What a foreign key refers to: a table, by the key by which its rows are known, or another key."""
 Target = tuple[Referred, Id]
 """The same, with the values of a row."""
 
@@ -115,8 +115,8 @@ def _targets(key: Key, row: Row) -> Iterator[Target]:
     yield from _unique_values(key[0], row)
 
 
-def _unique_values(table: Table, row: Row) -> Iterator[tuple[UniqueKey, Id]]:
-    for unique in unique_keys(table):
+def _unique_values(table: Table, row: Row) -> Iterator[tuple[RowKey, Id]]:
+    for unique in _other_keys(table):
         values = tuple(row[column.key] for column in unique.columns)
         if None not in values:
             yield unique, values
@@ -161,7 +161,7 @@ def _foreign_keys(table: Table) -> tuple[tuple[Referred, tuple[str, ...]], ...]:
     return tuple(
         (referred, tuple(ours[column] for column in columns))
         for reference in table.foreign_key_constraints
-        if is_mapped(reference.referred_table)  # another one has no rows here
+        if mapper_to(reference.referred_table)  # another one has no rows here
         for ours in [{element.column: element.parent.key for element in reference.elements}]
         for referred, columns in _keys(reference.referred_table)
         if ours.keys() == {*columns}
@@ -170,7 +170,16 @@ def _foreign_keys(table: Table) -> tuple[tuple[Referred, tuple[str, ...]], ...]:
 
 def _keys(table: Table) -> Iterator[tuple[Referred, Iterable[Column[Any]]]]:
     yield table, row_key_of(table).columns
-    yield from ((unique, unique.columns) for unique in unique_keys(table))
+    yield from ((unique, unique.columns) for unique in _other_keys(table))
+
+
+@cache
+def _other_keys(table: Table) -> tuple[RowKey, ...]:
+    """Return the keys besides that by which rows are known, without those of columns that no attribute has."""
+    known, mapper = row_key_of(table), mapper_to(table)
+    columns = {*(mapper or table).columns}
+    keys = ((key, {*key.columns}) for key in unique_keys(table) if key is not known)
+    return tuple(key for key, found in keys if found and found <= columns)
 
 
 @cache

@@ -49,6 +49,7 @@ from tests.seedwork.shapes import (
     SkuRepeated,
     SqlAlchemyShapesUnitOfWork,
     Studio,
+    StudioCodeTaken,
     a_document,
     map_shapes,
 )
@@ -1048,6 +1049,21 @@ def test_what_others_refer_to_by_that_key_is_not_removed(uow: ShapesUnitOfWork) 
 
     with pytest.raises(ReferenceViolated), uow:
         uow.members.remove(uow.members.get(ann.id))
+        uow.commit()
+
+
+def test_the_primary_key_beside_the_id_is_unique_and_others_refer_to_it(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    tenant_id = new_id()
+    hall = Studio(tenant_id=tenant_id, code="hall")
+    saved(new_unit, hall)
+
+    with pytest.raises(StudioCodeTaken), uow:
+        store(uow, Studio(tenant_id=tenant_id, code="hall"))
+        uow.commit()
+    with pytest.raises(ReferenceViolated), uow:
+        store(uow, Recording(tenant_id=tenant_id, studio_id=hall.id, mixed_in=hall.id, billed_to="booth"))
         uow.commit()
 
 

@@ -294,6 +294,23 @@ def on_update(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version)
 
 
+def on_update_of_a_primary_key_beside_the_id(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Author(Entity):
+        name: str
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        author: str
+
+    version = Column("version", Integer, nullable=False)
+    id = Column("id", Uuid, unique=True, nullable=False)
+    authors = Table("authors", metadata, Column("name", String, primary_key=True), id, version)
+    books = table(metadata, "books", Column("author", ForeignKey("authors.name", onupdate="CASCADE")))
+    mapping.map_once(Author, authors, primary_key=[id], version_id_col=version)
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
 def navigation(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Author(Entity): ...
@@ -416,6 +433,7 @@ def many_to_many(metadata: MetaData) -> None:
         (plain_json, r"Book.tags is JSON, .* Write: JsonType\(\)"),
         (on_delete, "books: author_id says ON DELETE CASCADE, which would change a Book without counting"),
         (on_update, "books: author says ON UPDATE CASCADE, which would change a Book without counting"),
+        (on_update_of_a_primary_key_beside_the_id, "books: author says ON UPDATE CASCADE"),
         (entities_as_parts, "Author.books holds entities, which are saved by themselves"),
         (navigation, "Book.author points to another aggregate: refer to it by its id, author_id"),
         (many_to_many, "Book.tags is many-to-many, which is not supported"),
