@@ -60,10 +60,15 @@ def memory(units: Units[U_co], lock_timeout_s: float = 5.0) -> Generator[Backend
     yield Backend("memory", lambda isolation_level=None: units.in_memory(store, isolation_level))
 
 
+def _settings(url: str, **settings: Any) -> Settings:  # Any: Settings checks them
+    # to check the schema costs each test one more connection; test_migrations_status.py tests that check
+    return Settings(database_url=url, database_check_schema=False, **settings)
+
+
 @contextmanager
 def database(units: Units[U_co], url: str, **settings: Any) -> Generator[Backend[U_co]]:  # Any: Settings checks them
     """A migrated database."""
-    with bootstrap(settings=Settings(database_url=url, **settings)) as container:
+    with bootstrap(settings=_settings(url, **settings)) as container:
         factory = container.session_factory()
         yield Backend(
             container.engine().dialect.name,
@@ -94,7 +99,7 @@ class Loop:
 @contextmanager
 def asynchronous_database(units: Units[U_co], loop: Loop, url: str, **settings: Any) -> Generator[Backend[U_co]]:
     """A migrated database, on its asynchronous driver. At the end every connection must be back in the pool."""
-    application = async_bootstrap(Settings(database_url=url, **settings))
+    application = async_bootstrap(_settings(url, **settings))
     container = loop.wait(application.__aenter__())
     factory, pool = container.session_factory(), container.engine().pool
     assert isinstance(pool, AsyncAdaptedQueuePool)
