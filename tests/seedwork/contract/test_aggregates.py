@@ -45,7 +45,7 @@ from tests.seedwork.shapes import (
 KINDS: list[Any] = [Album, Artist, Cart, Document, Label, Member, Note, Person, Recording, Seat, Studio]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def units() -> Units[ShapesUnitOfWork]:
     map_shapes()
     return Units(InMemoryShapesUnitOfWork, SqlAlchemyShapesUnitOfWork)

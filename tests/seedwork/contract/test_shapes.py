@@ -59,7 +59,7 @@ New = NewUnit[ShapesUnitOfWork]
 LONG_AGO = datetime.fromisoformat("2020-01-01T00:00:00Z")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def units() -> Units[ShapesUnitOfWork]:
     map_shapes()
     return Units(InMemoryShapesUnitOfWork, SqlAlchemyShapesUnitOfWork)
