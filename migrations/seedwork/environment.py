@@ -4,6 +4,8 @@ A caller in Python may pass ``config.attributes["url"]`` or ``["connection"]``; 
 already is committed or rolled back by its caller.
 """
 
+import atexit
+import gc
 import logging
 import re
 from collections.abc import Callable
@@ -48,7 +50,10 @@ def migrate(
     Raises: CommandError, which the command line prints without a traceback (a setting is not allowed; the database
         can't be used, refuses a statement, or has no such type).
     """
-    _log_to_the_console()
+    if context.config.cmd_opts is not None:
+        _log_to_the_console()
+        # else the interpreter would look for garbage once more before it ends, among all that was imported: for 0.1 s
+        atexit.register(gc.freeze)
     callbacks = [lambda ctx, step, **_: after_each(ctx.connection) if step.is_upgrade else None]
     try:
         if context.is_offline_mode():
@@ -152,8 +157,7 @@ def _only_our_tables(metadata: MetaData) -> Callable[[str | None, str, object], 
 
 
 def _log_to_the_console() -> None:
-    is_command_line = context.config.cmd_opts is not None
-    if is_command_line and not logging.getLogger().handlers:
+    if not logging.getLogger().handlers:
         logging.basicConfig(format="%(levelname)-5.5s [%(name)s] %(message)s")
         logging.getLogger("alembic").setLevel(logging.INFO)
         logging.getLogger("alembic.runtime.plugins").setLevel(logging.WARNING)
