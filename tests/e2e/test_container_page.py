@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -14,7 +15,7 @@ from adapters.seedwork.settings import PROJECT
 from tests.seedwork.pages import page
 
 PAGE = page("recipes/container.md")
-PROGRAM = f"{sys.executable} -c 'from adapters.cli import app; app()'"
+PROGRAM = shlex.join([sys.executable, "-c", "from adapters.cli import app; app()"])
 
 
 def block(language: str) -> str:

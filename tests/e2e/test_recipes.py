@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,7 +29,7 @@ from domain.user import User
 from service_layer.seedwork.errors import ReferenceViolated
 from service_layer.unit_of_work import UnitOfWork
 
-PROGRAM = f"{sys.executable} -c 'from adapters.cli import app; app()'"
+PROGRAM = shlex.join([sys.executable, "-c", "from adapters.cli import app; app()"])
 FOLDER = PROJECT / "docs" / "recipes"
 TESTS = FOLDER / "tests.md"
 CONTAINER = FOLDER / "container.md"
