@@ -63,8 +63,9 @@ def migrate(
             begin_for_all_or_nothing(given)
             _migrate(metadata, given, on_version_apply=callbacks)
         else:
-            url, wait_s = _direct_url(_given(settings)), _given(settings).migration_wait_s
-            with connect(url, wait_s) as connection:
+            given_settings = _given(settings)
+            wait_s = given_settings.migration_wait_s
+            with connect(_direct_url(given_settings), wait_s) as connection:
                 begin_for_all_or_nothing(connection)
                 _migrate_in_steps(metadata, connection, wait_s, callbacks)
     except DBAPIError as error:

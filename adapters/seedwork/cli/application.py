@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 S = TypeVar("S", bound="DatabaseSettings")
 C = TypeVar("C")
 
-PATIENCE_S = 3_600
+PATIENCE_S = 3_600.0
 """How long a person at a prompt or in a pager may think, unless ``DATABASE_IDLE_TIMEOUT_S`` is set. In a service
 PostgreSQL ends an idle block much sooner."""
 
@@ -34,7 +34,7 @@ def started(bootstrap: Callable[[S], AbstractContextManager[C]], settings: type[
     with explained():
         given = settings()
         if "database_idle_timeout_s" not in given.model_fields_set:
-            given = settings(database_idle_timeout_s=PATIENCE_S)
+            given = given.model_copy(update={"database_idle_timeout_s": PATIENCE_S})
         with bootstrap(given) as application, _rare_collections():
             try:
                 yield application
