@@ -23,7 +23,7 @@ def main() -> None:
     """Run what the arguments name; a refusal is printed, and exits with 1."""
     if sys.version_info < (3, 11):  # noqa: UP036  # an older one can't even import the rest
         sys.exit(f"This needs Python 3.11 or newer, and {sys.executable} is older. Run: make setup PYTHON=python3.11")
-    from scaffold.changes import Refused  # noqa: PLC0415  # an older Python can't read it
+    from scaffold.checkout import Refused  # noqa: PLC0415  # an older Python can't read it
 
     name, *arguments = sys.argv[1:] or [""]
     if name not in COMMANDS:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused, project, verb_of, write
+from scaffold.changes import verb_of, write
+from scaffold.checkout import Refused, project
 from scaffold.house import RECORD, draft, record, recorded, revision_in, revisions_of, run, text_of
 from scaffold.planning import planned, too_wide
 from scaffold.registering import registered

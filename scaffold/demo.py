@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scaffold.changes import Refused, project
+from scaffold.checkout import Refused, project
 from scaffold.house import recorded
 from scaffold.language import parse
 from scaffold.rendering import Aggregate

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.aggregate import name_and_fields
-from scaffold.changes import Refused, write
+from scaffold.changes import write
+from scaffold.checkout import Refused
 from scaffold.fields import Fields
 from scaffold.house import RECORD, draft, generated, marked, record, recorded, revision_in, run, text_of
 from scaffold.language import parse, tokens

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path
 
-from scaffold.changes import Changes, Refused, git, project, tracked
+from scaffold.changes import Changes
+from scaffold.checkout import Refused, git, project, tracked
 from scaffold.constraints import still_needed
 from scaffold.leaving import leave_groundwork
 from scaffold.settling import with_pins

@@ -12,7 +12,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused, put
+from scaffold.changes import put
+from scaffold.checkout import Refused
 from tests.seedwork.bare import copy_project
 
 RECORD = "scaffold/aggregates.toml"

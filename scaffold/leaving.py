@@ -7,8 +7,11 @@ import ast
 import re
 from collections.abc import Callable
 
-from scaffold.changes import Changes, Refused, files_of, tidy, without_lost_targets
+from scaffold.changes import Changes
+from scaffold.checkout import Refused
+from scaffold.owners import files_of
 from scaffold.source import OURS
+from scaffold.texts import tidy, without_lost_targets
 from tests.seedwork.forgetting import REGISTRATIONS, forget
 
 TABLE = "users"

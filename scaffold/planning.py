@@ -9,7 +9,7 @@ from typing import get_type_hints
 from adapters.mappers import metadata
 from adapters.seedwork.settings import PROJECT
 from adapters.unit_of_work import InMemoryUnitOfWork, SqlAlchemyUnitOfWork
-from scaffold.changes import Refused
+from scaffold.checkout import Refused
 from scaffold.english import camel, plural_of, singular_of
 from scaffold.fields import Fields
 from scaffold.house import recorded, text_of

@@ -4,7 +4,7 @@ import ast
 from collections.abc import Callable, Iterator
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused
+from scaffold.checkout import Refused
 from scaffold.rendering import Aggregate, formatted
 from tests.seedwork.forgetting import forget
 

@@ -9,7 +9,8 @@ from alembic.config import Config
 from alembic.script import ScriptDirectory
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused, git, write
+from scaffold.changes import write
+from scaffold.checkout import Refused, git
 from scaffold.house import RECORD, draft, generated, marked, record, recorded, revision_in, revisions_of, run, text_of
 from scaffold.language import parse
 from scaffold.registering import PAGES, unregistered

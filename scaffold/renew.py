@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from scaffold.changelog import upgrade_notes
-from scaffold.changes import Refused, git
+from scaffold.checkout import Refused, git
 from scaffold.renewal import Step, planned
 from scaffold.snapshot import snapshot
 from scaffold.source import Note

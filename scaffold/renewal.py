@@ -6,11 +6,12 @@ from difflib import SequenceMatcher
 from pathlib import PurePath
 from typing import Literal
 
-from scaffold.changes import laid_out, owner_of
+from scaffold.owners import owner_of
 from scaffold.revisions import FOLDER, renumbered
 from scaffold.settling import with_pins
 from scaffold.snapshot import LISTS, Fork, Snapshot, as_in
 from scaffold.source import OURS, Note, without_note
+from scaffold.texts import laid_out
 from scaffold.three_way import Merged, merge, merge_into_yours
 
 Verb = Literal["create", "replace", "merge", "remove", "conflict", "yours"]

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from scaffold.changes import Refused
+from scaffold.checkout import Refused
 
 FOLDER = "migrations/versions/"
 

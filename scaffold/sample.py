@@ -12,10 +12,12 @@ from pydantic import ValidationError
 
 from adapters.seedwork.settings import PROJECT, explain
 from adapters.settings import Settings
-from scaffold.changes import Changes, Refused, files_of, git, project, tracked
+from scaffold.changes import Changes
+from scaffold.checkout import Refused, git, project, tracked
 from scaffold.constraints import still_needed
 from scaffold.house import marked
 from scaffold.leaving import REPORTS, REVISION, TABLE, leave_revision, leave_sample, module_of
+from scaffold.owners import files_of
 from scaffold.revisions import heads_of, id_of, turned_round
 from scaffold.settling import with_pins
 from tests.seedwork.forgetting import REGISTRATIONS, forget

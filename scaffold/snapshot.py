@@ -5,9 +5,12 @@ import subprocess
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from scaffold.changes import GIT, Changes, Refused, files_of, git, tidy
+from scaffold.changes import Changes
+from scaffold.checkout import GIT, Refused, git
 from scaffold.leaving import leave_groundwork, leave_revision, leave_sample
+from scaffold.owners import files_of
 from scaffold.source import OURS, without_note
+from scaffold.texts import tidy
 
 LISTS = "scaffold/files.toml"
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from scaffold.changes import GIT, Refused, git
+from scaffold.checkout import GIT, Refused, git
 
 OURS = "groundwork"
 REFS = f"refs/{OURS}"

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scaffold.changes import GIT
+from scaffold.checkout import GIT
 from scaffold.settling import SETTLED
 
 SIZE = 60

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scaffold.changes import Refused, git, project
+from scaffold.checkout import Refused, git, project
 from scaffold.snapshot import snapshot
 from scaffold.source import (
     OURS,

@@ -3,7 +3,8 @@
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scaffold.changes import git, remove_empty_folders
+from scaffold.changes import remove_empty_folders
+from scaffold.checkout import git
 from scaffold.renewal import Step
 from scaffold.snapshot import Snapshot
 

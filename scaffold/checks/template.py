@@ -5,8 +5,9 @@ from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 
-from scaffold.changes import Refused, files_of, git, project, tracked
+from scaffold.checkout import Refused, git, project, tracked
 from scaffold.checks import Said
+from scaffold.owners import files_of
 from scaffold.snapshot import Fork, as_in, snapshot
 from scaffold.source import OURS, REFS, Note, commit_of, fetch, is_groundwork, is_within, original_of, releases
 

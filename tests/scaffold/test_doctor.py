@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import git
+from scaffold.checkout import git
 from scaffold.doctor import CHECKS
 from scaffold.rehearsal import IDENTITY, commit, run
 from tests.scaffold.updating import revision

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scaffold import house
-from scaffold.changes import Refused
+from scaffold.checkout import Refused
 from scaffold.field import add_fields
 from scaffold.merging import merged
 

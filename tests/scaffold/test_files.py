@@ -5,7 +5,9 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import files_of, owner_of, put, tracked
+from scaffold.changes import put
+from scaffold.checkout import tracked
+from scaffold.owners import files_of, owner_of
 
 LISTS = tomllib.loads((PROJECT / "scaffold" / "files.toml").read_text())
 

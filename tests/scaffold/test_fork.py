@@ -10,7 +10,7 @@ import pytest
 
 from adapters.seedwork.settings import PROJECT
 from scaffold import fork as fork_module
-from scaffold.changes import Refused, git, tracked
+from scaffold.checkout import Refused, git, tracked
 from scaffold.constraints import still_needed
 from scaffold.fork import main, objection_to
 from scaffold.rehearsal import TESTS, run

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scaffold import registering
-from scaffold.changes import Refused
+from scaffold.checkout import Refused
 from scaffold.planning import planned
 from scaffold.registering import registered
 from tests.seedwork.bare import copy_project

@@ -7,7 +7,7 @@ from sqlalchemy import Table
 
 from adapters.mappers import metadata
 from scaffold import house, planning, registering
-from scaffold.changes import Refused
+from scaffold.checkout import Refused
 from scaffold.planning import planned
 from scaffold.registering import PAGES, registered
 from tests.seedwork.bare import copy_project

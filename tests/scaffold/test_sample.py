@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused, git
+from scaffold.checkout import Refused, git
 from scaffold.leaving import REVISION
 from scaffold.rehearsal import commit, pass_the_gates, run
 from scaffold.sample import main

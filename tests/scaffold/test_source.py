@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scaffold.changes import git
+from scaffold.checkout import git
 from scaffold.source import Note, source_of, without_note, without_secret
 
 

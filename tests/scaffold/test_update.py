@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from scaffold import writing
-from scaffold.changes import Refused, git
+from scaffold.checkout import Refused, git
 from scaffold.rehearsal import commit, run
 from scaffold.renewal import planned
 from scaffold.settling import with_pins

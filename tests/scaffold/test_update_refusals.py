@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused, git
+from scaffold.checkout import Refused, git
 from scaffold.rehearsal import IDENTITY, commit, run
 from scaffold.update import main
 from tests.scaffold.updating import NEW, append, changed, revision, update

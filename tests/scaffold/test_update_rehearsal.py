@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.changes import Refused, git
+from scaffold.checkout import Refused, git
 from scaffold.rehearsal import SCAFFOLD, check, clone, commit, run, scaffold
 from scaffold.source import RELEASE
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from scaffold import writing
-from scaffold.changes import Refused, git
+from scaffold.checkout import Refused, git
 from scaffold.rehearsal import IDENTITY, commit, run
 from scaffold.update import main
 from tests.scaffold.updating import ERRORS, GONE, NEW, TYPES, append, changed, edit, noted, revision, update

@@ -3,7 +3,7 @@
 import tomllib
 from pathlib import Path
 
-from scaffold.changes import git
+from scaffold.checkout import git
 from scaffold.rehearsal import commit
 from scaffold.update import main
 

@@ -1,0 +1,43 @@
+"""What git and ``pyproject.toml`` say of a folder, and how a command refuses what it can't do there."""
+
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+from typing import cast
+
+GIT = shutil.which("git") or "git"
+
+
+class Refused(Exception):
+    """The command can't do what it is asked; nothing was written. Its arguments are the objections, with advice."""
+
+    def __str__(self) -> str:
+        return "\n".join(self.args)
+
+
+def git(tree: Path, *arguments: str, fed: str | None = None) -> str:
+    """Return what git says, fed with a text. Raises: Refused (this is no checkout, or there is no git)."""
+    try:
+        done = subprocess.run([GIT, *arguments], cwd=tree, input=fed, capture_output=True, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = getattr(error, "stderr", None) or error
+        raise Refused(f"git {arguments[0]} fails: {str(said).strip()}") from error
+    return done.stdout
+
+
+def tracked(tree: Path) -> list[str]:
+    """Return the files that git knows and that are there."""
+    return [name for name in git(tree, "ls-files", "-z").split("\0") if name and (tree / name).exists()]
+
+
+def project(tree: Path) -> dict[str, object]:
+    """Return what ``pyproject.toml`` says of a fork: its name, where it began. Raises: Refused (it says neither)."""
+    file = tree / "pyproject.toml"
+    try:
+        read = tomllib.loads(file.read_text())
+        begun = cast("dict[str, str]", read["tool"].get("groundwork", {}))
+        return {"name": read["project"]["name"], "commit": begun.get("commit")}
+    except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
+        said = getattr(error, "strerror", None) or error
+        raise Refused(f"{file} can't be used: {said}. Is {tree} the folder of a fork?") from error

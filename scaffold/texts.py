@@ -1,0 +1,56 @@
+"""How a text changes when what it is about goes: what is marked is cut out, and ruff lays out what is left."""
+
+import re
+import subprocess
+import sys
+
+from scaffold.checkout import Refused
+
+
+def without(text: str, mark: str) -> str:
+    """Return a text without what is marked."""
+    start, end = r"^[ \t]*(?:#|<!--) ", r"(?: -->)?[ \t]*\n"
+    region = rf"{start}{mark}: begin{end}.*?{start}{mark}: end{end}"
+    line = rf"^[^\n]*(?:#|<!--) {mark}{end}"
+    left, count = re.subn(rf"{region}|{line}", "\0", text, flags=re.DOTALL | re.MULTILINE)
+    # of the blank lines around what was cut one is left; those elsewhere may be as a formatter wants them
+    closed = re.sub(r"\n*(?:\0\n*)+", lambda gap: "\n\n"[: gap[0].count("\n")], left)
+    return f"{closed.rstrip()}\n" if count else text
+
+
+def without_lost_targets(makefile: str) -> str:
+    """Return a Makefile whose line of phony targets names only those that it has."""
+    return re.sub(
+        r"^\.PHONY: .*$",
+        lambda line: " ".join(
+            word for word in line[0].split() if word == ".PHONY:" or re.search(rf"^{word}:", makefile, re.MULTILINE)
+        ),
+        makefile,
+        flags=re.MULTILINE,
+    )
+
+
+def tidy(name: str, text: str) -> str:
+    """Return a module as ruff formats it, without imports that nothing uses.
+
+    Raises: Refused (something that is used is gone).
+    """
+    text, complaints = _ruff(name, text, "check", "--fix", "--select=F401,F821,I", "--output-format=concise")
+    if unknown := re.search(r"F821 (.*)", complaints):
+        raise Refused(f"{name} still uses it: {unknown[1]}. Take that out first.")
+    return laid_out(name, text)
+
+
+def laid_out(name: str, text: str) -> str:
+    """Return a module as ruff lays it out; as it is, if it can't be read."""
+    formatted, _ = _ruff(name, text, "format")
+    return formatted or text
+
+
+def _ruff(name: str, text: str, *arguments: str) -> tuple[str, str]:
+    """Return what ruff makes of a module, and what it complains about."""
+    command = [sys.executable, "-m", "ruff", *arguments, "--quiet", "--stdin-filename", name, "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    if "No module named ruff" in done.stderr:
+        raise Refused("ruff is not installed here. Write: make setup")
+    return done.stdout, done.stderr
