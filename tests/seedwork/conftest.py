@@ -1,12 +1,13 @@
 """Tests of the machinery: the fixtures ``uow`` and ``new_unit`` return a unit of work of the tests' own aggregates."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.seedwork.backends import Units, migrate
-from tests.seedwork.given.server import Server
+from tests.seedwork.lender import Lender, Server
 from tests.seedwork.ordering import (
     InMemoryOrderingUnitOfWork,
     OrderingUnitOfWork,
@@ -25,10 +26,11 @@ def sqlite_template(sqlite_template: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql: Server) -> str:
-    """A migrated PostgreSQL database with the tests' own tables."""
+def lender(postgresql: Server) -> Iterator[Lender]:
+    """Migrated PostgreSQL databases with the tests' own tables."""
     postgresql.create_template("seedwork", migrate, create_tables)
-    return "seedwork"
+    with Lender(postgresql, "seedwork") as lender:
+        yield lender
 
 
 @pytest.fixture(scope="session", autouse=True)

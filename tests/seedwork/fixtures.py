@@ -23,8 +23,9 @@ from adapters.settings import Settings
 from service_layer.seedwork.transaction import Transaction
 from tests.seedwork.backends import Backend, Loop, NewUnit, Units, asynchronous_database, database, memory, migrate
 from tests.seedwork.given.facts import facts
-from tests.seedwork.given.server import GivenServer, Server
+from tests.seedwork.given.server import GivenServer
 from tests.seedwork.given.session import VARIABLE
+from tests.seedwork.lender import Lender, Server
 from tests.seedwork.postgresql_server import PostgresNotFound, PostgresServer
 
 pytest_plugins = ["tests.seedwork.given.plugin"]
@@ -150,19 +151,18 @@ def postgresql() -> Iterator[Server]:
 
 
 @pytest.fixture(scope="session")
-def postgresql_template(postgresql: Server) -> str:
-    """The name of a migrated PostgreSQL database, to be copied."""
+def lender(postgresql: Server) -> Iterator[Lender]:
+    """Migrated PostgreSQL databases."""
     postgresql.create_template("template", migrate)
-    return "template"
+    with Lender(postgresql, "template") as lender:
+        yield lender
 
 
 @pytest.fixture
-def postgresql_url(postgresql: Server, postgresql_template: str) -> Iterator[str]:
+def postgresql_url(lender: Lender) -> Iterator[str]:
     """A migrated PostgreSQL database for one test."""
-    name = f"test_{uuid4().hex}"
-    postgresql.create_database(name, template=postgresql_template)
-    yield postgresql.url(name)
-    postgresql.drop_database(name)
+    with lender.lend() as url:
+        yield url
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ class Facts:
     """What was found out about a server."""
 
     place: str
-    """What a test gets: one of "copies" of a database, a "database" that is emptied, a "schema" that is emptied."""
+    """What the tests' databases are: one of "copies" of the first, each a "database" of its own, each a "schema"."""
     lacks: tuple[str, ...]
     """Its gaps, by name."""
     sentences: tuple[str, ...]

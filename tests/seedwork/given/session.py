@@ -37,12 +37,13 @@ def in_schema(url: URL, schema: str) -> URL:
 
 @contextmanager
 def connected(url: URL) -> Iterator["psycopg.Connection[Row]"]:
-    """Connect, without a transaction."""
-    with _connect(url) as connection:
+    """Connect, without a transaction, for a block."""
+    with connect(url) as connection:
         yield connection
 
 
-def _connect(url: URL, **options: str) -> "psycopg.Connection[Row]":
+def connect(url: URL, **options: str) -> "psycopg.Connection[Row]":
+    """Connect, without a transaction, until ``close()``."""
     return psycopg.connect(text_of(url.set(drivername="postgresql")), autocommit=True, connect_timeout=10, **options)  # type: ignore[arg-type]  # its parameters
 
 
@@ -116,5 +117,5 @@ class Session:
 
     def _connected(self) -> "psycopg.Connection[Row]":
         if not self._connection or self._connection.closed:
-            self._connection = _connect(self._url, application_name=self.name)
+            self._connection = connect(self._url, application_name=self.name)
         return self._connection

@@ -1,0 +1,104 @@
+"""A test gets a database that others had before it, as if it were new."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from sqlalchemy import URL, make_url
+
+from tests.seedwork.given.session import connected
+from tests.seedwork.lender import Lender
+from tests.seedwork.postgresql_server import PostgresServer
+
+
+def build(url: str) -> None:
+    """Do what migrations would."""
+    with connected(make_url(url)) as connection:
+        connection.execute("CREATE TABLE alembic_version AS SELECT 'first' AS version_num")
+        connection.execute("CREATE TABLE shelves (id integer PRIMARY KEY, name text DEFAULT 'new')")
+        connection.execute("CREATE TABLE books (shelf_id integer REFERENCES shelves)")
+
+
+@pytest.fixture
+def lender(server: PostgresServer) -> Iterator[Lender]:
+    server.create_template("library", build)
+    with Lender(server, "library") as lender:
+        yield lender
+    for name in ("library", "library_0", "library_1"):
+        server.drop_database(name)
+
+
+def lent(lender: Lender, *statements: str) -> URL:
+    """Get a database, and do this in it."""
+    with lender.lend() as text:
+        url = make_url(text)
+        with connected(url) as connection:
+            for statement in statements:
+                connection.execute(statement.format(url.database).encode())
+    return url
+
+
+def test_what_comes_back_is_lent_again_without_its_rows(lender: Lender) -> None:
+    first = lent(lender, "INSERT INTO shelves VALUES (1)", "INSERT INTO books VALUES (1)")
+
+    second = lent(lender)
+
+    assert second == first
+    with connected(second) as connection:
+        rows = connection.execute("SELECT id FROM shelves UNION ALL SELECT shelf_id FROM books").fetchall()
+        revisions = connection.execute("SELECT * FROM alembic_version").fetchall()
+    assert (rows, revisions) == ([], [("first",)])
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "ALTER TABLE shelves ADD COLUMN place text",
+        "ALTER TABLE shelves ALTER name TYPE varchar(9)",
+        "ALTER TABLE shelves ALTER name SET DEFAULT 'old'",
+        "ALTER TABLE shelves ALTER name SET NOT NULL",
+        "ALTER TABLE shelves ADD CHECK (id > 0)",
+        "ALTER TABLE books DROP CONSTRAINT books_shelf_id_fkey",
+        "CREATE TABLE more ()",
+        "CREATE VIEW names AS SELECT name FROM shelves",
+        "CREATE INDEX by_name ON shelves (name)",
+        "CREATE TRIGGER t BEFORE UPDATE ON shelves FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()",
+        "UPDATE alembic_version SET version_num = 'second'",
+        'ALTER DATABASE "{}" SET lock_timeout = 1',
+        "DROP TABLE alembic_version",
+    ],
+)
+def test_one_in_which_more_was_changed_than_rows_is_dropped(lender: Lender, statement: str) -> None:
+    first = lent(lender, statement)
+
+    second = lent(lender)
+
+    assert second != first
+    with pytest.raises(psycopg.OperationalError, match="does not exist"), connected(first):
+        pass
+
+
+def test_one_that_somebody_still_writes_into_is_dropped(lender: Lender) -> None:
+    first = lent(lender)
+    with connected(first) as writer:
+        writer.execute("BEGIN")
+        writer.execute("INSERT INTO shelves VALUES (1)")
+
+        assert lent(lender) != first
+
+        with pytest.raises(psycopg.OperationalError):
+            writer.execute("COMMIT")
+
+
+def test_one_whose_connections_were_cut_is_dropped(lender: Lender) -> None:
+    first = lent(
+        lender,
+        "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()",
+    )
+
+    assert lent(lender) != first
+
+
+def test_two_at_once_are_two(lender: Lender) -> None:
+    with lender.lend() as first, lender.lend() as second:
+        assert first != second

@@ -1,0 +1,111 @@
+"""Databases that are alike: a test gets one without a row, as if it were new. The server is our own or a given one."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import LiteralString, Protocol, Self
+
+import psycopg
+from psycopg.sql import SQL, Composed, Identifier, Literal
+from sqlalchemy import make_url
+
+from tests.seedwork.given.session import Row, connect, rows
+
+Build = Callable[[str], None]
+
+SHAPE: LiteralString = """
+    WITH tables AS (SELECT pg_class.oid, relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE nspname = current_schema())
+    SELECT concat_ws(' ', relname, attname, atttypid, atttypmod, attnotnull, pg_get_expr(adbin, adrelid))
+    FROM pg_attribute JOIN tables ON tables.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
+    UNION ALL SELECT conname FROM pg_constraint JOIN pg_namespace ON pg_namespace.oid = connamespace
+    WHERE nspname = current_schema()
+    UNION ALL SELECT concat('trigger ', tgname) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT concat('revision ', version_num) FROM alembic_version
+    UNION ALL SELECT concat('setting ', setconfig) FROM pg_db_role_setting
+    JOIN pg_database ON pg_database.oid = setdatabase WHERE datname = current_database()
+    UNION ALL SELECT concat('locked ', relname) FROM pg_locks JOIN tables ON tables.oid = relation
+    WHERE pid <> pg_backend_pid()
+    ORDER BY 1
+"""
+"""What a test may change besides rows, and the tables that a transaction of somebody else still uses."""
+TABLES: LiteralString = """
+    SELECT table_name FROM information_schema.tables
+    WHERE table_schema = current_schema() AND table_type = 'BASE TABLE' AND table_name <> 'alembic_version'
+"""
+
+
+class Server(Protocol):
+    """Makes databases for tests."""
+
+    def url(self, database: str) -> str:
+        """Return the URL of a database that was made here."""
+
+    def create_template(self, name: str, *builds: Build) -> None:
+        """Let each function fill the databases that are made like this one; it gets the URL."""
+
+    def create_database(self, name: str, template: str | None = None) -> None:
+        """Make a database, empty or like a template."""
+
+    def drop_database(self, name: str) -> None:
+        """Drop a database, if it is there, and cut its connections."""
+
+
+@dataclass(frozen=True)
+class _Database:
+    name: str
+    connection: "psycopg.Connection[Row]"
+    shape: list[Row]
+    filled: Composed
+    """Asks which tables have rows."""
+
+
+class Lender:
+    """Lends databases that are like a template; ``with`` ends its connections."""
+
+    def __init__(self, server: Server, template: str) -> None:
+        self._server = server
+        self._template = template
+        self._names = (f"{template}_{number}" for number in count())
+        self._idle: list[_Database] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for database in self._idle:
+            database.connection.close()
+
+    @contextmanager
+    def lend(self) -> Iterator[str]:
+        """Give the URL of a database that nobody else has until the block ends."""
+        database = self._emptied() or self._new()
+        try:
+            yield self._server.url(database.name)
+        finally:
+            self._idle.append(database)
+
+    def _emptied(self) -> _Database | None:
+        """Return one that was lent before; drop those of which more was changed than rows."""
+        while self._idle:
+            database = self._idle.pop()
+            with suppress(psycopg.Error):
+                if rows(database.connection.execute(SHAPE)) == database.shape:
+                    if filled := [Identifier(table) for (table,) in rows(database.connection.execute(database.filled))]:
+                        database.connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(filled)))
+                    return database
+            database.connection.close()
+            self._server.drop_database(database.name)
+        return None
+
+    def _new(self) -> _Database:
+        name = next(self._names)
+        self._server.create_database(name, template=self._template)
+        connection = connect(make_url(self._server.url(name)))
+        connection.execute("SET lock_timeout = '10s'")
+        filled = SQL(" UNION ALL ").join(
+            SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(Literal(table), Identifier(table))
+            for (table,) in rows(connection.execute(TABLES))
+        )
+        return _Database(name, connection, rows(connection.execute(SHAPE)), filled)
