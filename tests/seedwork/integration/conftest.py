@@ -37,9 +37,9 @@ def on_postgresql(empty_postgresql_url: str, tmp_path: Path) -> History:
     return History(tmp_path / "revisions", empty_postgresql_url)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def server() -> Iterator[PostgresServer]:
-    """A server of the module's own, on a port, where a proxy can listen in or cut."""
+    """A server on a port, where a proxy can listen in or cut, and whose roles and databases a test may change."""
     with start_postgresql(tcp=True) as server:
         server.create_template("template", migrate, create_tables)
         yield server
