@@ -23,7 +23,7 @@ class Clock:
     """A clock that is set by hand."""
 
     def __init__(self) -> None:
-        self.now = datetime.now(UTC) + timedelta(seconds=1)
+        self.now = datetime.now(UTC) + timedelta(hours=1)
 
     def __call__(self) -> datetime:
         return self.now
