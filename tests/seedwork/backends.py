@@ -2,18 +2,17 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial, wraps
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import AsyncAdaptedQueuePool
 from sqlalchemy.util import await_
 from sqlalchemy.util.concurrency import in_greenlet
 
-from adapters.container import async_bootstrap, bootstrap
+from adapters.container import Container, async_bootstrap, bootstrap
 from adapters.seedwork.memory.store import InMemoryStore
 from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy.asynchronous import in_bridge
@@ -65,15 +64,19 @@ def _settings(url: str, **settings: Any) -> Settings:  # Any: Settings checks th
     return Settings(database_url=url, database_check_schema=False, **settings)
 
 
+def on_database(units: Units[U_co], application: Container) -> Backend[U_co]:
+    """A database, on which an application works."""
+    factory = application.session_factory()
+    return Backend(
+        application.engine().dialect.name, lambda isolation_level=None: units.on_database(factory, isolation_level)
+    )
+
+
 @contextmanager
 def database(units: Units[U_co], url: str, **settings: Any) -> Generator[Backend[U_co]]:  # Any: Settings checks them
-    """A migrated database."""
-    with bootstrap(settings=_settings(url, **settings)) as container:
-        factory = container.session_factory()
-        yield Backend(
-            container.engine().dialect.name,
-            lambda isolation_level=None: units.on_database(factory, isolation_level),
-        )
+    """A migrated database, with an application of its own."""
+    with bootstrap(settings=_settings(url, **settings)) as application:
+        yield on_database(units, application)
 
 
 class Loop:
@@ -96,17 +99,32 @@ class Loop:
         return bridged
 
 
-@contextmanager
-def asynchronous_database(units: Units[U_co], loop: Loop, url: str, **settings: Any) -> Generator[Backend[U_co]]:
-    """A migrated database, on its asynchronous driver. At the end every connection must be back in the pool."""
-    application = async_bootstrap(_settings(url, **settings))
-    container = loop.wait(application.__aenter__())
-    factory, pool = container.session_factory(), container.engine().pool
-    assert isinstance(pool, AsyncAdaptedQueuePool)
-    yield Backend(
-        container.engine().dialect.name,
-        lambda isolation_level=None: units.on_database(factory, isolation_level),
-    )
-    checked_out = pool.checkedout()
-    loop.wait(application.__aexit__(None, None, None))
-    assert checked_out == 0, f"{checked_out} connections were not given back"
+class Applications:
+    """Applications that stay open from test to test, as they do in production; ``with`` closes them."""
+
+    def __init__(self, loop: Loop) -> None:
+        self._loop = loop
+        self._started: dict[object, Container] = {}
+        self._open = ExitStack()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
+
+    def on(self, url: str, *, asynchronous: bool, **settings: Any) -> Container:  # Any: Settings checks them
+        """Return the one on this database with these settings."""
+        key = (url, asynchronous, *settings.items())
+        if key not in self._started:
+            start = self._start_asynchronously if asynchronous else self._start
+            self._started[key] = start(_settings(url, **settings))
+        return self._started[key]
+
+    def _start(self, settings: Settings) -> Container:
+        return self._open.enter_context(bootstrap(settings=settings))
+
+    def _start_asynchronously(self, settings: Settings) -> Container:
+        application = async_bootstrap(settings)
+        self._open.callback(lambda: self._loop.wait(application.__aexit__(None, None, None)))
+        return self._loop.wait(application.__aenter__())

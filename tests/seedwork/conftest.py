@@ -2,12 +2,11 @@
 
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tests.seedwork.backends import Units, migrate
-from tests.seedwork.lender import Lender, Server
+from tests.seedwork.lender import FileLender, Lender, Server
 from tests.seedwork.ordering import (
     InMemoryOrderingUnitOfWork,
     OrderingUnitOfWork,
@@ -18,11 +17,12 @@ from tests.seedwork.shapes import create_tables
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(sqlite_template: Path) -> Path:
-    """A migrated SQLite file with the tests' own tables."""
-    file = shutil.copy(sqlite_template, sqlite_template.with_name("seedwork.db"))
+def file_lender(file_lender: FileLender) -> FileLender:
+    """Migrated SQLite files with the tests' own tables."""
+    file = file_lender.template.with_name("seedwork.db")
+    shutil.copy(file_lender.template, file)
     create_tables(f"sqlite:///{file}")
-    return Path(file)
+    return FileLender(file)
 
 
 @pytest.fixture(scope="session")

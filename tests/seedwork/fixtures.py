@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Protocol, TypeVar
 from uuid import uuid4
@@ -21,11 +21,11 @@ from sqlalchemy.pool import ConnectionPoolEntry, Pool
 
 from adapters.settings import Settings
 from service_layer.seedwork.transaction import Transaction
-from tests.seedwork.backends import Backend, Loop, NewUnit, Units, asynchronous_database, database, memory, migrate
+from tests.seedwork.backends import Applications, Backend, Loop, NewUnit, Units, memory, migrate, on_database
 from tests.seedwork.given.facts import facts
 from tests.seedwork.given.server import GivenServer
 from tests.seedwork.given.session import VARIABLE
-from tests.seedwork.lender import Lender, Server
+from tests.seedwork.lender import FileLender, Lender, Server
 from tests.seedwork.postgresql_server import PostgresNotFound, PostgresServer
 
 pytest_plugins = ["tests.seedwork.given.plugin"]
@@ -94,17 +94,23 @@ def _programs_hear_ctrl_c() -> None:
 
 
 @pytest.fixture(scope="session")
-def sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file, to be copied."""
+def file_lender(tmp_path_factory: pytest.TempPathFactory) -> FileLender:
+    """Migrated SQLite files."""
     file = tmp_path_factory.mktemp("sqlite") / "template.db"
     migrate(f"sqlite:///{file}")
-    return file
+    return FileLender(file)
 
 
 @pytest.fixture
-def sqlite_url(sqlite_template: Path, tmp_path: Path) -> str:
-    """A migrated SQLite database for one test."""
-    return f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'test.db')}"
+def lent_sqlite_url(file_lender: FileLender) -> str:
+    """A migrated SQLite database, for a test that uses its rows alone."""
+    return file_lender.lend()
+
+
+@pytest.fixture
+def sqlite_url(file_lender: FileLender, tmp_path: Path) -> str:
+    """A migrated SQLite database, for a test that uses its file."""
+    return f"sqlite:///{shutil.copy(file_lender.template, tmp_path / 'test.db')}"
 
 
 def start_postgresql(*, tcp: bool = False) -> PostgresServer:
@@ -165,6 +171,20 @@ def postgresql_url(lender: Lender) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def sqlite_applications(loop: Loop) -> Iterator[Applications]:
+    """The applications on lent SQLite databases."""
+    with Applications(loop) as applications:
+        yield applications
+
+
+@pytest.fixture(scope="session")
+def postgresql_applications(loop: Loop, lender: Lender) -> Iterator[Applications]:
+    """The applications on lent databases of PostgreSQL."""
+    with Applications(loop) as applications:
+        yield applications
+
+
 @pytest.fixture
 def empty_sqlite_url(tmp_path: Path) -> str:
     """An SQLite database without a table."""
@@ -197,16 +217,19 @@ def opener(request: pytest.FixtureRequest, units: Units[U_co], loop: Loop) -> Op
     """Return how to open the back end that is the fixture's parameter."""
     if request.param == "memory":
         return lambda lock_timeout_s=LOCK_TIMEOUT_S: memory(units, lock_timeout_s)
-    url: str = request.getfixturevalue(f"{request.param.removeprefix('async-')}_url")
+    engine = request.param.removeprefix("async-")
+    url: str = request.getfixturevalue("lent_sqlite_url" if engine == "sqlite" else "postgresql_url")
+    applications: Applications = request.getfixturevalue(f"{engine}_applications")
 
-    def limit(lock_timeout_s: float) -> dict[str, float]:
-        if lock_timeout_s != LOCK_TIMEOUT_S and not url.startswith("sqlite"):
+    @contextmanager
+    def open_database(lock_timeout_s: float = LOCK_TIMEOUT_S) -> Generator[Backend[U_co]]:
+        if lock_timeout_s != LOCK_TIMEOUT_S and engine != "sqlite":
             require_time_limits()
-        return {"database_lock_timeout_s": lock_timeout_s}
+        asynchronous = request.param in ASYNCHRONOUS
+        limits = {"database_lock_timeout_s": lock_timeout_s}
+        yield on_database(units, applications.on(url, asynchronous=asynchronous, **limits))
 
-    if request.param in ASYNCHRONOUS:
-        return lambda lock_timeout_s=LOCK_TIMEOUT_S: asynchronous_database(units, loop, url, **limit(lock_timeout_s))
-    return lambda lock_timeout_s=LOCK_TIMEOUT_S: database(units, url, **limit(lock_timeout_s))
+    return open_database
 
 
 @pytest.fixture(params=BACKENDS)

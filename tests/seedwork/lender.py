@@ -1,9 +1,11 @@
-"""Databases that are alike: a test gets one without a row, as if it were new. The server is our own or a given one."""
+"""Databases that are alike: a test gets one that others had before it, as if it were new."""
 
+import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
+from pathlib import Path
 from typing import LiteralString, Protocol, Self
 
 import psycopg
@@ -36,8 +38,35 @@ TABLES: LiteralString = """
 """
 
 
+class FileLender:
+    """Lends one SQLite file again and again."""
+
+    def __init__(self, template: Path) -> None:
+        self.template = template
+        self._names = (f"{template.stem}_{number}.db" for number in count())
+        self._file = self._next()
+
+    def lend(self) -> str:
+        """Return the URL of the file, with the content of the template, and nothing else."""
+        with closing(sqlite3.connect(self.template)) as template:
+            while True:
+                with closing(sqlite3.connect(self._file, timeout=1, isolation_level=None)) as file:
+                    try:
+                        file.execute("BEGIN IMMEDIATE")  # backup() would wait for ever
+                    except sqlite3.OperationalError:  # somebody still writes into it
+                        self._file = self._next()
+                        continue
+                    file.rollback()
+                    file.execute("PRAGMA synchronous = OFF")
+                    template.backup(file)
+                return f"sqlite:///{self._file}"
+
+    def _next(self) -> Path:
+        return self.template.with_name(next(self._names))
+
+
 class Server(Protocol):
-    """Makes databases for tests."""
+    """Makes databases for tests: our own server, or a given one."""
 
     def url(self, database: str) -> str:
         """Return the URL of a database that was made here."""
@@ -62,7 +91,7 @@ class _Database:
 
 
 class Lender:
-    """Lends databases that are like a template; ``with`` ends its connections."""
+    """Lends databases of PostgreSQL that are like a template; ``with`` ends its connections."""
 
     def __init__(self, server: Server, template: str) -> None:
         self._server = server

@@ -1,13 +1,16 @@
 """A test gets a database that others had before it, as if it were new."""
 
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import URL, make_url
 
 from tests.seedwork.given.session import connected
-from tests.seedwork.lender import Lender
+from tests.seedwork.lender import FileLender, Lender
 from tests.seedwork.postgresql_server import PostgresServer
 
 
@@ -102,3 +105,32 @@ def test_one_whose_connections_were_cut_is_dropped(lender: Lender) -> None:
 def test_two_at_once_are_two(lender: Lender) -> None:
     with lender.lend() as first, lender.lend() as second:
         assert first != second
+
+
+@pytest.fixture
+def file_lender(tmp_path: Path) -> FileLender:
+    file = tmp_path / "library.db"
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("CREATE TABLE shelves (id INTEGER PRIMARY KEY AUTOINCREMENT)")
+    return FileLender(file)
+
+
+def test_a_file_is_lent_again_as_it_was_at_first(file_lender: FileLender) -> None:
+    file = make_url(file_lender.lend()).database
+    with closing(sqlite3.connect(file or "", isolation_level=None)) as kept:
+        for statement in ("INSERT INTO shelves DEFAULT VALUES", "CREATE TABLE books (id)", "PRAGMA journal_mode = WAL"):
+            kept.execute(statement)
+
+        assert make_url(file_lender.lend()).database == file
+
+        assert kept.execute("SELECT * FROM shelves").fetchall() == []
+        assert kept.execute("INSERT INTO shelves DEFAULT VALUES RETURNING id").fetchall() == [(1,)]
+        assert kept.execute("SELECT name FROM sqlite_schema WHERE name = 'books'").fetchall() == []
+
+
+def test_where_somebody_still_writes_into_a_file_another_one_is_lent(file_lender: FileLender) -> None:
+    file = make_url(file_lender.lend()).database
+    with closing(sqlite3.connect(file or "", isolation_level=None)) as writer:
+        writer.execute("BEGIN IMMEDIATE")
+
+        assert make_url(file_lender.lend()).database != file
