@@ -1,7 +1,7 @@
 """The repository port: a collection of entities, with the same methods for every aggregate."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import ClassVar, Generic, TypeVar
 from uuid import UUID
@@ -121,17 +121,14 @@ class Repository(ABC, Generic[E, Id]):
             values: attributes by name; None finds those without a value.
         Raises: LookupError (several entities have them).
         """
-        found = self._load_with(values)
+        found = self._all(**values)
         if len(found) > 1:
             raise LookupError(f"{len(found)} entities have this {' and '.join(values)}. Look them up by _all().")
         return found[0] if found else None
 
+    @abstractmethod
     def _all(self, **values: object) -> list[E]:
         """Return the entities whose attributes have these values, in order of id; without values, all of them."""
-        return self._load_with(values)
-
-    @abstractmethod
-    def _load_with(self, values: Mapping[str, object]) -> list[E]: ...
 
     @abstractmethod
     def _load(self, id: Id, *, for_update: bool = False) -> E | None: ...

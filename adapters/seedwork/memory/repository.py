@@ -1,6 +1,6 @@
 """What every repository in memory shares."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, cast
 from uuid import UUID
 
@@ -68,7 +68,7 @@ class InMemoryRepository(Repository[E, Id]):
         keys = [key for key, _ in self._rows() if id is None or key[1] > self._key(id)[1]]
         return [self._hold(key) for key in keys[:limit]]
 
-    def _load_with(self, values: Mapping[str, object]) -> list[E]:
+    def _all(self, **values: object) -> list[E]:
         wanted = compared(self._shape.table, self._shape.criteria(values)).items()
         return [self._hold(key) for key, row in self._rows() if wanted <= row.items()]
 

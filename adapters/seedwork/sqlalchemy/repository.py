@@ -1,6 +1,6 @@
 """What every repository on SQLAlchemy's session shares."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import cache
 from itertools import islice, repeat
 from typing import Any, Generic, cast
@@ -121,7 +121,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
         values = {"limit": limit} | ({} if id is None else {"after": id})
         return list(self._session.scalars(query, values, execution_options=options))
 
-    def _load_with(self, values: Mapping[str, object]) -> list[E]:
+    def _all(self, **values: object) -> list[E]:
         columns, criteria = self._queries.shape.table.c, self._queries.shape.criteria(values)
         return list(
             self._session.scalars(self._queries.all.where(*(columns[name] == criteria[name] for name in criteria)))
