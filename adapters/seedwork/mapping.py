@@ -101,9 +101,10 @@ def is_filled(column: Column[Any]) -> bool:  # Any: of whatever type
     return any(maker is not None for maker in makers)
 
 
-def parts_of(mapper: Mapper[Any]) -> list[Relation]:
+@cache
+def parts_of(mapper: Mapper[Any]) -> tuple[Relation, ...]:
     """Return the relationships of a class to its parts: what is saved, loaded and removed with it."""
-    return [part for part in mapper.relationships if part.direction is ONETOMANY]
+    return tuple(part for part in mapper.relationships if part.direction is ONETOMANY)
 
 
 def keys_to_owners() -> set[ColumnElement[Any]]:  # Any: of whatever type

@@ -79,7 +79,7 @@ def _taken_away(session: Session) -> list[object]:
 def _changes(owners: list[object]) -> Iterator[History]:
     """Yield what has changed in each place where objects may have parts."""
     for owner in owners:
-        for relation in _relations_to_parts(inspect(owner).mapper):
+        for relation in mapping.parts_of(inspect(owner).mapper):
             yield inspect(owner).attrs[relation.key].history
 
 
@@ -91,16 +91,13 @@ def _is_stored(part: object) -> bool:
 @cache
 def _counts_by_itself(mapper: Mapper[Any]) -> bool:  # Any: of whatever class
     """Whether the version of an object counts without our help: it is an entity, and has no parts."""
-    return issubclass(mapper.class_, Entity) and not _relations_to_parts(mapper)
+    return issubclass(mapper.class_, Entity) and not mapping.parts_of(mapper)
 
 
 @cache
 def _stands_alone(mapper: Mapper[Any]) -> bool:
     """Whether an object has neither parts nor references that its flush must look at."""
     return _counts_by_itself(mapper) and not _references_in_a_circle(mapper)
-
-
-_relations_to_parts = cache(mapping.parts_of)
 
 
 @cache
@@ -147,7 +144,7 @@ def _refuse_shared_parts(session: Session, instance: object, owners: dict[int, o
 
 def _refuse_repeated_parts(owners: list[object]) -> None:
     for owner in owners:
-        for relation in _relations_to_parts(inspect(owner).mapper):
+        for relation in mapping.parts_of(inspect(owner).mapper):
             found = vars(owner).get(relation.key, ()) if relation.uselist else ()
             if len({*map(id, found)}) < len(found):
                 raise UnitOfWorkMisuse(SHARED_PART)
