@@ -6,8 +6,9 @@ Source: PostgreSQL, appendix A (error codes); SQLite, "Result and Error Codes".
 import re
 from collections.abc import Iterator
 
-from sqlalchemy import Constraint, Dialect, Index, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import Constraint, Dialect, Index, Table
 
+from adapters.seedwork.keys import RowKey
 from adapters.seedwork.mapping import error_of, mapper_registry
 from adapters.seedwork.sqlalchemy.gaps import SAVEPOINTS, UNKNOWN_HERE
 from service_layer.seedwork.block import Block, BlockState
@@ -195,8 +196,4 @@ def _name(constraint: Constraint | Index, dialect: Dialect) -> str | None:
 
 
 def _columns(constraint: Constraint | Index) -> str | None:
-    if isinstance(constraint, UniqueConstraint | PrimaryKeyConstraint) or (
-        isinstance(constraint, Index) and constraint.unique
-    ):
-        return ", ".join(str(column) for column in constraint.columns)
-    return None
+    return ", ".join(map(str, constraint.columns)) if isinstance(constraint, RowKey) else None
