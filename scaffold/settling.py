@@ -6,6 +6,7 @@ the fork has not is carried out before, in the fork's text and in the old one al
 
 import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
 Key = tuple[str, str]
 Entries = Callable[[list[str]], Iterator[tuple[int, Key]]]
@@ -17,43 +18,10 @@ _PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(\[.*\])?==")
 _PHONY = re.compile(r"^\.PHONY:.*$", re.MULTILINE)
 
 
-def settle_requirements(base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
-    """Settle the requirements in ``pyproject.toml``.
-
-    Returns: the three texts, and how many entries both have changed: the fork's stay.
-    """
-    return _settle(base, ours, theirs, _requirements)
-
-
-def settle_pins(base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
-    """Settle the lines of ``constraints.txt``."""
-    return _settle(base, ours, theirs, _pins)
-
-
-def settle_targets(base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
-    """Settle the phony targets of a ``Makefile``."""
-    found = [_PHONY.search(text) for text in (base, ours, theirs)]
-    before, mine, now = (line[0].split() if line else [] for line in found)
-    if not (before and mine and now):
-        return base, ours, theirs, 0
-    left = [word for word in mine if word in now or word not in before]
-    line = " ".join([*left, *(word for word in now if word not in before and word not in mine)])
-    base, ours, theirs = (_PHONY.sub(lambda _: line, text, count=1) for text in (base, ours, theirs))
-    return base, ours, theirs, 0
-
-
 def with_pins(pyproject: str, constraints: str) -> str:
     """Return ``pyproject.toml`` with the copy of ``constraints.txt`` that ``uv sync`` reads."""
     pins = "".join(f'    "{line}",\n' for line in constraints.splitlines())
     return re.sub(r"(?<=^constraint-dependencies = \[\n)(?: .*\n)*", pins, pyproject, flags=re.MULTILINE)
-
-
-SETTLED = {
-    "Makefile": settle_targets,
-    "constraints.txt": settle_pins,
-    "pyproject.toml": settle_requirements,
-}
-"""By file: what settles its list."""
 
 
 def _requirements(lines: list[str]) -> Iterator[tuple[int, Key]]:
@@ -105,7 +73,7 @@ class _Lines:
             self.lines.insert(there[-1] + 1, line)
 
 
-def _settle(base: str, ours: str, theirs: str, entries: Entries) -> tuple[str, str, str, int]:
+def _settle(entries: Entries, base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
     before, mine, now = (_Lines(text, entries) for text in (base, ours, theirs))
     keys, kept = [*now.places], 0
     for key in {**now.places, **before.places}:
@@ -120,3 +88,23 @@ def _settle(base: str, ours: str, theirs: str, entries: Entries) -> tuple[str, s
             kept += 1
         before.put(key, line, above)
     return before.text, mine.text, theirs, kept
+
+
+def _targets(base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
+    found = [_PHONY.search(text) for text in (base, ours, theirs)]
+    before, mine, now = (line[0].split() if line else [] for line in found)
+    if not (before and mine and now):
+        return base, ours, theirs, 0
+    left = [word for word in mine if word in now or word not in before]
+    line = " ".join([*left, *(word for word in now if word not in before and word not in mine)])
+    base, ours, theirs = (_PHONY.sub(lambda _: line, text, count=1) for text in (base, ours, theirs))
+    return base, ours, theirs, 0
+
+
+SETTLED: dict[str, Callable[[str, str, str], tuple[str, str, str, int]]] = {
+    "Makefile": _targets,
+    "constraints.txt": partial(_settle, _pins),
+    "pyproject.toml": partial(_settle, _requirements),
+}
+"""By file: what settles its list. It takes the old text, the fork's and the new one, and returns all three and how many
+entries both have changed: the fork's stay."""
