@@ -96,11 +96,7 @@ class Aggregate:
     @cached_property
     def fields(self) -> list[Words]:
         """All of its fields."""
-        return [Words(field, self.entity) for field in self.given.fields]
-
-    def of_type(self, *types: str) -> list[Words]:
-        """Return the fields of some types."""
-        return [field for field in self.fields if field.field.type in types]
+        return [Words(field, self.name) for field in self.given.fields]
 
     @property
     def plain_fields(self) -> list[Words]:
@@ -110,12 +106,12 @@ class Aggregate:
     @property
     def parts(self) -> list[Words]:
         """The fields that hold parts."""
-        return self.of_type("parts")
+        return [field for field in self.fields if field.field.type == "parts"]
 
     @property
     def refs(self) -> list[Words]:
         """The fields that refer to other aggregates."""
-        return self.of_type("ref")
+        return [field for field in self.fields if field.field.type == "ref"]
 
     @property
     def given_refs(self) -> list[Words]:

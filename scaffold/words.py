@@ -14,7 +14,7 @@ class Words:
 
     field: Field
     owner: str
-    """The class whose field it is."""
+    """The aggregate whose field it is."""
     prefix: str = ""
     """What the names of its enumeration and of its error begin with."""
 
@@ -37,7 +37,7 @@ class Words:
     def kind(self) -> str:
         """The class of its own: the enumeration, or the part."""
         if self.field.type == "parts":
-            return self.owner + camel(singular_of(self.name))
+            return camel(f"{self.owner}_{singular_of(self.name)}")
         return self.prefix + camel(self.name)
 
     @property
@@ -53,12 +53,12 @@ class Words:
     @property
     def inner(self) -> list["Words"]:
         """The fields of its parts."""
-        return [Words(part, self.kind, self.kind) for part in self.field.parts]
+        return [Words(part, self.owner, self.kind) for part in self.field.parts]
 
     @property
     def part_table(self) -> str:
         """The table of its parts."""
-        return plural_of("_".join(filter(None, (_snake(self.owner), singular_of(self.name)))))
+        return plural_of(f"{self.owner}_{singular_of(self.name)}")
 
     @property
     def _core(self) -> str:
@@ -179,7 +179,3 @@ class Words:
     def flag(self) -> str:
         """The name of the option."""
         return option_of(self.field)
-
-
-def _snake(name: str) -> str:
-    return "".join(f"_{letter.lower()}" if letter.isupper() else letter for letter in name).lstrip("_")
