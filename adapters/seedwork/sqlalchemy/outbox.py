@@ -18,7 +18,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
-    func,
     insert,
     literal,
     literal_column,
@@ -41,10 +40,7 @@ if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 
 _d, _e = deliveries.c, events.c
-_store = insert(events).inline()
-_NEW = {"state": State.DUE, "attempts": 0}
-# on SQLite nobody else writes meanwhile
-_deliver_newest = insert(deliveries).values(position=select(func.max(_e.position)).scalar_subquery()).inline()
+_store = insert(events).returning(_e.position)
 _next_due = (
     select(deliveries)
     .where(_d.handler == bindparam("handler"), _d.state == State.DUE, _d.not_before <= bindparam("now"))
@@ -58,9 +54,8 @@ _of_aggregate = select(deliveries).where(
 _earlier = _of_aggregate.where(_d.position < bindparam("position")).order_by(_d.position.desc()).limit(1)
 _later = _of_aggregate.where(_d.position > bindparam("position")).order_by(_d.position).limit(1)
 # as it was: whoever has begun it since has counted
-_same = and_(
-    *(_d[name] == bindparam(f"the_{name}") for name in ("position", "handler", "attempts")),
-)
+_SAME = ("position", "handler", "attempts")
+_same = and_(*(_d[name] == bindparam(f"the_{name}") for name in _SAME))
 _lock = select(_d.position).where(_same).with_for_update(skip_locked=True)
 _remove, _change = delete(deliveries).where(_same), update(deliveries).where(_same)
 
@@ -87,10 +82,10 @@ class SqlAlchemyOutbox(EncodingOutbox):
         if handlers and self._locks_rows:
             connection.execute(_store_and_deliver(tuple(handlers)), row)
             return
-        connection.execute(_store, row)
-        new = {"aggregate_id": row["aggregate_id"], "not_before": row["published_at"], **_NEW}
+        position = connection.scalars(_store, row).one()
         for name in handlers:
-            connection.execute(_deliver_newest, new | {"handler": name})
+            new = new_delivery(position, name, row["aggregate_id"], row["published_at"])
+            connection.execute(insert(deliveries), asdict(new))
 
     def deliver_again(self, published: Sequence[Published], handler: str, now: datetime) -> None:
         new = [new_delivery(one.position, handler, one.aggregate_id, now) for one in published]
@@ -172,11 +167,7 @@ def _store_and_deliver(handlers: tuple[str, ...]) -> Insert:
 
 
 def _key(delivery: Delivery) -> Row:
-    return {
-        "the_position": delivery.position,
-        "the_handler": delivery.handler,
-        "the_attempts": delivery.attempts,
-    }
+    return {f"the_{name}": getattr(delivery, name) for name in _SAME}
 
 
 @contextmanager
