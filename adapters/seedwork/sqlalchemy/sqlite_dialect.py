@@ -90,10 +90,8 @@ class _SQLite(UnitOfWorkDialect):
     def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         before = driver.total_changes
         execute(*arguments)
-        is_unread_change = (
-            cursor.description and cursor.rowcount >= 0
-        )  # counted when its last row is read; a query has -1
-        return bool(driver.total_changes != before or is_unread_change)
+        # a change that returns rows is counted when the last one is read; a query has -1
+        return driver.total_changes != before or bool(cursor.description and cursor.rowcount >= 0)
 
     @cached_property
     def _autocommitting(self) -> set[int]:
