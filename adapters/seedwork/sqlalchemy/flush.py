@@ -171,12 +171,8 @@ def _order_by_references(new: list[object], dirty: list[object], deleted: list[o
     """Let SQLAlchemy know which row is inserted or deleted before another one, where their classes do not say it."""
     for mapper in {inspect(instance).mapper for instance in (*new, *dirty, *deleted)}:
         for reference in _references_in_a_circle(mapper):
-            ours, theirs = (
-                [kind.get_property_by_column(column).key for column in columns]
-                for kind, columns in zip(
-                    (mapper, reference.mapper), zip(*reference.local_remote_pairs, strict=True), strict=True
-                )
-            )
+            ours = [mapper.get_property_by_column(column).key for column, _ in reference.local_remote_pairs]
+            theirs = [reference.mapper.get_property_by_column(column).key for _, column in reference.local_remote_pairs]
             for instances, targets, values in (([*new, *dirty], new, _values), (deleted, deleted, _stored_values)):
                 known = {
                     key: one
