@@ -57,24 +57,20 @@ def merge_into_yours(name: str, base: str, ours: str, theirs: str) -> Merged:
     merged = _merge_file(base, ours, theirs, "new", size=SIZE)
     if merged.conflicts < 0:
         return Merged(ours, 1)
-    resolve = _Resolving()
-    text = _PLACE.sub(resolve, merged.text)
-    return Merged(text, kept + resolve.kept)
+    kept += sum(map(_keeps_ours, _PLACE.finditer(merged.text)))
+    return Merged(_PLACE.sub(_resolved, merged.text), kept)
 
 
-class _Resolving:
-    """Resolves one place after the other, and counts those where a change of Groundwork's is left out."""
+def _keeps_ours(place: re.Match[str]) -> bool:
+    """Whether a change of Groundwork's is left out in a place, since more was done there than to add lines."""
+    return place[2].strip() not in {"", "pass"}
 
-    def __init__(self) -> None:
-        self.kept = 0
 
-    def __call__(self, place: re.Match[str]) -> str:
-        ours, base, theirs = place.groups()
-        if base.strip() not in {"", "pass"}:
-            self.kept += 1
-            return ours
-        there = {*ours.splitlines()}
-        return ours + "".join(line for line in theirs.splitlines(keepends=True) if line.rstrip("\n") not in there)
+def _resolved(place: re.Match[str]) -> str:
+    ours, _, theirs = place.groups()
+    there = {*ours.splitlines()}
+    new = [line for line in theirs.splitlines(keepends=True) if line.rstrip("\n") not in there]
+    return ours if _keeps_ours(place) else "".join([ours, *new])
 
 
 def _merge_file(base: str, ours: str, theirs: str, new: str, *, size: int) -> Merged:
