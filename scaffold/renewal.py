@@ -1,7 +1,7 @@
 """What an update makes of each file of a fork: planned from the texts alone, before anything is written."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import PurePath
 from typing import Literal
@@ -35,7 +35,7 @@ class Step:
 
 @dataclass
 class Renewal:
-    """The steps of an update."""
+    """The files that an update begins with."""
 
     ours: Snapshot
     base: Snapshot
@@ -44,10 +44,9 @@ class Renewal:
     """Whose each file is, as the new Groundwork has it."""
     new: str
     """What the new Groundwork is called."""
-    steps: list[Step] = field(default_factory=list)
 
-    def plan(self) -> list[Step]:
-        """Return what becomes of each file that Groundwork has changed. Raises: Refused (revisions have two heads)."""
+    def plan(self) -> Iterator[Step]:
+        """Yield what becomes of each file that Groundwork has changed. Raises: Refused (revisions have two heads)."""
         moved = dict(self._moved())
         for name in sorted({*self.base.names(), *self.theirs.names()} - moved.keys()):
             old = next((old for old, now in moved.items() if now == name), name)
@@ -55,12 +54,11 @@ class Renewal:
             is_new = before != now and now != self.ours.texts.get(name)
             is_new_revision = name.startswith(FOLDER) and before is None
             if (is_new or old != name) and not is_new_revision and owner_of(name, self.lists) != "yours":
-                self.steps += self._step(name, before, mine, now)
+                yield from self._step(name, before, mine, now)
                 if old != name:
-                    self.steps.append(Step("remove", old, None, f"moved to {name}"))
+                    yield Step("remove", old, None, f"moved to {name}")
         for name, text, behind in renumbered(self.ours.texts, self.base.texts, self.theirs.texts):
-            self.steps.append(Step("create", name, text, behind and f"behind {behind}"))
-        return self.steps
+            yield Step("create", name, text, behind and f"behind {behind}")
 
     def _step(self, name: str, before: str | None, mine: str | None, now: str | None) -> Iterator[Step]:
         is_shared = owner_of(name, self.lists) == "shared"
@@ -136,7 +134,7 @@ def planned(ours: Snapshot, base: Snapshot, target: Snapshot, note: Note, new: s
     for name in base.names():  # in a fork that was not begun by `make fork`: what only Groundwork needs goes now
         if name not in before and owner_of(name, lists) == OURS and mine.texts.get(name) == base.read(name):
             before.write(name, base.read(name))
-    steps = Renewal(mine, before, as_in(fork, target, lists), lists, new).plan()
+    steps = [*Renewal(mine, before, as_in(fork, target, lists), lists, new).plan()]
     merged = {**mine.texts, **{step.name: step.text for step in steps if step.text is not None}}
     text = with_pins(merged["pyproject.toml"], merged.get("constraints.txt", ""))
     noted = Step("merge", "pyproject.toml", note.within(text))
