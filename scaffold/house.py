@@ -1,7 +1,6 @@
 """What stands in the house already, and drafts of what shall: everything is made in a copy first."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -53,11 +52,10 @@ def text_of(path: str) -> str | None:
     return file.read_text() if file.is_file() else None
 
 
-def run(tree: Path, module: str, *arguments: str, database: str | None = None) -> str:
+def run(tree: Path, module: str, *arguments: str) -> str:
     """Run a module in a tree, and return what it prints. Raises: Refused (it fails; its words say why)."""
-    url = {"DATABASE_URL": database, "MIGRATION_DATABASE_URL": database} if database else {}
     command = [sys.executable, "-m", module, *arguments]
-    done = subprocess.run(command, cwd=tree, env=os.environ | url, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tree, capture_output=True, text=True, check=False)
     if done.returncode:
         raise Refused(f"Nothing is written, since {module} {' '.join(arguments)} fails:\n{done.stdout}{done.stderr}")
     return done.stdout
