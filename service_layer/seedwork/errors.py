@@ -65,12 +65,8 @@ class UncommittedChanges(TransactionError):
     One in which something failed does not raise it: that failure was reported when it happened.
     """
 
-    def __init__(self, state: str = "open") -> None:
-        super().__init__(state)
-
     def __str__(self) -> str:
-        (state,) = self.args
-        if state == "committed":
+        if "committed" in self.args:
             return (
                 "What was changed after uow.commit() is lost; what was committed is saved. Change it before the commit."
             )
