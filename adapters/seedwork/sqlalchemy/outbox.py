@@ -2,7 +2,7 @@
 
 import sqlite3
 from collections.abc import Generator, Iterable, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from functools import cache
@@ -35,8 +35,6 @@ from domain.seedwork.entity import Entity
 from service_layer.seedwork.outbox import Delivery, Published, State
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 
 _d, _e = deliveries.c, events.c
@@ -117,7 +115,7 @@ class SqlAlchemyOutbox(EncodingOutbox):
     def remove(self, delivery: Delivery) -> bool:
         return self._connection.execute(_remove, _key(delivery)).rowcount == 1
 
-    def alone(self) -> "AbstractContextManager[bool]":
+    def alone(self) -> AbstractContextManager[bool]:
         file = self._session.get_bind().engine.url.database
         return nullcontext(enter_result=True) if self._locks_rows else _lock_file(Path(f"{file}-worker"))
 
