@@ -55,7 +55,7 @@ def bootstrap(**overrides: Any) -> Generator[Container]:  # Any: a provider, or 
 
 
 def async_bootstrap(settings: Settings | None = None, **overrides: Any) -> AbstractAsyncContextManager[Container]:
-    """Do the same for asynchronous callers, who await their work by ``adapters.seedwork.sqlalchemy.asynchronous.run``.
+    """Start a container for asynchronous callers, who await ``adapters.seedwork.sqlalchemy.asynchronous.run``.
 
     It needs the extra ``async``. Overrides and errors are those of ``bootstrap``.
     """

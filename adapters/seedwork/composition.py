@@ -82,7 +82,7 @@ def _refuse(*_: object, **__: object) -> Never:
 async def started_asynchronously(
     bootstrap: Callable[..., AbstractContextManager[C]], settings: DatabaseSettings, **overrides: Any
 ) -> AsyncGenerator[C]:
-    """Do the same on the database's asynchronous driver: ``bootstrap`` gets its engine as an argument."""
+    """Start a container on the database's asynchronous driver: ``bootstrap`` gets its engine as an argument."""
     from adapters.seedwork.sqlalchemy.asynchronous import (  # noqa: PLC0415  # only [async] installs what it needs
         create_engine,
         in_bridge,

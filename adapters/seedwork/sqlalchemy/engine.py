@@ -70,7 +70,7 @@ def session_factory(engine: Engine) -> sessionmaker[UnitSession]:
 
 
 def reading_session_factory(engine: Engine) -> sessionmaker[UnitSession]:
-    """Return the same for units of work that open reading blocks alone, since a stand-by takes no other ones."""
+    """Return what makes the sessions of reading blocks alone, since a stand-by takes no other ones."""
     return sessionmaker(engine, class_=UnitSession, expire_on_commit=False, only_reads=True)
 
 
