@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from uuid import UUID
 
+from domain.seedwork.entity import new_id
 from domain.seedwork.repository import Page
 from domain.seedwork.rules import EmailAddress
 from domain.user import EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed, UserRegistered
@@ -38,12 +39,8 @@ def register_user(
     Returns: the user as saved.
     Raises: InvalidValue, EmailAlreadyTaken, UserIdAlreadyUsed (the id belongs to a user with other values).
     """
-    address = None if email is None else EmailAddress(email)
-    user = (
-        User(name=name, age=age, email=address)
-        if user_id is None
-        else User(id=user_id, name=name, age=age, email=address)
-    )
+    id = UserId(new_id()) if user_id is None else user_id
+    user = User(id=id, name=name, age=age, email=None if email is None else EmailAddress(email))
     try:
         with uow:
             uow.users.add(user)
