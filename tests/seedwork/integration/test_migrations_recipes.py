@@ -2,7 +2,15 @@
 
 import re
 from textwrap import dedent
+from typing import Any
+from uuid import UUID
 
+import pytest
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uuid, event, select, text
+from sqlalchemy.orm import Session, registry, relationship
+from sqlalchemy.orm.attributes import set_attribute
+
+from domain.seedwork.entity import new_id
 from migrations.seedwork.lint import refusals
 from tests.seedwork.pages import page
 from tests.seedwork.reversal import assert_reversible
@@ -153,4 +161,204 @@ def test_a_unique_constraint_is_built_beside_the_writers(planted: History) -> No
 
     assert_reversible(planted)
     assert planted.schema() == mapped
+    assert [*refusals(planted.config())] == []
+
+
+# ---- a column that becomes unique ------------------------------------------------------------------------------------
+
+NAMED = 'op.create_table("customers", {}, sa.Column("nickname", sa.String(length=50)))'.format(
+    'sa.Column("id", sa.Uuid(), primary_key=True), sa.Column("version", sa.Integer())'
+)
+ADD_CUSTOMER = "INSERT INTO customers (id, nickname, version) VALUES (:id, :nickname, 1)"
+
+
+def test_a_column_with_doubles_becomes_unique_and_the_oldest_keeps_its_value(planted: History) -> None:
+    block = block_with("UNIQUE USING INDEX")
+    cleaned = block.replace('op.drop_index("uq', 'op.execute(CLEAN)\n        op.drop_index("uq', 1)
+    cleaned = cleaned.replace("with op.batch", "op.execute(CLEAN)\n    with op.batch", 1)
+    planted.plant("first", NAMED, NO_CUSTOMERS)
+    planted.plant("second", f"{block_with('CLEAN = (')}\n{cleaned}", NOT_UNIQUE, down="first")
+    planted.upgrade("first")
+    ids = [str(UUID(int=number)) for number in range(1, 6)]
+    nicknames = ["Jo", "Jo", "Al", None, None]
+    with planted.engine.begin() as connection:
+        insert = [{"id": id, "nickname": nickname} for id, nickname in zip(ids, nicknames, strict=True)]
+        connection.execute(text(ADD_CUSTOMER), insert)
+
+    planted.upgrade()
+
+    with planted.engine.connect() as connection:
+        rows = connection.execute(text("SELECT nickname, version FROM customers ORDER BY id")).all()
+    assert [*map(tuple, rows)] == [("Jo", 1), (None, 2), ("Al", 1), (None, 1), (None, 1)]
+    assert [*refusals(planted.config())] == []
+
+
+# ---- a column that becomes two, and a field that becomes parts -------------------------------------------------------
+
+WHOLE = """
+    op.create_table(
+        "customers",
+        sa.Column("id", sa.Uuid(), primary_key=True),
+        sa.Column("version", sa.Integer(), nullable=False),
+        sa.Column("full_name", sa.String(length=100)),
+        sa.Column("first_name", sa.String(length=100)),
+        sa.Column("last_name", sa.String(length=100)),
+        sa.Column("phone", sa.String(length=20)),
+    )
+    op.create_table(
+        "customer_phones",
+        sa.Column("id", sa.Uuid(), primary_key=True),
+        sa.Column("customer_id", sa.Uuid(), sa.ForeignKey("customers.id"), nullable=False),
+        sa.Column("number", sa.String(length=20), nullable=False),
+        sa.UniqueConstraint("customer_id", "number"),
+    )
+    """
+NO_WHOLE = """
+    op.drop_table("customer_phones")
+    op.drop_table("customers")
+    """
+
+
+ADD = text("INSERT INTO customers (id, version, full_name, phone) VALUES (:id, 1, :name, :phone)")
+
+
+class Customer:
+    def __init__(self, **values: object) -> None:
+        for name, value in values.items():
+            setattr(self, name, value)
+
+
+class Phone:
+    def __init__(self, number: str) -> None:
+        self.id, self.number = new_id(), number
+
+
+class Release:
+    """The code of one deploy: its classes, as it maps them, and what the page says to write."""
+
+    def __init__(self, block: str, *, phones: str = "phones", **columns: str) -> None:
+        self.customer: Any = type("Customer", (Customer,), {})
+        phone, mapped, metadata = type("Phone", (Phone,), {}), registry(), MetaData()
+        texts = [Column(name, String) for name in ("full_name", "first_name", "last_name", "phone")]
+        id = Column("id", Uuid, primary_key=True)
+        table = Table("customers", metadata, id, Column("version", Integer), *texts)
+        keys = [Column("id", Uuid, primary_key=True), Column("customer_id", Uuid, ForeignKey("customers.id"))]
+        parts = Table("customer_phones", metadata, *keys, Column("number", String))
+        mapped.map_imperatively(phone, parts)
+        properties: dict[str, Any] = {name: table.c[column] for name, column in columns.items()}
+        properties[phones] = relationship(phone, cascade="all, delete-orphan")
+        mapped.map_imperatively(self.customer, table, version_id_col=table.c.version, properties=properties)
+        self.code: dict[str, Any] = {"set_attribute": set_attribute, "Phone": phone}
+        self.code |= dict.fromkeys(("AttributeEventToken", "Customer"), object)
+        exec(block, self.code)
+
+    def listen(self, attribute: str, listener: str) -> None:
+        event.listen(vars(self.customer)[attribute], "set", self.code[listener])
+
+
+def test_two_releases_agree_on_a_column_that_is_split(planted: History) -> None:
+    first = Release(block_with("_write_whole"), _first_name="first_name", _last_name="last_name")
+    first.listen("full_name", "_write_parts")
+    second = Release(block_with("_write_whole"), _full_name="full_name")
+    second.listen("first_name", "_write_whole")
+    second.listen("last_name", "_write_whole")
+    planted.plant("first", WHOLE)
+    planted.upgrade()
+    id = new_id()
+
+    with Session(planted.engine) as session, session.begin():
+        session.add(first.customer(id=id, full_name="Ann van Dam"))
+    with Session(planted.engine) as session, session.begin():
+        ann = session.get_one(second.customer, id)
+        names = (ann.first_name, ann.last_name)
+        ann.last_name = None
+        session.add(second.customer(id=new_id(), first_name="Jo", last_name="Doe"))
+    with Session(planted.engine) as session:
+        whole = session.scalars(select(first.customer.full_name).order_by(first.customer.full_name)).all()
+
+    assert names == ("Ann", "van Dam")
+    assert whole == ["Ann", "Jo Doe"]
+
+
+def test_two_releases_agree_on_a_field_that_becomes_parts(planted: History) -> None:
+    first = Release(block_with("_write_first"), phones="_phones")
+    first.listen("phone", "_write_part")
+    second = Release(block_with("_write_first"), _phone="phone")
+    for name in ("before_insert", "before_update"):
+        event.listen(second.customer, name, second.code["_write_first"])
+    planted.plant("first", WHOLE)
+    planted.upgrade()
+    id = new_id()
+
+    with Session(planted.engine) as session, session.begin():
+        session.add(first.customer(id=id, phone="1"))
+    with Session(planted.engine) as session, session.begin():
+        ann = session.get_one(second.customer, id)
+        numbers = [phone.number for phone in ann.phones]
+        ann.phones = [second.code["Phone"]("2"), second.code["Phone"]("3")]
+    with Session(planted.engine) as session, session.begin():
+        ann = session.get_one(first.customer, id)
+        phone, ann.phone = ann.phone, None
+    with Session(planted.engine) as session:
+        left = session.get_one(second.customer, id).phones
+
+    assert numbers == ["1"]
+    assert phone == "2"
+    assert left == []
+
+
+def plant(history: History, block: str) -> None:
+    """Plant a revision of the page that fills columns, or a table, after the one that makes them."""
+    history.plant("first", WHOLE, NO_WHOLE)
+    history.plant("second", "pass", down="first")
+    file = history.folder / "second.py"
+    head, _, rest = file.read_text().partition("\n\ndef upgrade")
+    down = rest.partition("\n\ndef downgrade")[2]
+    head = head.replace("import op", "import context, op")
+    file.write_text(f"{head}\n{block}\n\ndef downgrade{down}")
+
+
+def add_customers(history: History, *values: tuple[str | None, str | None]) -> None:
+    """Insert customers, each with a name and a phone number."""
+    rows = [{"id": str(UUID(int=n)), "name": name, "phone": phone} for n, (name, phone) in enumerate(values, 1)]
+    with history.engine.begin() as connection:
+        connection.execute(ADD, rows)
+
+
+def test_the_rows_of_a_column_that_is_split_are_filled(planted: History) -> None:
+    split = block_with("_write_whole").partition("\n\n\n")[0]
+    plant(planted, f"{split}\n{block_with('SELECT id, full_name')}")
+    planted.upgrade("first")
+    add_customers(planted, ("Ann van Dam", None), ("Plato", None), *[("Jo Doe", None)] * 1_500)
+
+    planted.upgrade()
+
+    with planted.engine.connect() as connection:
+        rows = connection.execute(text("SELECT first_name, last_name FROM customers ORDER BY id")).all()
+    assert [*map(tuple, rows)] == [("Ann", "van Dam"), ("Plato", None), *[("Jo", "Doe")] * 1_500]
+
+
+def test_the_parts_that_a_field_becomes_are_made(planted: History) -> None:
+    plant(planted, block_with("customer_phones (id"))
+    planted.upgrade("first")
+    add_customers(planted, ("Ann", "1"), ("Bea", None), *[("Jo", "3")] * 1_500)
+    with planted.engine.begin() as connection:
+        stale = (
+            "INSERT INTO customer_phones (id, customer_id, number) SELECT id, id, '0' FROM customers WHERE phone = '1'"
+        )
+        connection.execute(text(stale))
+
+    planted.upgrade()
+
+    with planted.engine.connect() as connection:
+        rows = connection.execute(text("SELECT number, count(*) FROM customer_phones GROUP BY number ORDER BY 1")).all()
+    assert [*map(tuple, rows)] == [("1", 1), ("3", 1_500)]
+
+
+@pytest.mark.parametrize("words", ["SELECT id, full_name", "customer_phones (id"])
+def test_a_revision_that_fills_can_be_undone_and_is_not_refused(planted: History, words: str) -> None:
+    split = block_with("_write_whole").partition("\n\n\n")[0]
+    plant(planted, f"{split}\n{block_with(words)}")
+
+    assert_reversible(planted)
     assert [*refusals(planted.config())] == []
