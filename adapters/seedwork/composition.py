@@ -11,7 +11,7 @@ from sqlalchemy import Engine
 from adapters.seedwork.containers import DeclarativeContainer
 from adapters.seedwork.settings import DatabaseSettings
 from adapters.seedwork.sqlalchemy.engine import create_engine
-from adapters.seedwork.sqlalchemy.lifetime import ENDED, end
+from adapters.seedwork.sqlalchemy.lifetime import APPLICATION_ENDED, end
 from adapters.seedwork.sqlalchemy.schema import check_schema
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
@@ -75,7 +75,7 @@ def started(container: C, *, on_database: bool) -> Generator[C]:
 
 
 def _refuse(*_: object, **__: object) -> Never:
-    raise UnitOfWorkMisuse(ENDED)
+    raise UnitOfWorkMisuse(APPLICATION_ENDED)
 
 
 @asynccontextmanager

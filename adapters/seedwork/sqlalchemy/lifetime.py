@@ -10,7 +10,9 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
-ENDED = "The application has ended, since its block was left. Work inside it: with bootstrap() as container:"
+APPLICATION_ENDED = (
+    "The application has ended, since its block was left. Work inside it: with bootstrap() as container:"
+)
 FORKED = "This process was forked, and can't share the connections of its parent. Call bootstrap() after the fork."
 
 _engines: WeakSet[Engine] = WeakSet()
@@ -34,7 +36,7 @@ def end(engine: Engine) -> None:
 
 def _refuse_after_the_end(engine: Engine, *_: object) -> None:
     if engine in _ended:
-        raise UnitOfWorkMisuse(ENDED)
+        raise UnitOfWorkMisuse(APPLICATION_ENDED)
 
 
 def _close(_driver: object, entry: ConnectionPoolEntry) -> None:
