@@ -33,7 +33,8 @@ def main(_tree: Path, arguments: list[str]) -> None:
         with draft(texts) as tree:
             run(tree, "ruff", "check", "--quiet", *files)
             if not known:
-                texts = {**noted, **revision_in(tree, f"create {aggregate.titles}"), **pages}
+                path, text = revision_in(tree, f"create {aggregate.titles}")
+                texts = {**noted, path: text, **pages}
     write(PROJECT, texts)
     commands = f"{project(PROJECT)['name']} {aggregate.plural.replace('_', '-')} --help"
     print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {commands}")

@@ -55,10 +55,9 @@ def add_fields(name: str, fields: str) -> None:
     if columns and not revision_by_hand:
         with draft(texts) as tree:
             run(tree, "ruff", "check", "--quiet", *(path for path in texts if path not in by_hand))
-            found = revision_in(tree, message)
-            texts |= {
-                path: marked(text, *_markers(text, aggregate.plural)) for path, text in found.items() if "op." in text
-            }
+            path, text = revision_in(tree, message)
+        if "op." in text:
+            texts[path] = marked(text, *_markers(text, aggregate.plural))
     write(PROJECT, {**texts, RECORD: record(recorded() | {name: " ".join([before, *added])})})
     if not added:
         return

@@ -75,10 +75,10 @@ def draft(texts: Mapping[str, str | None]) -> Generator[Path]:
         yield tree
 
 
-def revision_in(tree: Path, message: str, *dropped: str) -> dict[str, str]:
-    """Have alembic write the revision that a draft needs, or one that drops tables, and return it by its path."""
+def revision_in(tree: Path, message: str, *dropped: str) -> tuple[str, str]:
+    """Have alembic write the revision that a draft needs, or one that drops tables; return its path and its text."""
     path = run(tree, "scaffold.revision", message, *dropped).strip().splitlines()[-1]
-    return {path: (tree / path).read_text()}
+    return path, (tree / path).read_text()
 
 
 def marked(revision: str, *markers: str) -> str:

@@ -42,8 +42,8 @@ def main(_tree: Path, arguments: list[str]) -> None:
     elif revisions_of(aggregate.plural):
         tables = (aggregate.plural, *(part.part_table for part in aggregate.parts))
         with draft({}) as tree:
-            for path, text in revision_in(tree, f"drop {aggregate.titles}", *tables).items():
-                texts[path] = marked(text, MARKER)
+            path, text = revision_in(tree, f"drop {aggregate.titles}", *tables)
+        texts[path] = marked(text, MARKER)
     # the record goes last: what was killed can be repeated
     texts |= {**unregistered(aggregate), **dict.fromkeys(gone), RECORD: record(left)}
     write(PROJECT, texts)
