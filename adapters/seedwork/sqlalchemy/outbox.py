@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 
 _d, _e = deliveries.c, events.c
-_store = insert(events).returning(_e.position)
+_store = insert(events).inline()
 _next_due = (
     select(deliveries)
     .where(_d.handler == bindparam("handler"), _d.state == State.DUE, _d.not_before <= bindparam("now"))
@@ -80,9 +80,9 @@ class SqlAlchemyOutbox(EncodingOutbox):
         if handlers and self._locks_rows:
             connection.execute(_store_and_deliver(tuple(handlers)), row)
             return
-        position = connection.scalars(_store, row).one()
+        stored = connection.execute(_store, row)
         for name in handlers:
-            new = new_delivery(position, name, row["aggregate_id"], row["published_at"])
+            new = new_delivery(stored.lastrowid, name, row["aggregate_id"], row["published_at"])
             connection.execute(insert(deliveries), asdict(new))
 
     def deliver_again(self, published: Sequence[Published], handler: str, now: datetime) -> None:
