@@ -147,6 +147,9 @@ class Worker:
 def _reason(error: Exception) -> str:
     """Return what went wrong; of an error that is not ours, whose text may hold a secret, its type and its place."""
     if isinstance(error, DomainError | TransactionError):
-        return f"{type(error).__name__}: {' '.join(str(error).split())}"[:500]
+        words = " ".join(str(error).split())
+        # no database takes a lone surrogate, and PostgreSQL no NUL
+        shown = (letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in words)
+        return f"{type(error).__name__}: {''.join(shown)}"[:500]
     place = extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(place.filename).name}:{place.lineno}"

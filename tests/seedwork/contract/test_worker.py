@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
-from domain.seedwork.errors import InvalidValue
+from domain.seedwork.errors import DomainError, InvalidValue
 from domain.seedwork.events import Event, _kinds
 from service_layer.seedwork.errors import ConcurrencyConflict
 from service_layer.seedwork.outbox import Delivery, Handlers, State
@@ -265,6 +265,19 @@ def test_an_error_that_is_ours_is_kept_with_its_words(
     worker.work()
 
     assert pending(uow)[0].error == "InvalidValue: age 200 is not allowed: it must be less."
+
+
+def test_an_error_with_letters_that_no_database_takes_is_kept_and_the_worker_goes_on(
+    uow: OrderingUnitOfWork, handler: Failing, worker: Worker
+) -> None:
+    handler.fails, handler.error = {"A"}, DomainError("no street 'Elm\0\ud800' in Zürich")
+    publish(uow, ONE, "A")
+    publish(uow, OTHER, "B")
+
+    worker.work()
+
+    assert handler.got == ["A", "B"]
+    assert [one.error for one in pending(uow)] == [r"DomainError: no street 'Elm\x00\ud800' in Zürich"]
 
 
 def test_of_an_error_that_is_not_ours_the_place_is_kept_and_no_word(
