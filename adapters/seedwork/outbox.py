@@ -32,6 +32,11 @@ class EncodingOutbox(Outbox):
         except LookupError as error:
             raise StoredValueUnreadable(str(error)) from None
         body = published.body
+        if published.schema > kind.schema:
+            raise StoredValueUnreadable(
+                f"{published.name!r} was stored under schema {published.schema}, and its class here has {kind.schema}."
+                " Let a worker of the newer release deliver it."
+            )
         if published.schema < kind.schema:
             body = kind.upgrade(dict(body), published.schema)
         event: Event = decoded(kind, body | {"id": published.id})

@@ -347,6 +347,17 @@ def test_an_event_of_an_older_schema_is_upgraded(uow: OrderingUnitOfWork) -> Non
         assert uow.outbox.decoded(old) == OrderPaid(id=new.id, order_id=OrderId(new.aggregate_id), cents=300)
 
 
+def test_an_event_of_a_newer_schema_is_not_taken_for_one_of_this(uow: OrderingUnitOfWork) -> None:
+    with uow:
+        uow.publish(placed(Order(number="A-1")))
+        uow.commit()
+    with uow.reading():
+        [published] = uow.outbox.events(100)
+        newer = type(published)(**asdict(published) | {"schema": 2})
+        with pytest.raises(StoredValueUnreadable, match="'order placed' was stored under schema 2, and its class here"):
+            uow.outbox.decoded(newer)
+
+
 def test_a_stored_event_that_can_not_be_read_says_why_and_shows_no_value(uow: OrderingUnitOfWork) -> None:
     with uow:
         uow.publish(placed(Order(number="A-1")))
