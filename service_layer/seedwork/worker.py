@@ -113,9 +113,14 @@ class Worker:
                 if not uow.outbox.lock(delivery):
                     uow.rollback()
                     return
-                event = uow.outbox.decoded(published)
+                handler, event = uow.handlers[delivery.handler], uow.outbox.decoded(published)
+                if not isinstance(event, handler.kinds):  # it did when that was published, or does in a newer release
+                    raise UnitOfWorkMisuse(
+                        f"{delivery.handler!r} does not take {published.name!r}. Let it take such events until the last"
+                        " one is delivered, or let a worker of the newer release deliver it."
+                    )
                 uow.before_commit(partial(self._finish, delivery))
-                handled = uow.handlers[delivery.handler].function(uow, event)
+                handled = handler.function(uow, event)
                 if isawaitable(handled) or isgenerator(handled):  # a decorator has hidden it from HANDLERS.add()
                     raise UnitOfWorkMisuse(
                         f"{delivery.handler!r} returned before its work was done. Let it be a plain function."

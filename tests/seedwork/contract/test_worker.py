@@ -327,6 +327,26 @@ def test_an_event_without_a_class_fails_by_an_error_that_names_it(
     assert (pending(uow)[0].error or "").startswith("StoredValueUnreadable: No event is called 'order placed'.")
 
 
+def test_a_handler_that_does_not_take_a_kind_any_more_does_not_get_it(
+    uow: OrderingUnitOfWork, handlers: Handlers, handler: Failing, worker: Worker
+) -> None:
+    got: list[OrderPlaced] = []
+
+    def collect(uow: OrderingUnitOfWork, event: OrderPlaced) -> None:
+        got.append(event)
+
+    with uow:
+        uow.publish(OrderRemoved(order_id=ONE))
+        uow.commit()
+    del handlers["note"]
+    handlers.add("note", collect)
+
+    worker.work()
+
+    assert got == []
+    assert (pending(uow)[0].error or "").startswith("UnitOfWorkMisuse: 'note' does not take 'order removed'.")
+
+
 def test_a_try_that_ends_with_its_process_is_counted(
     uow: OrderingUnitOfWork, handler: Failing, worker: Worker, clock: Clock
 ) -> None:
