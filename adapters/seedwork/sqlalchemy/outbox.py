@@ -125,7 +125,7 @@ class SqlAlchemyOutbox(EncodingOutbox):
         wanted = select(deliveries).where(_d.position > after).order_by(_d.position, _d.handler).limit(limit)
         if state:
             wanted = wanted.where(_d.state == state)
-        if handler:
+        if handler is not None:
             wanted = wanted.where(_d.handler == handler)
         return [Delivery(**row) for row in self._connection.execute(wanted).mappings()]
 

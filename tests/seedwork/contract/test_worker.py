@@ -492,6 +492,18 @@ def test_a_worker_that_is_stopped_ends_after_the_delivery_that_it_makes(
     assert handler.got == ["A", "B"]
 
 
+def test_a_handler_without_a_name_has_nothing_to_be_retried(
+    uow: OrderingUnitOfWork, handler: Failing, worker: Worker
+) -> None:
+    publish(uow, ONE, "A")
+    with uow:
+        uow.outbox.change(uow.outbox.deliveries(1)[0], state=State.PARKED)
+        uow.commit()
+
+    assert retry_deliveries(uow, "") == 0
+    assert retry_deliveries(uow, "note") == 1
+
+
 @pytest.mark.parametrize("batch", [1, 2, 1_000])
 def test_a_replay_delivers_all_stored_events_again_in_order(
     uow: OrderingUnitOfWork, handler: Failing, worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch, batch: int
