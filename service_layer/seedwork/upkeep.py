@@ -11,9 +11,17 @@ BATCH = 1_000
 
 
 def list_deliveries(uow: Transaction, *, after: int = 0, limit: int = 50, state: State | None = None) -> list[Delivery]:
-    """Return the deliveries that are not done, in order, of the events after the position ``after``."""
+    """Return the deliveries that are not done, in order, of the events after the position ``after``.
+
+    Those of one event stay together, beyond the limit too: more of them are after the last position.
+    """
     with uow.reading():
-        return uow.outbox.deliveries(limit, after=after, state=state)
+        found = uow.outbox.deliveries(limit, after=after, state=state)
+        if len(found) == limit:
+            last = found[-1].position
+            rest = uow.outbox.deliveries(BATCH, after=last - 1, state=state)
+            found += [one for one in rest if one.position == last and one not in found]
+    return found
 
 
 def retry_deliveries(uow: Transaction, handler: str | None = None) -> int:

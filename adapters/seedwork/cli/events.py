@@ -72,7 +72,7 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
         *,
         state: Annotated[State | None, typer.Option(help="Only those in this state.", show_default=False)] = None,
         after: Annotated[int, typer.Option(min=0, max=2**63 - 1, help="Begin after the event at this position.")] = 0,
-        limit: Annotated[int, typer.Option(min=1, max=1000, help="How many at the most.")] = 50,
+        limit: Annotated[int, typer.Option(min=1, max=1000, help="How many; all of an event are shown.")] = 50,
         as_json: Json = False,
     ) -> None:
         """Show the deliveries that are not done, and why the last try failed.
@@ -82,8 +82,9 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
         with application() as container:
             found = upkeep.list_deliveries(container.unit_of_work(), after=after, limit=limit, state=state)
         show(Delivery, found, as_json=as_json)
-        if len(found) == limit and not as_json:
-            typer.echo(f"More: {context.command_path} --limit {limit} --after {found[-1].position}", err=True)
+        if len(found) >= limit and not as_json:
+            of_state = f" --state {state}" if state else ""
+            typer.echo(f"More: {context.command_path} --limit {limit} --after {found[-1].position}{of_state}", err=True)
 
     @app.command()
     def retry(

@@ -492,6 +492,20 @@ def test_a_worker_that_is_stopped_ends_after_the_delivery_that_it_makes(
     assert handler.got == ["A", "B"]
 
 
+def test_pages_of_deliveries_leave_none_out(uow: OrderingUnitOfWork, handlers: Handlers, handler: Failing) -> None:
+    def collect(uow: OrderingUnitOfWork, event: OrderPlaced) -> None: ...
+
+    handlers.add("collect", collect)
+    handlers.add("print", collect)
+    publish(uow, ONE, "A", "B")
+
+    first = list_deliveries(uow, limit=2)
+    second = list_deliveries(uow, limit=2, after=first[-1].position)
+
+    assert [one.handler for one in first] == [one.handler for one in second] == ["collect", "note", "print"]
+    assert [*first, *second] == pending(uow)
+
+
 def test_a_handler_without_a_name_has_nothing_to_be_retried(
     uow: OrderingUnitOfWork, handler: Failing, worker: Worker
 ) -> None:

@@ -80,7 +80,10 @@ def test_what_is_parked_can_be_listed_and_retried(run: Run, mailer: Mailer, publ
             uow.outbox.change(uow.outbox.deliveries(1)[0], state=State.PARKED, attempts=10)
             uow.commit()
 
-    assert [one["attempts"] for one in lines(run("events", "list", "--state", "parked", "--json").stdout)] == [10]
+    parked = lines(run("events", "list", "--state", "parked", "--json").stdout)
+    assert [one["attempts"] for one in parked] == [10]
+    more = f"{PROGRAM} events list --limit 1 --after {parked[0]['position']} --state parked"
+    assert f"More: {more}" in run("events", "list", "--state", "parked", "--limit", 1).stderr
     assert lines(run("events", "retry", "another", "--json").stdout) == [{"count": 0}]
     assert lines(run("events", "retry", "--json").stdout) == [{"count": 1}]
     run("events", "work", "--once")
