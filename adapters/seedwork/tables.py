@@ -37,6 +37,7 @@ events = Table(
     Column("aggregate_version", Integer),
     Column("body", JSON, nullable=False),
     Column("published_at", UtcDateTime, nullable=False),
+    sqlite_autoincrement=True,  # or the position of the newest event is given again once that is deleted
 )
 
 deliveries = Table(

@@ -49,6 +49,7 @@ def upgrade() -> None:
         sa.Column("body", sa.JSON(), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("position", name=op.f("pk_outbox_events")),
+        sqlite_autoincrement=True,
     )
     op.create_table(
         "request_receipts",

@@ -256,6 +256,24 @@ def test_a_delivery_whose_event_was_deleted_is_dropped_and_the_next_event_is_mad
     assert f"note can't get event {stored[0].position}" in caplog.text
 
 
+def test_the_position_of_an_event_that_was_deleted_is_not_given_again(
+    uow: OrderingUnitOfWork, handler: Failing, worker: Worker
+) -> None:
+    publish(uow, ONE, "A")
+    with uow:
+        stored = uow.outbox.events(1)
+        uow.outbox.remove(uow.outbox.deliveries(1)[0])
+        uow.outbox.forget([stored[0].position])
+        uow.outbox.deliver_again(stored, "note", datetime.now(UTC))
+        uow.commit()
+
+    publish(uow, OTHER, "B")
+    worker.work()
+
+    assert handler.got == ["B"]
+    assert pending(uow) == []
+
+
 def test_an_error_that_is_ours_is_kept_with_its_words(
     uow: OrderingUnitOfWork, handler: Failing, worker: Worker
 ) -> None:
