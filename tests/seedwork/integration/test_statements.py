@@ -8,8 +8,10 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from sqlite3 import Connection
 from threading import Thread
+from typing import Any
 
 import psycopg
 import pytest
@@ -278,3 +280,22 @@ def test_on_postgresql_two_connections_take_turns_where_one_caller_reads_again_a
         pool = container.engine().pool
         assert isinstance(pool, QueuePool)
         assert (reader.is_alive(), pool.checkedin()) == (False, connections)
+
+
+def test_a_look_for_work_reads_an_index_where_much_was_due_lately(postgresql_url: str) -> None:
+    sent: list[tuple[str, Any]] = []  # Any: of the driver
+    with bootstrap(settings=Settings(database_url=postgresql_url)) as container, container.engine().connect() as server:
+        due = "SELECT n, 'send', gen_random_uuid(), 'due', 0, now() FROM generate_series(1, 10000) n"
+        server.execute(text(f"INSERT INTO outbox_deliveries {due}"))
+        server.execute(text("ANALYZE outbox_deliveries"))
+        server.execute(text("UPDATE outbox_deliveries SET not_before = now() + interval '1 h'"))
+        server.commit()
+        event.listen(container.engine(), "before_cursor_execute", lambda *args: sent.append((args[2], args[3])))
+        uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
+
+        with uow.reading():
+            assert uow.outbox.due(["send"], datetime.now(UTC)) == []
+
+        look, values = sent[-1]
+        plan = server.exec_driver_sql(f"EXPLAIN {look}", values).scalars().all()
+        assert not [line for line in plan if "Seq Scan" in line]
