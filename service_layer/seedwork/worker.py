@@ -94,10 +94,10 @@ class Worker:
                 error = delivery.error or "The last try ended with its process."
                 outbox.change(delivery, state=State.PARKED, error=error)
             elif (found := outbox.events(1, after=delivery.position - 1)) and found[0].position == delivery.position:
-                pause = timedelta(seconds=min(2**delivery.attempts, LONGEST_PAUSE_S))
-                outbox.change(delivery, attempts=delivery.attempts + 1, not_before=now + pause)
+                attempts = delivery.attempts + 1
+                outbox.change(delivery, attempts=attempts, not_before=now + _pause(attempts))
                 (published,) = found
-                delivery = replace(delivery, attempts=delivery.attempts + 1)
+                delivery = replace(delivery, attempts=attempts)
             else:
                 log.warning(
                     "%s can't get event %d, which was deleted: its delivery is dropped", handler, delivery.position
@@ -136,7 +136,10 @@ class Worker:
                 exc_info=is_last,
             )
             with uow:
-                uow.outbox.change(delivery, error=reason, state=state)
+                # from now: what has waited for another service for long would come again at once
+                uow.outbox.change(
+                    delivery, error=reason, state=state, not_before=self._now() + _pause(delivery.attempts)
+                )
                 uow.commit()
 
     def _finish(self, delivery: Delivery) -> None:
@@ -147,6 +150,11 @@ class Worker:
         later = outbox.later(delivery)
         if later and (later.state is State.WAITING or (later.attempts == 0 and later.not_before > now)):
             outbox.change(later, state=State.DUE, not_before=now)
+
+
+def _pause(attempts: int) -> timedelta:
+    """Return how long a delivery is left alone after so many tries."""
+    return timedelta(seconds=min(2 ** (attempts - 1), LONGEST_PAUSE_S))
 
 
 def _reason(error: Exception) -> str:

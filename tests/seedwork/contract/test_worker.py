@@ -165,6 +165,20 @@ def test_the_pause_doubles_with_each_try(
     assert pauses == [1, 2, 4, 8]
 
 
+def test_the_pause_begins_when_the_try_has_failed(
+    uow: OrderingUnitOfWork, handlers: Handlers, worker: Worker, clock: Clock
+) -> None:
+    def time_out(uow: OrderingUnitOfWork, event: OrderPlaced) -> None:
+        clock.advance(30)
+        raise TimeoutError
+
+    handlers.add("time out", time_out)
+    publish(uow, ONE, "A")
+
+    assert [worker.work(), worker.work()] == [1, 0]
+    assert pending(uow)[0].not_before == clock.now + timedelta(seconds=1)
+
+
 def test_later_events_of_an_aggregate_wait_and_those_of_others_do_not(
     uow: OrderingUnitOfWork, handler: Failing, worker: Worker, clock: Clock
 ) -> None:
