@@ -1,19 +1,28 @@
 """What both outboxes share: how an event becomes a row, and an event again."""
 
+from dataclasses import fields
 from datetime import UTC, datetime
 from uuid import UUID
 
 from adapters.seedwork.encoding import decoded, encoded
 from adapters.seedwork.shape import Row
 from domain.seedwork.events import Event, kind_of
-from service_layer.seedwork.errors import StoredValueUnreadable
+from service_layer.seedwork.errors import StoredValueUnreadable, UnitOfWorkMisuse
 from service_layer.seedwork.outbox import Delivery, Outbox, Published, State
+
+_WORDS_OF_THE_CLASS = {"name", "of", "schema"}
+"""A field of such a name would get the class's value for its default, and an event be stored under the field's."""
 
 
 class EncodingOutbox(Outbox):
     """Keeps the fields of an event as JSON."""
 
     def row_of(self, event: Event) -> Row:
+        if taken := sorted(_WORDS_OF_THE_CLASS & {field.name for field in fields(event)}):
+            raise UnitOfWorkMisuse(
+                f"{type(event).__qualname__} has a field {taken[0]!r}, which every event has for its class. Give it"
+                f" another name, such as new_{taken[0]}."
+            )
         body: Row = encoded(type(event), event)
         del body["id"]  # it has a column of its own
         return {

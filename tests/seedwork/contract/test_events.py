@@ -463,3 +463,13 @@ class OrderLost(Event, name="parcel lost", of=Order):
 def test_an_event_that_does_not_say_of_which_aggregate_it_speaks_is_refused(uow: OrderingUnitOfWork) -> None:
     with uow, pytest.raises(TypeError, match=r"OrderLost speaks of Order.* Write into the class: order_id: OrderId"):
         uow.publish(OrderLost(order=OrderId(new_id())))
+
+
+def test_an_event_with_a_field_that_is_a_word_of_its_class_is_refused(uow: OrderingUnitOfWork) -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class OrderNamed(Event, name="order named", of=Order):
+        order_id: OrderId
+        name: str  # type: ignore[misc]  # not every fork runs a type checker
+
+    with pytest.raises(UnitOfWorkMisuse, match=r"OrderNamed has a field 'name', .* such as new_name\."), uow:
+        uow.publish(OrderNamed(order_id=Order(number="A-1").id, name="A-1"))
