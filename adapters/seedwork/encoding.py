@@ -1,6 +1,7 @@
 """Events, requests and answers as JSON, and back."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from functools import cache
@@ -19,6 +20,8 @@ _UNFIT = (
     "{} can't be kept as JSON: {}. Use frozen dataclasses of text, finite numbers, UUIDs, dates, enumerations and"
     " tuples, each with its type."
 )
+_OTHER_TYPE = re.compile(r"Expected `(.+?)`(?:.*?\[field_name='(\w+)')?.*input_type=(\w+)\]")
+"""In pydantic's words about a value of another type: the type that is right, the field, and the type that it has."""
 _STORED = object()
 """Says that a value was kept: it is taken as it is, since a rule may have become stricter."""
 
@@ -30,8 +33,16 @@ def encoded(kind: Any, value: object) -> Any:  # Any: a type's annotation; JSON
         json.dumps(kept, allow_nan=False)
         decoded(kind, kept)
     except (AttributeError, PydanticSchemaGenerationError, ValueError) as error:
-        raise UnitOfWorkMisuse(_UNFIT.format(type(value).__name__, str(error).splitlines()[0])) from error
+        raise UnitOfWorkMisuse(_UNFIT.format(type(value).__name__, _cause_of(error))) from error
     return kept
+
+
+def _cause_of(error: Exception) -> str:
+    """Return what was wrong, without the value."""
+    if found := _OTHER_TYPE.search(str(error)):
+        right, field, wrong = found.groups()
+        return f"{field or 'it'} is of the type {wrong}, where {right} is expected"
+    return str(error).splitlines()[0]
 
 
 def decoded(kind: Any, value: Any) -> Any:  # Any: a type's annotation; JSON; a value of that type

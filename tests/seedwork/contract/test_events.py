@@ -190,6 +190,13 @@ def test_an_event_with_a_value_of_another_type_is_refused_when_it_is_published(u
     order = Order(number="A-1")
     with uow, pytest.raises(UnitOfWorkMisuse, match="OrderPlaced can't be kept as JSON"):
         uow.publish(placed(order, deposit=order))
+    secret: Any = ["secret"]
+    with (
+        uow,
+        pytest.raises(UnitOfWorkMisuse, match="JSON: number is of the type list, where str is expected\\.") as caught,
+    ):
+        uow.publish(OrderPlaced(order_id=order.id, number=secret))
+    assert "secret" not in str(caught.value)
 
 
 @dataclass(frozen=True, kw_only=True)
