@@ -5,6 +5,7 @@ outside happens at least once.
 """
 
 import logging
+from asyncio import CancelledError, _get_running_loop
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -127,7 +128,9 @@ class Worker:
                     )
                 if uow.block and uow.block.state is not BlockState.COMMITTED:
                     uow.commit()
-        except Exception as error:  # whatever a handler raises: it is tried again
+        except (Exception, CancelledError) as error:  # whatever a handler raises: it is tried again
+            if isinstance(error, CancelledError) and _get_running_loop():
+                raise  # not what asyncio.run() in a handler raises, but this worker's own end
             is_last = delivery.attempts >= TRIES
             reason, state = _reason(error), State.PARKED if is_last else State.DUE
             log.warning(
@@ -157,7 +160,7 @@ def _pause(attempts: int) -> timedelta:
     return timedelta(seconds=min(2 ** (attempts - 1), LONGEST_PAUSE_S))
 
 
-def _reason(error: Exception) -> str:
+def _reason(error: BaseException) -> str:
     """Return what went wrong; of an error that is not ours, whose text may hold a secret, its type and its place."""
     if isinstance(error, DomainError | TransactionError):
         words = " ".join(str(error).split())

@@ -1,5 +1,6 @@
 """Each delivery reaches its handler: once in the database, in the order of its aggregate, whatever fails."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
@@ -15,7 +16,7 @@ from service_layer.seedwork.worker import TRIES, Worker
 from tests.seedwork.backends import NewUnit
 from tests.seedwork.fixtures import OpenBackend
 from tests.seedwork.order_events import OrderPlaced, OrderRemoved
-from tests.seedwork.ordering import Order, OrderId, OrderingUnitOfWork
+from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order, OrderId, OrderingUnitOfWork
 from tests.seedwork.use_cases import add_order, list_orders
 
 
@@ -395,6 +396,35 @@ def test_a_try_that_ends_with_its_process_is_counted(
     assert (delivery.state, delivery.attempts, len(handler.got)) == (State.PARKED, TRIES, TRIES)
     assert delivery.error == "The last try ended with its process."
     assert saved(uow) == []
+
+
+def test_a_handler_whose_own_asynchronous_work_was_cancelled_has_failed(
+    uow: OrderingUnitOfWork, handlers: Handlers, worker: Worker
+) -> None:
+    async def call() -> None:
+        raise asyncio.CancelledError
+
+    def await_it(uow: OrderingUnitOfWork, event: OrderPlaced) -> None:
+        asyncio.run(call())
+
+    handlers.add("await it", await_it)
+    publish(uow, ONE, "A")
+    publish(uow, OTHER, "B")
+
+    assert worker.work() == 2
+    assert [one.attempts for one in pending(uow)] == [1, 1]
+
+
+def test_a_worker_whose_own_task_is_cancelled_ends(handler: Failing) -> None:
+    async def work() -> None:
+        uow = InMemoryOrderingUnitOfWork()
+        publish(uow, ONE, "A")
+        Worker(uow).work()
+
+    handler.fails, handler.error = {"A"}, asyncio.CancelledError()
+
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(work())
 
 
 def test_a_handler_that_commits_without_a_block_of_its_own_works_once(
