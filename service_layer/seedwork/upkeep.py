@@ -13,7 +13,7 @@ BATCH = 1_000
 def list_deliveries(uow: Transaction, *, after: int = 0, limit: int = 50, state: State | None = None) -> list[Delivery]:
     """Return the deliveries that are not done, in order, of the events after the position ``after``.
 
-    Those of one event stay together, beyond the limit too: more of them are after the last position.
+    Those of one event stay together, beyond the limit too: the next page begins after its position.
     """
     with uow.reading():
         found = uow.outbox.deliveries(limit, after=after, state=state)
