@@ -38,6 +38,10 @@ def checked_id(id: Id) -> Id:
 class _Ruled:
     rules: ClassVar[Mapping[str, Callable[[Any], object]]] = {}  # Any: a rule judges whatever a caller hands in
 
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        cls.rules = {name: rule for kind in reversed(cls.__mro__) for name, rule in vars(kind).get("rules", {}).items()}
+
     if not TYPE_CHECKING:  # a type checker that saw it would accept every misspelt attribute
 
         def __setattr__(self, name, value):
@@ -50,8 +54,9 @@ class Part(_Ruled):
     """A part of an aggregate: it is saved, loaded and removed with its root, and has no repository.
 
     A subclass is a plain dataclass (``eq=False, kw_only=True``) that lists in ``rules`` the check of each field: it
-    takes the value and returns the one to keep, or raises InvalidValue. Construction, methods and plain assignment run
-    the rules; nothing else does, so what is stored can be loaded, shown, copied and pickled whatever a rule says now.
+    takes the value and returns the one to keep, or raises InvalidValue. The rules of its bases hold as well.
+    Construction, methods and plain assignment run the rules; nothing else does, so what is stored can be loaded, shown,
+    copied and pickled whatever a rule says now.
     """
 
     key: ClassVar[tuple[str, ...]] = ()

@@ -3,17 +3,17 @@
 import copy
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from threading import Lock
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 import pytest
 
-from domain.seedwork.entity import new_id
+from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import InvalidValue, VersionMismatch
-from domain.seedwork.rules import EmailAddress
+from domain.seedwork.rules import EmailAddress, text
 from service_layer.seedwork.details import Details
 from tests.seedwork.ordering import Line, Money, Order, OrderId, OrderNotFound, OrderNumberTaken
 
@@ -97,6 +97,38 @@ def test_a_refused_value_changes_nothing() -> None:
         order.number = ""
 
     assert order.number == "A-1"
+
+
+@dataclass(eq=False, kw_only=True)
+class Owned(Entity):
+    rules: ClassVar[Mapping[str, Callable[[Any], object]]] = {
+        "owner": text("owner", 1, 5),
+        "label": text("label", 1, 5),
+    }
+
+    owner: str
+
+
+@dataclass(eq=False, kw_only=True)
+class Dated(Entity):
+    rules: ClassVar[Mapping[str, Callable[[Any], object]]] = {"day": text("day", 2, 2)}
+
+    day: str
+
+
+@dataclass(eq=False, kw_only=True)
+class Parcel(Owned, Dated):
+    rules = {"label": text("label", 1, 9)}
+
+    label: str
+
+
+def test_the_rules_of_all_bases_hold_where_a_class_has_none_of_its_own_for_a_field() -> None:
+    parcel = Parcel(owner="Ann", label="a parcel", day="01")
+
+    for field in ("owner", "day"):
+        with pytest.raises(InvalidValue, match=field):
+            setattr(parcel, field, "")
 
 
 def test_an_entity_is_new_until_it_is_saved() -> None:
