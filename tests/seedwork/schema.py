@@ -22,6 +22,11 @@ def schema_of(connection: Connection) -> Schema:
     return frozenset(lines | {*_lines_of_sqlite(connection)} if connection.dialect.name == "sqlite" else lines)
 
 
+def of_tables(schema: Schema) -> Schema:
+    """Return a schema without views and triggers: revisions make them, and the tables of the code can't have any."""
+    return frozenset(line for line in schema if not re.match("[^:]+: (view|trigger) ", line))
+
+
 def not_validated(connection: Connection) -> list[str]:
     """Return the constraints that PostgreSQL has never checked on the rows that were there before."""
     if connection.dialect.name != "postgresql":
