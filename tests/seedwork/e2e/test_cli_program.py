@@ -46,7 +46,51 @@ def test_a_command_on_an_up_to_date_database_imports_no_alembic_no_web_framework
 
     assert status == 0
     assert "adapters.seedwork.sqlalchemy.schema" in imports
-    assert not re.search(r"\| +(alembic|fastapi|werkzeug|sqlalchemy\.dialects\.postgresql)$", imports, re.MULTILINE)
+    assert not re.search(r"\| +(alembic|fastapi|werkzeug)$", imports, re.MULTILINE)
+    importer = importer_of("sqlalchemy.dialects.postgresql", imports)
+    assert "seedwork" not in importer, "only a table of yours, by a type or an option, may import it"
+
+
+TREE = """
+import time:   9 |    9 |       {}
+import time:   9 |    9 |     library
+import time:   9 |    9 |     domain.parcel
+import time:   9 |    9 |   {}
+import time:   9 |    9 | adapters.mappers
+import time:   9 |    9 | {}
+"""
+
+
+@pytest.mark.parametrize(
+    ("modules", "importer"),
+    [
+        (("looked_for", "adapters.parcels", "other"), "adapters.parcels"),
+        (("looked_for", "adapters.seedwork.keys", "other"), "adapters.seedwork.keys"),
+        (("other", "adapters.parcels", "looked_for"), "a call of seedwork"),
+        (("other", "adapters.parcels", "another"), ""),
+    ],
+)
+def test_the_importer_is_the_first_module_of_the_project_around_an_import(
+    modules: tuple[str, str, str], importer: str
+) -> None:
+    assert importer_of("looked_for", TREE.format(*modules)) == importer
+
+
+def importer_of(module: str, imports: str) -> str:
+    """Return which module of the project imported another one; "" if none did. An importer comes later, less deep."""
+    lines: list[tuple[int, str]] = [
+        (len(depth), name) for depth, name in re.findall(r"\|( +)([\w.]+)$", imports, re.MULTILINE)
+    ]
+    places = [place for place, (_, name) in enumerate(lines) if name == module]
+    if not places:
+        return ""
+    lowest = lines[places[0]][0]
+    for depth, name in lines[places[0] + 1 :]:
+        if depth < lowest:
+            lowest = depth
+            if name.startswith(("adapters.", "service_layer.", "domain.", "tests.")):
+                return name
+    return "a call of seedwork"
 
 
 # ---- refusals -----------------------------------------------------------------------------------------------------
