@@ -90,6 +90,14 @@ def _check_table(mapper: Mapper[Any]) -> None:
                 f"{index.name} of {table} is for some rows on one database, and for all of them on the other. Give it"
                 " both, postgresql_where=... and sqlite_where=..."
             )
+    for unique in table.constraints | table.indexes:
+        # as a dict: get() of its own imports a database that is not in use
+        if dict(unique.dialect_kwargs).get("postgresql_nulls_not_distinct"):
+            raise ArgumentError(
+                f"{unique.name} of {table} takes two NULLs for the same on PostgreSQL alone. Leave"
+                " postgresql_nulls_not_distinct out, and give the rows of NULL a unique index of the other columns,"
+                " with postgresql_where=... and sqlite_where=..."
+            )
 
 
 def _check_entity(kind: type[Entity], mapper: Mapper[Any]) -> None:

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Numeric,
     String,
     Table,
+    UniqueConstraint,
     Uuid,
     func,
 )
@@ -162,6 +163,22 @@ def a_key_of_some_rows_on_one_database(metadata: MetaData) -> None:
     books = table(metadata, "books", Column("isbn", String))
     Index("live", books.c.isbn, unique=True, postgresql_where=books.c.isbn != "")
     mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
+NULLS_ARE_EQUAL: dict[str, Any] = {"postgresql_nulls_not_distinct": True}  # Any: as a key has its options
+
+
+def a_key(give: Callable[[Table], object]) -> Plan:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        isbn: str | None
+
+    def plan(metadata: MetaData) -> None:
+        books = table(metadata, "books", Column("isbn", String))
+        give(books)
+        mapping.map_once(Book, books, version_id_col=books.c.version)
+
+    return plan
 
 
 def a_column(column: Column[Any]) -> Plan:
@@ -395,6 +412,14 @@ def many_to_many(metadata: MetaData) -> None:
         (
             a_key_of_some_rows_on_one_database,
             "live of books is for some rows .*, postgresql_where=... and sqlite_where",
+        ),
+        (
+            a_key(lambda books: books.append_constraint(UniqueConstraint("isbn", name="one", **NULLS_ARE_EQUAL))),
+            "one of books takes two NULLs for the same on PostgreSQL alone. Leave postgresql_nulls_not_distinct out",
+        ),
+        (
+            a_key(lambda books: Index("one", books.c.isbn, unique=True, **NULLS_ARE_EQUAL)),
+            "one of books takes two NULLs for the same .*, with postgresql_where=... and sqlite_where",
         ),
         (in_a_schema, "library.books is in a schema that its code names, .* let search_path name it"),
         (inheritance, "Book is mapped with inheritance, not supported"),
