@@ -377,15 +377,21 @@ def test_removing_what_others_point_to_is_a_broken_reference(uow: SqlAlchemyTran
         uow.session.execute(seats.delete())
 
 
-@on_sqlite
-def test_the_message_of_a_trigger_is_passed_on(uow: SqlAlchemyTransaction) -> None:
+CLOSED = {
+    "sqlite": ["CREATE TRIGGER closed BEFORE INSERT ON {} BEGIN SELECT RAISE(ABORT, 'the train has left'); END"],
+    "postgresql": [
+        """CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'the train has left' USING ERRCODE = 'check_violation'; END $$""",
+        "CREATE TRIGGER closed BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION closed()",
+    ],
+}
+
+
+@on_both
+def test_the_message_of_a_trigger_is_passed_on(container: Container, uow: SqlAlchemyTransaction) -> None:
     with pytest.raises(ConstraintViolated, match=r"refused the data: the train has left\.$"), uow:
-        uow.session.execute(
-            text(
-                f"CREATE TRIGGER closed BEFORE INSERT ON {seats.name}"
-                " BEGIN SELECT RAISE(ABORT, 'the train has left'); END"
-            )
-        )
+        for statement in CLOSED[container.engine().dialect.name]:
+            uow.session.execute(text(statement.format(seats.name)))
         uow.session.execute(insert(seats), FIRST)
 
 

@@ -4,25 +4,32 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import LiteralString
-from uuid import uuid4
+from typing import Any, LiteralString
+from uuid import UUID, uuid4
 
 import psycopg
 import pytest
+import sqlalchemy
+import sqlalchemy.orm
 from alembic.config import main
 from alembic.util import CommandError
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError
 
 from adapters.container import bootstrap
 from adapters.seedwork.settings import PROJECT
+from adapters.seedwork.sqlalchemy import engine
 from adapters.seedwork.sqlalchemy.schema import schema_status
+from adapters.seedwork.sqlalchemy.session import UnitSession
 from adapters.settings import Settings
-from service_layer.seedwork.errors import SchemaOutdated
+from domain.seedwork.entity import new_id
+from service_layer.seedwork.errors import ConcurrencyConflict, SchemaOutdated
 from tests.seedwork.fixtures import require_own_server
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders, metadata
 from tests.seedwork.pages import page
 from tests.seedwork.revisions import History
+from tests.seedwork.shapes import SqlAlchemyShapesUnitOfWork, Studio, map_shapes
 
 
 @dataclass(frozen=True)
@@ -79,6 +86,42 @@ def test_units_of_work_work_under_the_role_of_the_application(migrated: Urls) ->
 
         with uow.reading():
             assert [(order.number, len(order.lines)) for order in uow.orders.page().items] == [("A-1", 1)]
+
+
+def test_a_policy_keeps_the_rows_of_other_tenants_from_a_unit_of_work(migrated: Urls) -> None:
+    blocks = re.findall(r"^```(sql|python)\n(.*?)^```", page("operations.md"), re.MULTILINE | re.DOTALL)
+    policy, hook = (block for _, block in blocks if "POLICY" in block or "app.tenant" in block)
+    with connect(migrated.owner) as owner:
+        owner.execute(policy.replace("projects", "house_studios").encode())
+    names: dict[str, Any] = {**vars(sqlalchemy), **vars(sqlalchemy.orm), **vars(engine), "UnitSession": UnitSession}
+    exec(hook, names)
+    with bootstrap(settings=Settings()) as container:
+        map_shapes()
+        ann, bob = (TenantUnitOfWork(names["of_tenants"](container.engine())) for _ in range(2))
+        ann.tenant_id, bob.tenant_id = new_id(), new_id()
+        studio = Studio(tenant_id=ann.tenant_id, code="A")
+        with ann:
+            with ann:
+                ann.studios.add(studio)
+                ann.commit()
+            ann.commit()
+
+        with bob.reading():
+            assert bob.studios.find(studio.id) is None
+            assert bob.session.scalar(text("SELECT count(*) FROM house_studios")) == 0
+        with pytest.raises(ConcurrencyConflict), bob:
+            bob.studios.remove(studio)
+            bob.commit()
+        with pytest.raises(DBAPIError, match="row-level security"), bob:
+            bob.studios.add(Studio(tenant_id=ann.tenant_id, code="B"))
+            bob.commit()
+        ann.tenant_id, bob.tenant_id = None, ann.tenant_id
+        with ann.reading(), bob.reading():
+            assert (ann.studios.count(), bob.studios.count()) == (0, 1)
+
+
+class TenantUnitOfWork(SqlAlchemyShapesUnitOfWork):
+    tenant_id: UUID | None = None
 
 
 def test_the_role_of_the_application_can_not_change_the_schema(migrated: Urls) -> None:
