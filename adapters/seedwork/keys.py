@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any, cast
 
-from sqlalchemy import Column, Index, PrimaryKeyConstraint, Table, UniqueConstraint
+from sqlalchemy import Column, Constraint, Index, PrimaryKeyConstraint, Table, UniqueConstraint
 from sqlalchemy.orm import Mapper
 
 RowKey = PrimaryKeyConstraint | UniqueConstraint | Index
@@ -30,6 +30,15 @@ def conditions_of(index: Index) -> dict[str, Any]:
     return {name: given[name] for name in given if name.endswith("_where") and given[name] is not None}
 
 
+def columns_of(key: Constraint | Index) -> tuple[str, ...]:
+    """Return the columns by which SQLite names a unique key; none for another constraint, or one with expressions."""
+    if isinstance(key, Index):
+        is_named_so = key.unique and all(isinstance(expression, Column) for expression in key.expressions)
+    else:
+        is_named_so = isinstance(key, PrimaryKeyConstraint | UniqueConstraint)
+    return tuple(map(str, cast("RowKey", key).columns)) if is_named_so else ()
+
+
 def _is_whole(index: Index) -> bool:
     """Whether an index covers all rows and has columns alone; others only a database can check."""
-    return not conditions_of(index) and all(isinstance(expression, Column) for expression in index.expressions)
+    return not conditions_of(index) and bool(columns_of(index))

@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import UnaryExpression
 from sqlalchemy.sql.operators import nulls_first_op, nulls_last_op
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
-from adapters.seedwork.keys import conditions_of, row_keys
+from adapters.seedwork.keys import columns_of, conditions_of, row_keys
 from domain.seedwork.entity import Entity
 
 Relation = RelationshipProperty[Any]  # Any: of whatever classes
@@ -84,13 +84,24 @@ def _check_table(mapper: Mapper[Any]) -> None:
             f"{mapper.class_.__name__} is mapped by primary_key=[{key}], which several rows may share. Write:"
             " unique=True, nullable=False"
         )
+    _check_keys(table)
+
+
+def _check_keys(table: Table) -> None:
     for index in table.indexes:
         if index.unique and len(conditions_of(index)) == 1:
             raise ArgumentError(
                 f"{index.name} of {table} is for some rows on one database, and for all of them on the other. Give it"
                 " both, postgresql_where=... and sqlite_where=..."
             )
+    errors: dict[tuple[str, ...], object] = {}
     for unique in table.constraints | table.indexes:
+        columns, error = columns_of(unique), unique.info.get("error")
+        if columns and error and errors.setdefault(columns, error) is not error:
+            raise ArgumentError(
+                f"{table} has two unique keys of {', '.join(columns)}, each with an error of its own, and SQLite does"
+                " not say which is broken. Give both one error, or one of them the columns in another order."
+            )
         # as a dict: get() of its own imports a database that is not in use
         if dict(unique.dialect_kwargs).get("postgresql_nulls_not_distinct"):
             raise ArgumentError(

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sqlalchemy import Constraint, Dialect, Index, Table
 
-from adapters.seedwork.keys import RowKey
+from adapters.seedwork.keys import columns_of
 from adapters.seedwork.mapping import error_of, mapper_registry
 from adapters.seedwork.sqlalchemy.gaps import SAVEPOINTS, UNKNOWN_HERE
 from service_layer.seedwork.block import Block, BlockState
@@ -178,7 +178,7 @@ def _broken_constraint(error: BaseException, code: str, dialect: Dialect) -> Exc
         broken = str(error).partition(": ")[2].removeprefix("index ").strip("'")
         names = {broken}
     for constraint in _constraints() if broken and code != "SQLITE_CONSTRAINT_NOTNULL" else ():
-        if "error" in constraint.info and names & {_name(constraint, dialect), _columns(constraint)}:
+        if "error" in constraint.info and names & {_name(constraint, dialect), ", ".join(columns_of(constraint))}:
             return error_of(constraint)
     return ConstraintViolated(f"The database refused the data: {f'{broken} does not allow it' if broken else error}.")
 
@@ -193,7 +193,3 @@ def _constraints() -> Iterator[Constraint | Index]:
 def _name(constraint: Constraint | Index, dialect: Dialect) -> str | None:
     name = dialect.identifier_preparer.format_constraint(constraint)
     return name and name.strip('"')
-
-
-def _columns(constraint: Constraint | Index) -> str | None:
-    return ", ".join(map(str, constraint.columns)) if isinstance(constraint, RowKey) else None

@@ -165,6 +165,13 @@ def a_key_of_some_rows_on_one_database(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version)
 
 
+def two_keys_of_the_same_columns(books: Table) -> None:
+    for error in (KeyError, IndexError):
+        where = books.c.isbn != error.__name__
+        options: dict[str, Any] = {"postgresql_where": where, "sqlite_where": where}  # Any: as an index has its options
+        Index(error.__name__, books.c.isbn, unique=True, info={"error": error}, **options)
+
+
 NULLS_ARE_EQUAL: dict[str, Any] = {"postgresql_nulls_not_distinct": True}  # Any: as a key has its options
 
 
@@ -420,6 +427,10 @@ def many_to_many(metadata: MetaData) -> None:
         (
             a_key(lambda books: Index("one", books.c.isbn, unique=True, **NULLS_ARE_EQUAL)),
             "one of books takes two NULLs for the same .*, with postgresql_where=... and sqlite_where",
+        ),
+        (
+            a_key(two_keys_of_the_same_columns),
+            "books has two unique keys of books.isbn, each with an error of its own, and SQLite does not say which",
         ),
         (in_a_schema, "library.books is in a schema that its code names, .* let search_path name it"),
         (inheritance, "Book is mapped with inheritance, not supported"),
