@@ -52,10 +52,11 @@ def load(new_unit: New, entity: Any) -> Any:
 
 
 def values_of(instance: object) -> dict[str, Any]:
-    """Return an object's values by column; those of its parts in any order."""
+    """Return an object's values by column, without those that a default makes for no field; parts in any order."""
     shape = shape_of(inspect(type(instance)))
     parts = {part.name: sorted(map(values_of, part.of(instance)), key=repr) for part in shape.parts}
-    return shape.values(instance) | parts
+    made = shape.defaulted - {column for columns, _ in shape.attributes.values() for column in columns}
+    return {column: value for column, value in shape.values(instance).items() if column not in made} | parts
 
 
 def check_same(found: object, given: object) -> None:

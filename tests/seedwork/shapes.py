@@ -578,6 +578,7 @@ labels = Table(
     Column("text", String(50), nullable=False),
     Column("words", ARRAY(String(10)).with_variant(JSON(none_as_null=True), "sqlite")),
     Column("length", Integer, Computed("length(text)", persisted=True), nullable=False, unique=True),
+    Column("printed_at", UtcDateTime(), nullable=False, server_default=func.now()),
     Column("version", Integer, nullable=False),
 )
 
