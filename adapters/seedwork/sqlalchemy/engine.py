@@ -89,6 +89,8 @@ _DEFAULTS = {
     "keepalives_count": 3,
     "tcp_user_timeout": 25_000,
 }
+_IN_UTC = "-c timezone=UTC"
+"""In another zone the server sends the last hours of the year 9999 as the year 10000, which Python can't read."""
 
 
 def _postgresql_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatever the driver takes
@@ -102,7 +104,7 @@ def _postgresql_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: w
         "idle_in_transaction_session_timeout": settings.database_idle_timeout_s,
     }
     flags = [f"-c {name}={seconds * 1000:.0f}" for name, seconds in limits.items()]
-    return {**options, "options": " ".join((*flags, *in_url.get("options", ())))}
+    return {**options, "options": " ".join((_IN_UTC, *flags, *in_url.get("options", ())))}
 
 
 def _renew_for_others(dialect: Any, connection: Any, entry: ConnectionPoolEntry, _proxy: object) -> None:

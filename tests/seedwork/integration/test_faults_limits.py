@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
+from datetime import UTC, datetime
 from time import monotonic
 from typing import Any
 
@@ -119,6 +120,31 @@ def test_texts_travel_as_utf_8_whatever_the_server_would_use(
 
     with open_unit() as uow:
         assert get_order(uow, add_order(uow, "Ł€日").id).number == "Ł€日"
+
+
+@pytest.mark.parametrize(
+    ("zone", "moment"),
+    [
+        ("Asia/Tokyo", datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC)),
+        ("America/New_York", datetime(1, 1, 1, tzinfo=UTC)),
+    ],
+)
+def test_the_first_and_the_last_moment_are_read_whatever_the_zone_of_the_server(
+    open_unit: Open, administrator: psycopg.Connection, zone: str, moment: datetime
+) -> None:
+    require_own_database()
+    database = Identifier(administrator.info.dbname)
+    administrator.execute(SQL("ALTER DATABASE {} SET timezone = {}").format(database, zone))
+    order = Order(number="A-1", placed_at=moment)
+
+    with open_unit() as uow:
+        with uow:
+            uow.orders.add(order)
+            uow.commit()
+        with uow.reading():
+            read = uow.orders.get(order.id)
+
+    assert read.placed_at == moment
 
 
 def test_a_pooler_is_sent_no_limits_and_no_statements_to_prepare(open_unit: Open) -> None:
