@@ -3,9 +3,10 @@
 from collections.abc import Callable
 from decimal import Decimal
 from functools import cached_property
+from math import isnan
 from typing import Any
 
-from sqlalchemy import Dialect, Numeric, PoolProxiedConnection
+from sqlalchemy import Dialect, Float, Numeric, PoolProxiedConnection
 from sqlalchemy.dialects.sqlite.aiosqlite import SQLiteDialect_aiosqlite
 from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -23,24 +24,36 @@ class _Numeric(Numeric[Any]):
     """A number of so many places, kept as a float: it is rounded to them as on PostgreSQL, or refused."""
 
     def bind_processor(self, dialect: Dialect) -> Any:  # Any: a function, as Numeric returns one
-        return self._as_float
+        return self._to_store
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Any:  # Any: as above
         if self.scale is None or not self.asdecimal:
             return super().result_processor(dialect, coltype)  # type: ignore[no-untyped-call]  # SQLAlchemy's own
         return lambda value: None if value is None else rounded(Decimal(str(value)), self)
 
-    def _as_float(self, value: Any) -> float | None:  # Any: a Decimal, or what SQLAlchemy takes for one
+    def _to_store(self, value: Any) -> float | None:  # Any: a Decimal, or what SQLAlchemy takes for one
         number = rounded(value, self)
         if self.scale is not None and isinstance(number, Decimal | int) and not _is_kept(Decimal(number)):
             raise ValueError(f"SQLite keeps {DIGITS_MAX} digits of a number exactly, and can't keep {value}.")
-        return None if number is None else float(number)
+        return _as_float(number)
+
+
+class _Float(Float[Any]):
+    """A float, or None; no NaN."""
+
+    def bind_processor(self, dialect: Dialect) -> Any:  # Any: a function, as Float returns one
+        return _as_float
+
+
+def _as_float(number: Any) -> float | None:  # Any: what can be made a float
+    kept = None if number is None else float(number)
+    if kept is not None and isnan(kept):
+        raise ValueError("SQLite makes NULL of NaN. Let a rule of the domain refuse it, or store None.")
+    return kept
 
 
 def _is_kept(number: Decimal) -> bool:
-    if not number.is_finite():
-        return not number.is_nan()  # which SQLite makes NULL
-    return len("".join(map(str, number.as_tuple().digits)).rstrip("0")) <= DIGITS_MAX
+    return not number.is_finite() or len("".join(map(str, number.as_tuple().digits)).rstrip("0")) <= DIGITS_MAX
 
 
 _plain = SQLiteDialect_pysqlite()
@@ -61,7 +74,7 @@ class _Compiler(SQLiteCompiler):
 
 class _SQLite(UnitOfWorkDialect):
     statement_compiler = _Compiler
-    colspecs = {**SQLiteDialect_pysqlite.colspecs, Numeric: _Numeric}
+    colspecs = {**SQLiteDialect_pysqlite.colspecs, Numeric: _Numeric, Float: _Float}
 
     def do_begin(self, dbapi_connection: PoolProxiedConnection) -> None:
         session, info = session_of(dbapi_connection), dbapi_connection.info

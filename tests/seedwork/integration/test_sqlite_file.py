@@ -9,7 +9,8 @@ from threading import Timer
 from typing import Any
 
 import pytest
-from sqlalchemy import Column, MetaData, Numeric, Table, func, literal, make_url, select
+from sqlalchemy import Column, Float, MetaData, Numeric, Table, func, literal, make_url, select
+from sqlalchemy.types import TypeEngine
 
 from adapters.container import bootstrap
 from adapters.settings import Settings
@@ -76,7 +77,7 @@ def test_the_first_who_opens_a_file_gives_up_after_the_lock_timeout(file: Path, 
         open_application(f"sqlite:///{file}", lock_timeout_s=0.05)
 
 
-def stored(url: str, column: Numeric[Any], value: object) -> object:
+def stored(url: str, column: TypeEngine[Any], value: object) -> object:
     """Return a number as it comes back from a column."""
     numbers = Table("numbers", MetaData(), Column("number", column))
     settings = Settings(database_url=url, database_check_schema=False)
@@ -119,14 +120,34 @@ def test_places_that_a_column_has_not_are_no_digits_that_sqlite_loses(
         (Numeric(24, 6), Decimal("123456789012345678.123456")),
         (Numeric(20, 0), 12345678901234567890),
         (Numeric(60, 2), Decimal("1234567890123456789012345678901234567890.12")),
-        (Numeric(5, 2), Decimal("NaN")),
     ],
 )
 def test_a_number_of_which_sqlite_would_lose_digits_is_refused(
-    empty_sqlite_url: str, column: Numeric[Any], value: object
+    empty_sqlite_url: str, column: TypeEngine[Any], value: object
 ) -> None:
     with pytest.raises(ValueError, match=f"15 digits of a number exactly, and can't keep {value}"):
         stored(empty_sqlite_url, column, value)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (Numeric(5, 2), Decimal("NaN")),
+        (Numeric(5, 2), float("nan")),
+        (Float(), float("nan")),
+        (Float(), Decimal("NaN")),
+    ],
+)
+def test_what_is_no_number_is_refused_and_not_stored_as_null(
+    empty_sqlite_url: str, column: TypeEngine[Any], value: object
+) -> None:
+    with pytest.raises(ValueError, match="SQLite makes NULL of NaN"):
+        stored(empty_sqlite_url, column, value)
+
+
+@pytest.mark.parametrize("value", [float("inf"), 1e-300, 0.1, 5, None])
+def test_a_float_comes_back(empty_sqlite_url: str, value: object) -> None:
+    assert stored(empty_sqlite_url, Float(), value) == value
 
 
 def test_a_number_that_is_compared_may_have_any_digits(empty_sqlite_url: str) -> None:
