@@ -16,7 +16,7 @@ from sqlalchemy.sql.operators import desc_op, nulls_first_op
 from adapters.seedwork.mapping import is_filled
 from adapters.seedwork.mapping_rules import order_of
 from adapters.seedwork.memory.store import Aggregate, Key
-from adapters.seedwork.shape import Parts, Row, Shape
+from adapters.seedwork.shape import Parts, Row, Shape, shape_of
 from adapters.seedwork.types import rounded
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
@@ -117,6 +117,15 @@ def build(shape: Shape, key: Key, aggregate: Aggregate, known: dict[Key, Value])
 def is_new(instance: object) -> bool:
     """Whether an object was never saved in memory, nor loaded, or its saving was undone."""
     return _STORED not in inspect(instance).info
+
+
+def is_touched(instance: object) -> bool:
+    """Whether something was assigned to an object, or to a part of it, or put into its lists, since it was stored."""
+    state = inspect(instance)
+    if state.committed_state:
+        return True
+    parts = shape_of(state.mapper).parts
+    return bool(parts) and any(is_touched(owned) for part in parts for owned in part.of(instance))
 
 
 def mark_new(instance: object) -> None:

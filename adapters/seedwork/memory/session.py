@@ -10,7 +10,7 @@ from sqlalchemy import Table, inspect
 
 from adapters.seedwork.mapping import error_of, keys_to_owners, row_key_of
 from adapters.seedwork.memory.constraints import Constraints
-from adapters.seedwork.memory.rows import Written, build, is_new, key_of, mark_new, written
+from adapters.seedwork.memory.rows import Written, build, is_new, is_touched, key_of, mark_new, written
 from adapters.seedwork.memory.store import Aggregate, Id, InMemoryStore, Key, Rows, replaced
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
@@ -184,8 +184,11 @@ class InMemorySession:
         return list(written(shape, instance, stored, version))
 
     def _is_changed(self, key: Key) -> bool:
+        entity = self._held[key]
+        if not is_touched(entity):  # each look-up asks it of all that were loaded
+            return False
         stored = self._stored(key)
-        rows = self._rows_of(self._held[key], stored, 0)
+        rows = self._rows_of(entity, stored, 0)
         is_replaced = any(self._known.get(row.key) is not row.instance for row in rows)
         return is_replaced or len(rows) != len(stored) or {row.key: row.row for row in rows} != stored
 

@@ -10,7 +10,14 @@ import pytest
 from adapters.container import bootstrap
 from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
-from tests.seedwork.ordering import Line, Order, OrderNumberTaken, SqlAlchemyOrderingUnitOfWork, map_orders
+from tests.seedwork.ordering import (
+    InMemoryOrderingUnitOfWork,
+    Line,
+    Order,
+    OrderNumberTaken,
+    SqlAlchemyOrderingUnitOfWork,
+    map_orders,
+)
 
 FEW, MANY = 10, 100
 
@@ -103,3 +110,22 @@ def test_a_block_costs_what_was_touched_in_it(uow: Unit, cost: Callable[[Unit, i
     cost(uow, FEW, what)  # what is done once is done
 
     assert cost(uow, MANY, what) <= cost(uow, FEW, what)
+
+
+def cost_of_lookup_in_memory(loaded: int) -> int:
+    uow = InMemoryOrderingUnitOfWork()
+    orders = [Order(number=f"{number:03}", lines=[Line(product="tea", quantity=1)]) for number in range(MANY)]
+    with uow:
+        uow.orders.insert_many(orders)
+        uow.commit()
+    with uow.reading():
+        uow.orders.page(limit=loaded)
+        return calls(lambda: uow.orders.get(orders[-1].id))
+
+
+def test_a_lookup_in_memory_makes_no_rows_of_what_nobody_touched() -> None:
+    cost_of_lookup_in_memory(FEW)  # what is done once is done
+
+    each = (cost_of_lookup_in_memory(5 * FEW) - cost_of_lookup_in_memory(FEW)) / (4 * FEW)
+
+    assert each < 20
