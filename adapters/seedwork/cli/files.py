@@ -1,6 +1,5 @@
 """Rows in files, as CSV or JSON Lines, read and written one at a time."""
 
-import codecs
 import csv
 import io
 import json
@@ -83,10 +82,24 @@ def row_writer(
     """
     if format is Format.JSONL:
         return lambda row: file.write(_json_line({name: getattr(row, name) for name in names}))
-    writer = csv.writer(codecs.getwriter("utf-8")(file), lineterminator="\n")
+    writer = csv.writer(_CsvRows(file))
     writer.writerow(names)
     cell = _no_formula if spreadsheet else lambda value: value
     return lambda row: writer.writerow([cell(getattr(row, name)) for name in names])
+
+
+class _CsvRows:
+    """Rows as ``csv.writer`` makes them, each with a line feed at its end in place of a carriage return and one.
+
+    A text with a carriage return would be two rows if its cell had no quotes: the writer gives quotes to what has a
+    sign of the end that it writes itself.
+    """
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+
+    def write(self, row: str) -> object:
+        return self._file.write(row.removesuffix("\r\n").encode() + b"\n")
 
 
 class _Lines:
@@ -165,4 +178,5 @@ def _no_formula(value: object) -> object:
 
 
 def _json_line(values: Mapping[str, object]) -> bytes:
-    return json.dumps(values, default=str, ensure_ascii=False).encode() + b"\n"
+    # half a character, which JSON may have and UTF-8 has not, is written as JSON escapes it
+    return json.dumps(values, default=str, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"

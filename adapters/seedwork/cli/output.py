@@ -56,7 +56,8 @@ def silence(stream: TextIO) -> None:
 def _json_lines(values: "Sequence[DataclassInstance]") -> str:
     # where the encoding has no such letter it is escaped, not replaced: a program reads the same value
     ascii = not sys.stdout.encoding.lower().startswith("utf")
-    return "".join(f"{json.dumps(asdict(value), default=str, ensure_ascii=ascii)}\n" for value in values)
+    lines = "".join(f"{json.dumps(asdict(value), default=str, ensure_ascii=ascii)}\n" for value in values)
+    return lines.encode(errors="backslashreplace").decode()  # half a character, as JSON escapes it
 
 
 def _table(kind: "type[DataclassInstance]", values: "Sequence[DataclassInstance]") -> str:

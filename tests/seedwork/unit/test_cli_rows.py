@@ -9,6 +9,7 @@ import pytest
 import typer
 
 from adapters.seedwork.cli.files import MAX_LINE, Columns, Format, Row, UnreadableRow, read_rows, row_writer
+from adapters.seedwork.cli.output import show
 from adapters.seedwork.cli.values import id_of_cell, number_of_cell, parse_id
 
 ID = "019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d"
@@ -156,6 +157,25 @@ def test_what_is_written_is_what_is_read() -> None:
     assert written(part, Format.JSONL) == '{"number": "Ω, \\"1\\"\\n=1+1", "quantity": -3}\n'
     for format in Format:
         [row] = read(written(part, format), format)
+        assert row == vars(part)
+
+
+@pytest.mark.parametrize("end", ["\r", "\n", "\r\n"])
+@pytest.mark.parametrize("format", Format)
+def test_a_text_of_several_lines_is_what_is_read(format: Format, end: str) -> None:
+    text = f"one{end}two{end}"
+
+    [row] = read(written(Part(text, 1), format), format)
+
+    assert row == {"number": text, "quantity": 1}
+
+
+def test_half_a_character_in_json_is_what_is_read(capsys: pytest.CaptureFixture[str]) -> None:
+    part = Part("\ud800", 1)
+    show(Part, [part], as_json=True)
+
+    for text in (written(part, Format.JSONL), capsys.readouterr().out):
+        [row] = read(text, Format.JSONL)
         assert row == vars(part)
 
 
