@@ -143,6 +143,8 @@ class InMemorySession:
             return
         if self._rows is not None:
             self._store.rows = self._rows
+        if self._constraints:
+            self._store.constraints = self._constraints
         self._inserted.clear()
         self.close()
 
@@ -221,7 +223,10 @@ class InMemorySession:
 
     def _constraints_of_all(self) -> Constraints:
         self._begin_to_write()
-        self._constraints = self._constraints or Constraints(self._begin())
+        if not self._constraints:
+            rows = self._begin()
+            self._constraints = self._store.constraints or Constraints(rows)
+            self._store.constraints = None  # they take rows that may never be committed
         return self._constraints
 
     def _begin_to_write(self) -> None:

@@ -3,11 +3,14 @@
 from collections.abc import Iterable, Mapping
 from itertools import count
 from threading import Lock
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Table
 
 from adapters.seedwork.shape import Row
+
+if TYPE_CHECKING:
+    from adapters.seedwork.memory.constraints import Constraints
 
 Id = tuple[Any, ...]
 """A primary key. Any: of whatever types."""
@@ -32,6 +35,8 @@ class InMemoryStore:
         """Those of events."""
         self.rows: Rows = {}
         """What is committed. Replaced as a whole and never changed, so that whoever holds it has a snapshot."""
+        self.constraints: Constraints | None = None
+        """Those of ``rows``, for the next writer: to make them anew takes the longer the more rows there are."""
 
 
 def replaced(rows: Rows, aggregates: Iterable[Aggregate], deleted: Iterable[Key]) -> Rows:

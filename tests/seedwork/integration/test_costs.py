@@ -129,3 +129,23 @@ def test_a_lookup_in_memory_makes_no_rows_of_what_nobody_touched() -> None:
     each = (cost_of_lookup_in_memory(5 * FEW) - cost_of_lookup_in_memory(FEW)) / (4 * FEW)
 
     assert each < 20
+
+
+def cost_of_block_in_memory(stored: int) -> int:
+    uow = InMemoryOrderingUnitOfWork()
+    with uow:
+        uow.orders.insert_many(Order(number=f"{number:03}") for number in range(stored))
+        uow.commit()
+
+    def add() -> None:
+        with uow:
+            uow.orders.add(Order(number="new"))
+            uow.commit()
+
+    return calls(add)
+
+
+def test_a_block_in_memory_does_not_go_through_all_that_is_stored() -> None:
+    cost_of_block_in_memory(FEW)  # what is done once is done
+
+    assert cost_of_block_in_memory(MANY) <= cost_of_block_in_memory(FEW)
