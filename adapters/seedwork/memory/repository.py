@@ -65,7 +65,8 @@ class InMemoryRepository(Repository[E, Id]):
         return cast("E | None", session.get(self._shape, self._key(id)))
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:
-        keys = [key for key, _ in self._rows() if id is None or key[1] > self._key(id)[1]]
+        after = None if id is None else self._key(id)[1]
+        keys = [key for key, _ in self._rows() if after is None or key[1] > after]
         return [self._hold(key) for key in keys[:limit]]
 
     def _all(self, **values: object) -> list[E]:

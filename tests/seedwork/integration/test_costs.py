@@ -149,3 +149,21 @@ def test_a_block_in_memory_does_not_go_through_all_that_is_stored() -> None:
     cost_of_block_in_memory(FEW)  # what is done once is done
 
     assert cost_of_block_in_memory(MANY) <= cost_of_block_in_memory(FEW)
+
+
+def cost_of_page_in_memory(stored: int) -> int:
+    uow = InMemoryOrderingUnitOfWork()
+    orders = [Order(number=f"{number:03}") for number in range(stored)]
+    with uow:
+        uow.orders.insert_many(orders)
+        uow.commit()
+    with uow.reading():
+        return calls(lambda: uow.orders.page(after=orders[-2].id))
+
+
+def test_a_page_in_memory_only_compares_the_ids_of_what_is_stored() -> None:
+    cost_of_page_in_memory(FEW)  # what is done once is done
+
+    each = (cost_of_page_in_memory(MANY) - cost_of_page_in_memory(FEW)) / (MANY - FEW)
+
+    assert each < 10
