@@ -4,7 +4,7 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Boolean, Column, ColumnElement, ForeignKeyConstraint, Numeric, Table
+from sqlalchemy import JSON, Boolean, Column, ColumnElement, DateTime, ForeignKeyConstraint, Numeric, Table
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper, RelationshipProperty
 from sqlalchemy.sql.elements import UnaryExpression
@@ -161,6 +161,11 @@ def _check_columns(name: str, mapper: Mapper[Any]) -> None:
             raise ArgumentError(
                 f"{name}.{attribute.key} is JSON, of which a change of 1 to True would not be saved, nor None as NULL."
                 " Write: JsonType(), from adapters.seedwork.types"
+            )
+        if isinstance(column.type, DateTime) and column.type.timezone:
+            raise ArgumentError(
+                f"{name}.{attribute.key} has a time zone, which SQLite leaves out: another moment would come back."
+                " Write: UtcDateTime(), from adapters.seedwork.types"
             )
         if isinstance(column.type, Numeric) and column.type.scale is None:
             raise ArgumentError(

@@ -13,6 +13,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     Computed,
+    DateTime,
     ForeignKey,
     Index,
     Integer,
@@ -443,6 +444,7 @@ def many_to_many(metadata: MetaData) -> None:
         (parts_in_order(lambda number: number.desc()), r"by pages.number, which may be NULL"),
         (an_id_of_the_database, r"Page\.id would get its value from the database: make an id at birth"),
         (computed, r'Book.title is deferred or computed, .* by exclude_properties=\["title"\], and read it'),
+        (a_column(Column("title", DateTime(timezone=True))), r"Book.title has a time zone, .* Write: UtcDateTime\(\)"),
         (a_column(Column("title", Numeric(12))), r"Book.title has no scale, .* Write: Numeric\(12, 2\)"),
         (
             a_column(Column("title", Boolean, server_default="true")),
