@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 from sqlalchemy.types import TypeEngine
 
 Schema = frozenset[str]
-"""A line for each column, constraint and index, on SQLite for each trigger and view too; without those of Alembic."""
+"""A line for each column, constraint, index, trigger, view and policy; without those of Alembic."""
 
 _UNSEEN = re.compile(r"\b(AUTOINCREMENT|COLLATE \S+|DESC|GENERATED|ON CONFLICT \w+|STRICT|WITHOUT ROWID)\b")
 """What SQLAlchemy does not see in an SQLite table, so that Alembic leaves it out when it rebuilds the table."""
@@ -19,12 +19,13 @@ def schema_of(connection: Connection) -> Schema:
     """Return what the schema has, as the database reports it."""
     tables = [table for table in inspect(connection).get_table_names() if table != "alembic_version"]
     lines = {line for table in tables for line in _lines(connection, table)}
-    return frozenset(lines | {*_lines_of_sqlite(connection)} if connection.dialect.name == "sqlite" else lines)
+    others = _lines_of_sqlite if connection.dialect.name == "sqlite" else _lines_of_postgresql
+    return frozenset(lines | {*others(connection)})
 
 
 def of_tables(schema: Schema) -> Schema:
-    """Return a schema without views and triggers: revisions make them, and the tables of the code can't have any."""
-    return frozenset(line for line in schema if not re.match("[^:]+: (view|trigger) ", line))
+    """Return a schema without what revisions alone make: the tables of the code can't have it."""
+    return frozenset(line for line in schema if not re.match("[^:]+: (view|trigger|policy|row security)", line))
 
 
 def not_validated(connection: Connection) -> list[str]:
@@ -59,6 +60,23 @@ def _lines_of_sqlite(connection: Connection) -> Iterator[str]:
             yield from (f"{table}: {words}, {number} times" for words, number in found.items())
         else:
             yield f"{table}: {kind} {name}: {statement.casefold()}"
+
+
+_OTHERS_OF_POSTGRESQL = """
+    SELECT concat_ws(' ', relname || ': trigger', tgname, tgenabled, pg_get_triggerdef(pg_trigger.oid)) FROM pg_trigger
+    JOIN pg_class ON pg_class.oid = tgrelid JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE NOT tgisinternal AND nspname = current_schema()
+    UNION ALL SELECT concat_ws(' ', viewname || ': view', definition) FROM pg_views WHERE schemaname = current_schema()
+    UNION ALL SELECT concat_ws(' ', tablename || ': policy', policyname, permissive, roles, cmd, qual, with_check)
+    FROM pg_policies WHERE schemaname = current_schema()
+    UNION ALL SELECT concat(relname, ': row security, forced: ', relforcerowsecurity) FROM pg_class
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE relrowsecurity AND nspname = current_schema()
+"""
+
+
+def _lines_of_postgresql(connection: Connection) -> Iterator[str]:
+    """Return what SQLAlchemy does not know: triggers, views, policies, and where they are in force."""
+    yield from connection.scalars(text(_OTHERS_OF_POSTGRESQL))
 
 
 def _text(value: object) -> str:
