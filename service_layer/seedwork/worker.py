@@ -6,11 +6,10 @@ outside happens at least once.
 
 import logging
 from asyncio import CancelledError, _get_running_loop
-from collections.abc import Callable, Generator
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from inspect import isawaitable, isgenerator
 from pathlib import Path
 from traceback import extract_tb
 
@@ -122,7 +121,8 @@ class Worker:
                     )
                 uow.before_commit(partial(self._finish, delivery))
                 handled = handler.function(uow, event)
-                if isawaitable(handled) or isgenerator(handled):  # a decorator has hidden it from HANDLERS.add()
+                # a decorator has hidden it from HANDLERS.add()
+                if isinstance(handled, AsyncGenerator | Awaitable | Generator):
                     raise UnitOfWorkMisuse(
                         f"{delivery.handler!r} returned before its work was done. Let it be a plain function."
                     )

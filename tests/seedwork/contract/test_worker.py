@@ -1,7 +1,7 @@
 """Each delivery reaches its handler: once in the database, in the order of its aggregate, whatever fails."""
 
 import asyncio
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 
@@ -462,8 +462,12 @@ def handle_in_parts(uow: OrderingUnitOfWork, event: OrderPlaced) -> Iterator[Non
     yield
 
 
+async def handle_in_later_parts(uow: OrderingUnitOfWork, event: OrderPlaced) -> AsyncIterator[None]:
+    yield
+
+
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
-@pytest.mark.parametrize("function", [handle_later, handle_in_parts])
+@pytest.mark.parametrize("function", [handle_later, handle_in_parts, handle_in_later_parts])
 def test_a_handler_that_a_decorator_lets_return_before_its_work_is_done_has_failed(
     uow: OrderingUnitOfWork, handlers: Handlers, worker: Worker, function: Callable[..., object]
 ) -> None:
