@@ -37,10 +37,14 @@ def checked_id(id: Id) -> Id:
 
 class _Ruled:
     rules: ClassVar[Mapping[str, Callable[[Any], object]]] = {}  # Any: a rule judges whatever a caller hands in
+    _listed: ClassVar[Mapping[str, Callable[[Any], object]]] = {}
+    """Without those of the bases, which would come before the ones of a base that stands between."""
 
-    def __init_subclass__(cls) -> None:
-        super().__init_subclass__()
-        cls.rules = {name: rule for kind in reversed(cls.__mro__) for name, rule in vars(kind).get("rules", {}).items()}
+    def __init_subclass__(cls, **options: Any) -> None:  # Any: whatever another base takes
+        super().__init_subclass__(**options)
+        cls._listed = vars(cls).get("rules", {})
+        listed = (vars(kind).get("_listed", vars(kind).get("rules", {})) for kind in reversed(cls.__mro__))
+        cls.rules = {name: rule for rules in listed for name, rule in rules.items()}
 
     if not TYPE_CHECKING:  # a type checker that saw it would accept every misspelt attribute
 

@@ -131,6 +131,38 @@ def test_the_rules_of_all_bases_hold_where_a_class_has_none_of_its_own_for_a_fie
             setattr(parcel, field, "")
 
 
+@dataclass(eq=False, kw_only=True)
+class Strict(Owned):
+    rules = {"owner": text("owner", 1, 3)}
+
+
+@dataclass(eq=False, kw_only=True)
+class Weighed(Owned):
+    grams: int
+
+
+def test_of_two_bases_the_one_that_lists_a_rule_goes_before_the_one_that_inherits_it() -> None:
+    @dataclass(eq=False, kw_only=True)
+    class StrictAndWeighed(Weighed, Strict):
+        pass
+
+    with pytest.raises(InvalidValue, match="1 to 3 visible characters"):
+        StrictAndWeighed(owner="Anna", grams=1)
+
+
+def test_a_base_of_an_entity_may_take_arguments_of_its_class() -> None:
+    class Audited:
+        log = ""
+
+        def __init_subclass__(cls, log: str) -> None:
+            cls.log = log
+
+    class Transfer(Entity, Audited, log="transfers"):
+        pass
+
+    assert Transfer.log == "transfers"
+
+
 def test_an_entity_is_new_until_it_is_saved() -> None:
     assert an_order().version == 0
 
