@@ -17,13 +17,17 @@ from tests.seedwork.given.session import Row, connect, rows
 Build = Callable[[str], None]
 
 SHAPE: LiteralString = """
-    WITH tables AS (SELECT pg_class.oid, relname FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-        WHERE nspname = current_schema())
+    WITH here AS (SELECT oid FROM pg_namespace WHERE nspname = current_schema()),
+    tables AS (SELECT pg_class.* FROM pg_class JOIN here ON here.oid = relnamespace)
     SELECT concat_ws(' ', relname, attname, atttypid, atttypmod, attnotnull, pg_get_expr(adbin, adrelid))
     FROM pg_attribute JOIN tables ON tables.oid = attrelid LEFT JOIN pg_attrdef ON adrelid = attrelid AND adnum = attnum
-    UNION ALL SELECT conname FROM pg_constraint JOIN pg_namespace ON pg_namespace.oid = connamespace
-    WHERE nspname = current_schema()
-    UNION ALL SELECT concat('trigger ', tgname) FROM pg_trigger WHERE NOT tgisinternal
+    UNION ALL SELECT concat_ws(' ', relname, relpersistence, relrowsecurity, relforcerowsecurity, relacl) FROM tables
+    UNION ALL SELECT conname FROM pg_constraint JOIN here ON here.oid = connamespace
+    UNION ALL SELECT concat('function ', proname) FROM pg_proc JOIN here ON here.oid = pronamespace
+    UNION ALL SELECT concat('type ', typname) FROM pg_type JOIN here ON here.oid = typnamespace
+    UNION ALL SELECT concat_ws(' ', 'trigger', tgname, tgenabled) FROM pg_trigger JOIN tables ON tables.oid = tgrelid
+    UNION ALL SELECT concat('policy ', polname) FROM pg_policy JOIN tables ON tables.oid = polrelid
+    UNION ALL SELECT concat('schema ', nspname) FROM pg_namespace WHERE nspname !~ '^(pg_|seedwork_test_)'
     UNION ALL SELECT concat('revision ', version_num) FROM alembic_version
     UNION ALL SELECT concat('setting ', setconfig) FROM pg_db_role_setting
     JOIN pg_database ON pg_database.oid = setdatabase WHERE datname = current_database()
