@@ -100,7 +100,10 @@ class Loop:
 
 
 class Applications:
-    """Applications that stay open from test to test, as they do in production; ``with`` closes them."""
+    """Applications that stay open from test to test; ``with`` closes them.
+
+    Their connections do not: what a test sets or makes in a session, such as a temporary table, is its own.
+    """
 
     def __init__(self, loop: Loop) -> None:
         self._loop = loop
@@ -113,13 +116,21 @@ class Applications:
     def __exit__(self, *_: object) -> None:
         self._open.close()
 
-    def on(self, url: str, *, asynchronous: bool, **settings: Any) -> Container:  # Any: Settings checks them
-        """Return the one on this database with these settings."""
+    @contextmanager
+    def on(self, url: str, *, asynchronous: bool, **settings: Any) -> Generator[Container]:  # Any: Settings checks them
+        """Give the one on this database with these settings."""
         key = (url, asynchronous, *settings.items())
         if key not in self._started:
             start = self._start_asynchronously if asynchronous else self._start
             self._started[key] = start(_settings(url, **settings))
-        return self._started[key]
+        engine = self._started[key].engine()
+        try:
+            yield self._started[key]
+        finally:
+            if asynchronous:
+                self._loop.wait(in_bridge(engine.dispose))
+            else:
+                engine.dispose()
 
     def _start(self, settings: Settings) -> Container:
         return self._open.enter_context(bootstrap(settings=settings))

@@ -227,7 +227,8 @@ def opener(request: pytest.FixtureRequest, units: Units[U_co], loop: Loop) -> Op
             require_time_limits()
         asynchronous = request.param in ASYNCHRONOUS
         limits = {"database_lock_timeout_s": lock_timeout_s}
-        yield on_database(units, applications.on(url, asynchronous=asynchronous, **limits))
+        with applications.on(url, asynchronous=asynchronous, **limits) as application:
+            yield on_database(units, application)
 
     return open_database
 
