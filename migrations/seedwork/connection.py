@@ -70,6 +70,7 @@ def begin_for_all_or_nothing(connection: Connection) -> None:
     """Make every transaction begin as its engine needs it, on SQLite also one that a caller has begun."""
     if connection.dialect.name != "sqlite":
         event.listen(connection, "begin", _limit_lock_waits)
+        event.listen(connection, "begin", _be_in_utc)
         return
     if _sqlite(connection).execute("PRAGMA foreign_keys").fetchone() == (1,):
         raise CommandError("With PRAGMA foreign_keys=ON, rebuilding a table deletes what refers to it: set it OFF.")
@@ -82,6 +83,11 @@ def _limit_lock_waits(connection: Connection) -> None:
     # everybody else queues behind a statement that waits for its lock; LOCAL: not in an autocommit_block,
     # where CREATE INDEX CONCURRENTLY waits for other transactions, and would leave an invalid index
     connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_WAIT_S * 1000:.0f}ms'")
+
+
+def _be_in_utc(connection: Connection) -> None:
+    # as the sessions of the application are: a day is the same here, and so is a default without a zone
+    connection.exec_driver_sql("SET timezone = 'UTC'")
 
 
 def _begin_immediate(connection: Connection) -> None:

@@ -205,6 +205,22 @@ def test_on_postgresql_a_statement_waits_5_s_for_its_lock_unless_it_is_one_to_ru
         assert connection.execute(text("SELECT * FROM inside, outside")).one() == ("5s", "0")
 
 
+def test_on_postgresql_a_revision_is_in_utc_as_the_application_is(on_postgresql: History) -> None:
+    require_own_database()
+    seen = "op.execute(\"CREATE TABLE {} AS SELECT current_setting('timezone')\")"
+    on_postgresql.plant(
+        "first", f"{seen.format('inside')}\nwith op.get_context().autocommit_block():\n    {seen.format('outside')}"
+    )
+    with on_postgresql.engine.begin() as connection:
+        name = connection.dialect.identifier_preparer.quote(on_postgresql.engine.url.database or "")
+        connection.execute(text(f"ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'"))
+
+    on_postgresql.upgrade()
+
+    with on_postgresql.engine.connect() as connection:
+        assert connection.execute(text("SELECT * FROM inside, outside")).one() == ("UTC", "UTC")
+
+
 def test_on_postgresql_a_lock_that_is_not_free_is_tried_for_again_and_readers_wait_for_no_longer_than_it_does(
     on_postgresql: History, monkeypatch: pytest.MonkeyPatch
 ) -> None:
