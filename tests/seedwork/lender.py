@@ -56,8 +56,8 @@ class FileLender:
             while True:
                 with closing(sqlite3.connect(self._file, timeout=1, isolation_level=None)) as file:
                     try:
-                        file.execute("BEGIN IMMEDIATE")  # backup() would wait for ever
-                    except sqlite3.OperationalError:  # somebody still writes into it
+                        file.execute("BEGIN EXCLUSIVE")  # backup() would wait for ever
+                    except sqlite3.OperationalError:  # somebody still writes into it, or reads it without WAL
                         self._file = self._next()
                         continue
                     file.rollback()

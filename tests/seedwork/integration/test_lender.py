@@ -135,9 +135,11 @@ def test_a_file_is_lent_again_as_it_was_at_first(file_lender: FileLender) -> Non
         assert kept.execute("SELECT name FROM sqlite_schema WHERE name = 'books'").fetchall() == []
 
 
-def test_where_somebody_still_writes_into_a_file_another_one_is_lent(file_lender: FileLender) -> None:
+@pytest.mark.parametrize("statements", [["BEGIN IMMEDIATE"], ["BEGIN", "SELECT * FROM shelves"]])
+def test_where_somebody_still_uses_a_file_another_one_is_lent(file_lender: FileLender, statements: list[str]) -> None:
     file = make_url(file_lender.lend()).database
-    with closing(sqlite3.connect(file or "", isolation_level=None)) as writer:
-        writer.execute("BEGIN IMMEDIATE")
+    with closing(sqlite3.connect(file or "", isolation_level=None)) as kept:
+        for statement in statements:
+            kept.execute(statement).fetchall()
 
         assert make_url(file_lender.lend()).database != file
