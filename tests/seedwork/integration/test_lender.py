@@ -100,6 +100,19 @@ def test_one_that_somebody_still_writes_into_is_dropped(lender: Lender) -> None:
             writer.execute("COMMIT")
 
 
+def test_one_that_can_not_be_dropped_is_not_lent_again(
+    lender: Lender, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_name: str) -> None:
+        raise psycopg.errors.LockNotAvailable
+
+    first = lent(lender, "CREATE TABLE more ()")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(server, "drop_database", refuse)
+        assert lent(lender) != first
+
+
 def test_one_whose_connections_were_cut_is_dropped(lender: Lender) -> None:
     first = lent(
         lender,
