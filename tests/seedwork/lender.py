@@ -91,7 +91,10 @@ class _Database:
     connection: "psycopg.Connection[Row]"
     shape: list[Row]
     filled: Composed
-    """Asks which tables have rows."""
+    """Asks which tables have rows, of those that have none at first."""
+    given: Composed
+    """Asks for the rows that revisions have inserted."""
+    given_rows: list[Row]
 
 
 class Lender:
@@ -120,14 +123,15 @@ class Lender:
             self._idle.append(database)
 
     def _emptied(self) -> _Database | None:
-        """Return one that was lent before; drop those of which more was changed than rows."""
+        """Return one that was lent before; drop those of which more was changed than rows, or rows of a revision."""
         while self._idle:
             database = self._idle.pop()
             with suppress(psycopg.Error):
                 if rows(database.connection.execute(SHAPE)) == database.shape:
                     if filled := [Identifier(table) for (table,) in rows(database.connection.execute(database.filled))]:
                         database.connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(filled)))
-                    return database
+                    if rows(database.connection.execute(database.given)) == database.given_rows:
+                        return database
             database.connection.close()
             with suppress(psycopg.Error):  # a schema that somebody still uses: it is left to the end of the run
                 self._server.drop_database(database.name)
@@ -138,8 +142,27 @@ class Lender:
         self._server.create_database(name, template=self._template)
         connection = connect(make_url(self._server.url(name)))
         connection.execute("SET lock_timeout = '10s'")
-        filled = SQL(" UNION ALL ").join(
-            SQL("SELECT {} WHERE EXISTS (SELECT FROM {})").format(Literal(table), Identifier(table))
-            for (table,) in rows(connection.execute(TABLES))
+        tables = [table for (table,) in rows(connection.execute(TABLES))]
+        given = [table for (table,) in rows(connection.execute(_filled(tables)))]
+        their_rows = _rows_of(given)
+        return _Database(
+            name,
+            connection,
+            rows(connection.execute(SHAPE)),
+            _filled([table for table in tables if table not in given]),
+            their_rows,
+            rows(connection.execute(their_rows)),
         )
-        return _Database(name, connection, rows(connection.execute(SHAPE)), filled)
+
+
+def _filled(tables: list[str]) -> Composed:
+    """Return what asks which of these tables have rows."""
+    ask = SQL("SELECT {} WHERE EXISTS (SELECT FROM {})")
+    return SQL(" UNION ALL ").join(ask.format(Literal(table), Identifier(table)) for table in tables)
+
+
+def _rows_of(tables: list[str]) -> Composed:
+    """Return what asks for all rows of these tables."""
+    ask = SQL("SELECT {}, (one.*)::text FROM {} AS one")
+    asked = [ask.format(Literal(table), Identifier(table)) for table in tables]
+    return SQL("{} ORDER BY 1, 2").format(SQL(" UNION ALL ").join([SQL("SELECT '', ''"), *asked]))

@@ -20,6 +20,9 @@ def build(url: str) -> None:
         connection.execute("CREATE TABLE alembic_version AS SELECT 'first' AS version_num")
         connection.execute("CREATE TABLE shelves (id integer PRIMARY KEY, name text DEFAULT 'new')")
         connection.execute("CREATE TABLE books (shelf_id integer REFERENCES shelves)")
+        connection.execute("CREATE TABLE readers (id integer PRIMARY KEY)")
+        connection.execute("CREATE TABLE kinds (name text, liked_by integer REFERENCES readers)")
+        connection.execute("INSERT INTO kinds VALUES ('novel')")
 
 
 @pytest.fixture
@@ -86,6 +89,23 @@ def test_one_in_which_more_was_changed_than_rows_is_dropped(lender: Lender, stat
     assert second != first
     with pytest.raises(psycopg.OperationalError, match="does not exist"), connected(first):
         pass
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "INSERT INTO books VALUES (NULL)",
+        "INSERT INTO readers VALUES (1)",
+        "INSERT INTO kinds VALUES ('poem')",
+        "UPDATE kinds SET name = 'poem'",
+        "DELETE FROM kinds",
+    ],
+)
+def test_what_a_revision_has_inserted_is_there_for_each_test(lender: Lender, statement: str) -> None:
+    lent(lender, statement)
+
+    with connected(lent(lender)) as connection:
+        assert connection.execute("SELECT name FROM kinds").fetchall() == [("novel",)]
 
 
 def test_one_that_somebody_still_writes_into_is_dropped(lender: Lender) -> None:
