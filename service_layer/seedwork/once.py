@@ -46,7 +46,8 @@ def once(uow: U, key: str, function: Callable[Concatenate[U, P], T], /, *args: P
             callers don't know of each other, put the caller's name before it.
         function: known by its module and qualified name, so what a closure or a method's object holds is not compared.
             Its return type is annotated: a frozen dataclass of plain values, or one such value.
-        args, kwargs: what it takes. They are compared by name, as JSON; the order in a dict or a set does not count.
+        args, kwargs: what it takes. They are compared by name, as JSON. The order in a dict or a set does not count,
+            nor whether what is the default was written.
     Raises: KeyAlreadyUsed (another function or other arguments came under this key), InvalidValue (the key),
         UnitOfWorkMisuse (an argument or the answer can't be kept as JSON), and what the function raises.
     """
@@ -61,10 +62,13 @@ def _once(
     key, kind = _key(key), _answer_of(function)
     with uow:
         name = f"{function.__module__}.{function.__qualname__}"
-        request = uow.receipts.fingerprint(name, _by_name(function, args, kwargs))
+        given, fingerprint = _by_name(function, args, kwargs), uow.receipts.fingerprint
+        request = fingerprint(name, _without_defaults(uow, function, given))
         if found := uow.receipts.take(key, request):
-            # the first receipts were kept by the function's plain name, and by how its arguments were given
-            if found.request not in {request, uow.receipts.fingerprint(function.__name__, *args, **kwargs)}:
+            # older receipts were kept with defaults that were given; the first by the function's plain name, and by how
+            # its arguments were given
+            older = {fingerprint(name, given), fingerprint(function.__name__, *args, **kwargs)}
+            if found.request not in {request, *older}:
                 raise KeyAlreadyUsed("key")
             answer = uow.receipts.decoded(kind, found.answer)
         else:
@@ -79,6 +83,21 @@ def _by_name(function: Callable[..., object], args: tuple[Any, ...], kwargs: dic
         return signature(function).bind(None, *args, **kwargs).arguments
     except TypeError:  # a decorator takes other arguments, or the call will be refused
         return args, kwargs
+
+
+def _without_defaults(uow: Transaction, function: Callable[..., object], given: object) -> object:
+    """Leave out what a default says anyway: the next release may hand over an argument that this one does not have."""
+    if not isinstance(given, dict):
+        return given
+    defaults = {name: parameter.default for name, parameter in signature(function).parameters.items()}
+    return {name: value for name, value in given.items() if not _are_equal(uow, value, defaults[name])}
+
+
+def _are_equal(uow: Transaction, value: object, default: object) -> bool:
+    try:
+        return uow.receipts.fingerprint(value) == uow.receipts.fingerprint(default)
+    except UnitOfWorkMisuse:  # there is no default, or one that JSON can't keep
+        return False
 
 
 def _answer_of(function: Callable[..., object]) -> Any:  # Any: a type's annotation

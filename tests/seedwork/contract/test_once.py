@@ -1,6 +1,6 @@
 """The idempotent request: under one key the work is done once, and has one answer."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
@@ -77,6 +77,9 @@ def test_another_request_under_the_same_key_is_refused(uow: OrderingUnitOfWork) 
     assert numbers(uow) == ["A-1"]
 
 
+MARK = object()  # says that nothing was given
+
+
 @dataclass(frozen=True)
 class Tags:
     """An argument with parts that have no order."""
@@ -100,6 +103,24 @@ def test_equal_arguments_are_the_same_request(uow: OrderingUnitOfWork) -> None:
     once(uow, "K-2", count_tags, again, number="B-2")
     with pytest.raises(KeyAlreadyUsed):
         once(uow, "K-2", count_tags, Tags(frozenset([1, 8]), {"x": 1, "y": 2}), number="B-2")
+    assert numbers(uow) == ["A-1", "B-2"]
+
+
+def tagged(uow: OrderingUnitOfWork, number: str, *, tags: Sequence[str] = (), mark: object = MARK) -> int:
+    import_orders(uow, [number])
+    return len(tags)
+
+
+def test_an_argument_that_is_its_default_does_not_count(uow: OrderingUnitOfWork) -> None:
+    once(uow, "K-1", add_order, "A-1")
+    once(uow, "K-2", tagged, "B-2", tags=[])
+
+    once(uow, "K-1", add_order, "A-1", voucher=None)
+    once(uow, "K-2", tagged, "B-2")
+    with pytest.raises(KeyAlreadyUsed):
+        once(uow, "K-1", add_order, "A-1", voucher="V-1")
+    with pytest.raises(KeyAlreadyUsed):
+        once(uow, "K-2", tagged, "B-2", mark="red")
     assert numbers(uow) == ["A-1", "B-2"]
 
 
@@ -162,6 +183,17 @@ def test_a_receipt_by_a_functions_plain_name_is_known(uow: OrderingUnitOfWork) -
     assert once(uow, "K-1", add_order, "A-1", voucher="V-1") == order
     with pytest.raises(KeyAlreadyUsed):
         once(uow, "K-1", add_order, "A-1", voucher="V-2")
+
+
+def test_a_receipt_of_all_that_was_given_is_known(uow: OrderingUnitOfWork) -> None:
+    with uow:
+        order = add_order(uow, "A-1")
+        given = b'[["tests.seedwork.use_cases.add_order",{"number":"A-1","uow":null,"voucher":null}],[]]'
+        uow.receipts.take("K-1", sha256(given).hexdigest())
+        uow.receipts.keep("K-1", OrderDetails, order)
+        uow.commit()
+
+    assert once(uow, "K-1", add_order, "A-1", voucher=None) == order
 
 
 def test_what_is_refused_leaves_no_receipt(uow: OrderingUnitOfWork) -> None:
