@@ -26,7 +26,12 @@ from adapters.unit_of_work import SqlAlchemyUnitOfWork
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import DomainError, NotFound
 from domain.user import User
-from service_layer.seedwork.errors import ReferenceViolated
+from service_layer.seedwork.errors import (
+    CommitOutcomeUnknown,
+    DatabaseRefused,
+    DatabaseUnavailable,
+    ReferenceViolated,
+)
 from service_layer.unit_of_work import UnitOfWork
 
 PROGRAM = shlex.join([sys.executable, "-c", "from adapters.cli import app; app()"])
@@ -177,6 +182,23 @@ def test_whatever_a_request_is_refused_by_is_its_fault(
 
     assert (by_fastapi.status_code, by_fastapi.json()) == (status, {"detail": str(error)})
     assert (by_flask.status_code, by_flask.json) == (status, {"detail": str(error)})
+
+
+@pytest.mark.parametrize("kind", [DatabaseUnavailable, DatabaseRefused, CommitOutcomeUnknown])
+def test_what_a_driver_says_is_for_the_log(
+    fastapi: TestClient, flask: FlaskClient, caplog: pytest.LogCaptureFixture, kind: type[Exception]
+) -> None:
+    def refuse() -> str:
+        raise kind("connection to server at db1 failed")
+
+    assert isinstance(fastapi.app, FastAPI)
+    fastapi.app.add_api_route("/away", refuse)
+    flask.application.add_url_rule("/away", view_func=refuse)
+    by_fastapi, by_flask = fastapi.get("/away"), flask.get("/away")
+
+    said = {"detail": f"Try again later: {kind.__name__}."}
+    assert (by_fastapi.status_code, by_fastapi.json()) == (by_flask.status_code, by_flask.json) == (503, said)
+    assert caplog.messages.count("/away: connection to server at db1 failed") == 2
 
 
 def test_several_use_cases_are_one_transaction_for_many_fastapi_requests_at_a_time(fastapi: TestClient) -> None:
