@@ -195,7 +195,9 @@ def _email(field: str, value: Any) -> EmailAddress:  # Any: whatever a caller ha
 
 def _json_object(field: str, value: Any) -> dict[str, Any]:  # Any: of JSON
     try:
-        if isinstance(value, dict) and json.loads(json.dumps(value, allow_nan=False)) == value:
+        # half a character can be stored, but every answer in UTF-8 that shows it would fail
+        text = json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        if isinstance(value, dict) and json.loads(text) == value:
             return value
     except (TypeError, ValueError, RecursionError):
         pass  # it is no JSON, or is nested too deeply

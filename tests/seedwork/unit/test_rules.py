@@ -79,7 +79,10 @@ def test_a_value_that_a_rule_allows_is_kept(rule: rules.Rule[Any], value: object
         (rules.moment("field"), [datetime.min.replace(tzinfo=EAST), datetime.max.replace(tzinfo=WEST)]),
         (rules.uuid("field"), [str(UUID(int=1)), 1, None]),
         (rules.email_address("field"), ["john", None]),
-        (rules.json_object("field"), [[], {1: 2}, {"a": NOON}, {"a": float("nan")}, {"a": DEEP}, None]),
+        (
+            rules.json_object("field"),
+            [[], {1: 2}, {"a": NOON}, {"a": float("nan")}, {"a": DEEP}, {"a": "\ud800"}, {"\ud800": 1}, None],
+        ),
         (rules.one_of("field", Colour), ["green", None, DEEP]),
         (rules.one_of("field", Size), [3, Decimal("sNaN")]),
     ],
