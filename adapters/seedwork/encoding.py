@@ -107,7 +107,9 @@ def _in_order(value: object) -> object:
         case Iterator():
             raise UnitOfWorkMisuse("An iterator can be read once, so it can't be a part of a request. Pass a list.")
         case dict():
-            return {key: _in_order(value[key]) for key in sorted(value, key=str)}
+            return {_in_order(key): _in_order(value[key]) for key in sorted(value, key=str)}
+        case str():
+            return value.encode(errors="backslashreplace").decode()  # half a character, which the use case may refuse
         case set() | frozenset():
             return sorted(map(_in_order, value), key=to_json)
         case list() | tuple():

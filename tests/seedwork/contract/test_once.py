@@ -13,7 +13,7 @@ import pytest
 
 from domain.seedwork.errors import InvalidValue
 from domain.seedwork.repository import Page
-from domain.seedwork.rules import EmailAddress
+from domain.seedwork.rules import EmailAddress, text
 from service_layer.seedwork.errors import UncommittedChanges, UnitOfWorkMisuse
 from service_layer.seedwork.once import KeyAlreadyUsed, once
 from service_layer.seedwork.upkeep import prune
@@ -246,6 +246,20 @@ def test_an_answer_that_is_a_text_of_a_type_of_its_own_comes_back_as_such(uow: O
 def test_a_key_is_a_visible_text(uow: OrderingUnitOfWork, key: str) -> None:
     with pytest.raises(InvalidValue, match="1 to 200 visible characters"):
         once(uow, key, add_order, "A-1")
+
+
+def add_visibly(uow: OrderingUnitOfWork, number: str) -> None:
+    import_orders(uow, [text("number", 1, 20)(number)])
+
+
+def test_half_a_character_is_refused_by_whoever_refuses_it_without_a_key(uow: OrderingUnitOfWork) -> None:
+    with pytest.raises(InvalidValue):
+        once(uow, "K-1", add_visibly, "A\ud800")
+    once(uow, "K-2", count_tags, Tags(frozenset(), {"\ud800": 1}), number="A-1")
+
+    once(uow, "K-2", count_tags, Tags(frozenset(), {"\ud800": 1}), number="A-1")
+    with pytest.raises(KeyAlreadyUsed):
+        once(uow, "K-2", count_tags, Tags(frozenset(), {"\ud801": 1}), number="A-1")
 
 
 def test_an_iterator_can_not_be_part_of_a_request(uow: OrderingUnitOfWork) -> None:
