@@ -2,14 +2,13 @@
 
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from adapters.seedwork.mapping import mapper_of
 from adapters.seedwork.memory.rows import key_of
-from adapters.seedwork.outbox import EncodingOutbox, new_delivery
+from adapters.seedwork.outbox import EncodingOutbox, new_delivery, values_of
 from adapters.seedwork.shape import Row, shape_of
 from adapters.seedwork.tables import deliveries, events
 from domain.seedwork.entity import Entity
@@ -59,7 +58,7 @@ class InMemoryOutbox(EncodingOutbox):
 
     def change(self, delivery: Delivery, **values: object) -> bool:
         if stored := self._stored(delivery):
-            self._session.put(deliveries, (delivery.position, delivery.handler), asdict(stored) | values)
+            self._session.put(deliveries, (delivery.position, delivery.handler), values_of(stored) | values)
         return stored is not None
 
     def remove(self, delivery: Delivery) -> bool:
@@ -95,7 +94,7 @@ class InMemoryOutbox(EncodingOutbox):
         return len(gone)
 
     def _put(self, delivery: Delivery) -> None:
-        self._session.put(deliveries, (delivery.position, delivery.handler), asdict(delivery))
+        self._session.put(deliveries, (delivery.position, delivery.handler), values_of(delivery))
 
     def _deliveries(self, handler: str | None) -> list[Delivery]:
         rows = [Delivery(**row) for _, row in self._session.roots(deliveries)]

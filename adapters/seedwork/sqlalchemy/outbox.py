@@ -3,7 +3,6 @@
 import sqlite3
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import AbstractContextManager, closing, contextmanager, nullcontext
-from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -28,7 +27,7 @@ from sqlalchemy import (
 )
 
 from adapters.seedwork.mapping import mapper_of
-from adapters.seedwork.outbox import EncodingOutbox, new_delivery
+from adapters.seedwork.outbox import EncodingOutbox, new_delivery, values_of
 from adapters.seedwork.shape import Row
 from adapters.seedwork.sqlalchemy.receipts import insert_if_absent
 from adapters.seedwork.tables import deliveries, events
@@ -39,7 +38,7 @@ if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 
 _d, _e = deliveries.c, events.c
-_store = insert(events).inline()
+_store, _deliver = insert(events).inline(), insert(deliveries).inline()
 _next_due = (
     select(deliveries)
     .where(_d.handler == bindparam("handler"), _d.state == State.DUE, _d.not_before <= bindparam("now"))
@@ -84,12 +83,12 @@ class SqlAlchemyOutbox(EncodingOutbox):
         stored = connection.execute(_store, row)
         for name in handlers:
             new = new_delivery(stored.lastrowid, name, row["aggregate_id"], row["published_at"])
-            connection.execute(insert(deliveries), asdict(new))
+            connection.execute(_deliver, values_of(new))
 
     def deliver_again(self, published: Sequence[Published], handler: str, now: datetime) -> None:
         new = [new_delivery(one.position, handler, one.aggregate_id, now) for one in published]
         if new:
-            insert_if_absent(self._connection, deliveries, *map(asdict, new))
+            insert_if_absent(self._connection, deliveries, *map(values_of, new))
 
     def due(self, handlers: Iterable[str], now: datetime) -> list[str]:
         # not by EXISTS: where most rows were due lately, PostgreSQL looks for one by reading the table
@@ -103,10 +102,10 @@ class SqlAlchemyOutbox(EncodingOutbox):
         return self._one(_next_due, {"handler": handler, "now": now})
 
     def earlier(self, delivery: Delivery) -> Delivery | None:
-        return self._one(_earlier, asdict(delivery))
+        return self._one(_earlier, values_of(delivery))
 
     def later(self, delivery: Delivery) -> Delivery | None:
-        return self._one(_later, asdict(delivery))
+        return self._one(_later, values_of(delivery))
 
     def lock(self, delivery: Delivery) -> bool:
         return not self._locks_rows or self._connection.execute(_lock, _key(delivery)).first() is not None
