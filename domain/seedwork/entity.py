@@ -38,7 +38,7 @@ def checked_id(id: Id) -> Id:
 class _Ruled:
     rules: ClassVar[Mapping[str, Callable[[Any], object]]] = {}  # Any: a rule judges whatever a caller hands in
     _listed: ClassVar[Mapping[str, Callable[[Any], object]]] = {}
-    """Without those of the bases, which would come before the ones of a base that stands between."""
+    """Those that the class itself lists: its ``rules`` have those of its bases as well."""
 
     def __init_subclass__(cls, **options: Any) -> None:  # Any: whatever another base takes
         super().__init_subclass__(**options)

@@ -5,7 +5,7 @@ header ``Idempotency-Key``.
 """
 
 from collections.abc import Callable
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any, Concatenate, ParamSpec, TypeVar, get_type_hints
 
 from domain.seedwork.errors import AlreadyExists
@@ -90,13 +90,15 @@ def _without_defaults(uow: Transaction, function: Callable[..., object], given: 
     if not isinstance(given, dict):
         return given
     defaults = {name: parameter.default for name, parameter in signature(function).parameters.items()}
-    return {name: value for name, value in given.items() if not _are_equal(uow, value, defaults[name])}
+    return {name: value for name, value in given.items() if not _is_default(uow, value, defaults[name])}
 
 
-def _are_equal(uow: Transaction, value: object, default: object) -> bool:
+def _is_default(uow: Transaction, value: object, default: object) -> bool:
+    if value is default or default is Parameter.empty:
+        return value is default
     try:
         return uow.receipts.fingerprint(value) == uow.receipts.fingerprint(default)
-    except UnitOfWorkMisuse:  # there is no default, or one that JSON can't keep
+    except UnitOfWorkMisuse:  # JSON can't keep that default
         return False
 
 
