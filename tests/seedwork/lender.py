@@ -89,7 +89,8 @@ class Server(Protocol):
 class _Database:
     name: str
     connection: "psycopg.Connection[Row]"
-    shape: list[Row]
+    shape: list[Row] | None
+    """None where the server does not tell: then it is lent once."""
     filled: Composed
     """Asks which tables have rows, of those that have none at first."""
     given: Composed
@@ -127,7 +128,7 @@ class Lender:
         while self._idle:
             database = self._idle.pop()
             with suppress(psycopg.Error):
-                if rows(database.connection.execute(SHAPE)) == database.shape:
+                if database.shape and rows(database.connection.execute(SHAPE)) == database.shape:
                     if filled := [Identifier(table) for (table,) in rows(database.connection.execute(database.filled))]:
                         database.connection.execute(SQL("TRUNCATE {} CASCADE").format(SQL(", ").join(filled)))
                     if rows(database.connection.execute(database.given)) == database.given_rows:
@@ -148,11 +149,17 @@ class Lender:
         return _Database(
             name,
             connection,
-            rows(connection.execute(SHAPE)),
+            _shape(connection),
             _filled([table for table in tables if table not in given]),
             their_rows,
             rows(connection.execute(their_rows)),
         )
+
+
+def _shape(connection: "psycopg.Connection[Row]") -> list[Row] | None:
+    with suppress(psycopg.Error):
+        return rows(connection.execute(SHAPE))
+    return None
 
 
 def _filled(tables: list[str]) -> Composed:

@@ -142,6 +142,14 @@ def test_one_whose_connections_were_cut_is_dropped(lender: Lender) -> None:
     assert lent(lender) != first
 
 
+def test_where_the_server_does_not_tell_what_a_database_has_each_test_gets_a_new_one(
+    lender: Lender, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.seedwork.lender.SHAPE", "SELECT * FROM pg_of_another_engine")
+
+    assert lent(lender) != lent(lender)
+
+
 def test_two_at_once_are_two(lender: Lender) -> None:
     with lender.lend() as first, lender.lend() as second:
         assert first != second
