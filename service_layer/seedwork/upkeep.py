@@ -17,7 +17,7 @@ def list_deliveries(uow: Transaction, *, after: int = 0, limit: int = 50, state:
     """
     with uow.reading():
         found = uow.outbox.deliveries(limit, after=after, state=state)
-        if len(found) == limit:
+        if found and len(found) == limit:
             last = found[-1].position
             rest = uow.outbox.deliveries(BATCH, after=last - 1, state=state)
             found += [one for one in rest if one.position == last and one not in found]

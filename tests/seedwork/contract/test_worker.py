@@ -570,6 +570,7 @@ def test_pages_of_deliveries_leave_none_out(uow: OrderingUnitOfWork, handlers: H
 
     assert [one.handler for one in first] == [one.handler for one in second] == ["collect", "note", "print"]
     assert [*first, *second] == pending(uow)
+    assert list_deliveries(uow, limit=0) == []
 
 
 def test_a_handler_without_a_name_has_nothing_to_be_retried(
