@@ -100,7 +100,7 @@ def _check_keys(table: Table) -> None:
         if columns and error and errors.setdefault(columns, error) is not error:
             raise ArgumentError(
                 f"{table} has two unique keys of {', '.join(columns)}, each with an error of its own, and SQLite does"
-                " not say which is broken. Give both one error, or one of them the columns in another order."
+                " not say which is broken. Give both one error; or, of several columns, one of them another order."
             )
         # as a dict: get() of its own imports a database that is not in use
         if dict(unique.dialect_kwargs).get("postgresql_nulls_not_distinct"):
