@@ -86,6 +86,7 @@ def test_what_waits_for_a_delivery_that_was_given_up_as_it_says_goes_on(
 
     handlers.add("send the label", send_label)
     monkeypatch.setattr(OrderingUnitOfWork, "handlers", handlers)
+    map_orders()
     first, second = (OrderRemoved(order_id=OrderId(UUID(int=1))) for _ in range(2))
     with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
         uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
