@@ -20,6 +20,9 @@ P = ParamSpec("P")
 U = TypeVar("U", bound=Transaction)
 T = TypeVar("T")
 
+Values = dict[str, Any]
+"""By name. Any: of whatever types a use case takes."""
+
 _key = text("key", 1, KEY_MAX_LENGTH)
 
 
@@ -62,8 +65,8 @@ def _once(
     key, kind = _key(key), _answer_of(function)
     with uow:
         name = f"{function.__module__}.{function.__qualname__}"
-        given, fingerprint = _by_name(function, args, kwargs), uow.receipts.fingerprint
-        request = fingerprint(name, _without_defaults(uow, function, given))
+        (given, defaults), fingerprint = _by_name(function, args, kwargs), uow.receipts.fingerprint
+        request = fingerprint(name, _without_defaults(uow, given, defaults) if defaults else given)
         if found := uow.receipts.take(key, request):
             # older receipts were kept with defaults that were given; the first by the function's plain name, and by how
             # its arguments were given
@@ -78,18 +81,17 @@ def _once(
     return answer
 
 
-def _by_name(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> object:
+def _by_name(function: Callable[..., object], args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Values]:
+    """Return the arguments by name, and the default of each; as they are, and none, where the names are not known."""
     try:
-        return signature(function).bind(None, *args, **kwargs).arguments
+        bound = signature(function).bind(None, *args, **kwargs)
     except TypeError:  # a decorator takes other arguments, or the call will be refused
-        return args, kwargs
+        return (args, kwargs), {}
+    return bound.arguments, {name: bound.signature.parameters[name].default for name in bound.arguments}
 
 
-def _without_defaults(uow: Transaction, function: Callable[..., object], given: object) -> object:
+def _without_defaults(uow: Transaction, given: Values, defaults: Values) -> Values:
     """Leave out what a default says anyway: the next release may hand over an argument that this one does not have."""
-    if not isinstance(given, dict):
-        return given
-    defaults = {name: parameter.default for name, parameter in signature(function).parameters.items()}
     return {name: value for name, value in given.items() if not _is_default(uow, value, defaults[name])}
 
 

@@ -5,7 +5,7 @@ outside happens at least once.
 """
 
 import logging
-from asyncio import CancelledError, _get_running_loop
+from asyncio import CancelledError, _get_running_loop  # get_running_loop() raises where no loop runs
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
