@@ -81,7 +81,7 @@ def row_writer(
             a text there. What ``read_rows`` is to read again is written without.
     """
     if format is Format.JSONL:
-        return lambda row: file.write(_json_line({name: getattr(row, name) for name in names}))
+        return lambda row: file.write(json_line({name: getattr(row, name) for name in names}))
     writer = csv.writer(_CsvRows(file))
     writer.writerow(names)
     cell = _no_formula if spreadsheet else lambda value: value
@@ -177,6 +177,7 @@ def _no_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def _json_line(values: Mapping[str, object]) -> bytes:
+def json_line(values: Mapping[str, object], *, ascii: bool = False) -> bytes:
+    """Return values as a line of JSON Lines, with every letter that ASCII lacks escaped if asked for."""
     # half a character, which JSON may have and UTF-8 has not, is written as JSON escapes it
-    return json.dumps(values, default=str, ensure_ascii=False).encode(errors="backslashreplace") + b"\n"
+    return json.dumps(values, default=str, ensure_ascii=ascii).encode(errors="backslashreplace") + b"\n"

@@ -1,6 +1,5 @@
 """How commands print what use cases return."""
 
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,8 @@ import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from adapters.seedwork.cli.files import json_line
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -56,8 +57,7 @@ def silence(stream: TextIO) -> None:
 def _json_lines(values: "Sequence[DataclassInstance]") -> str:
     # where the encoding has no such letter it is escaped, not replaced: a program reads the same value
     ascii = not sys.stdout.encoding.lower().startswith("utf")
-    lines = "".join(f"{json.dumps(asdict(value), default=str, ensure_ascii=ascii)}\n" for value in values)
-    return lines.encode(errors="backslashreplace").decode()  # half a character, as JSON escapes it
+    return b"".join(json_line(asdict(value), ascii=ascii) for value in values).decode()
 
 
 def _table(kind: "type[DataclassInstance]", values: "Sequence[DataclassInstance]") -> str:
