@@ -154,9 +154,21 @@ class Outbox(ABC):
     def change(self, delivery: Delivery, **values: object) -> bool:
         """Change a delivery if nobody has begun it since; return whether that was so."""
 
+    def finish(self, delivery: Delivery, now: datetime) -> bool:
+        """Remove a delivery that is done or given up, and let the next one of its aggregate be due.
+
+        Returns: whether that was so; nothing is changed where somebody has begun it since.
+        """
+        if not self.remove(delivery):
+            return False
+        later = self.later(delivery)
+        if later and (later.state is State.WAITING or (later.attempts == 0 and later.not_before > now)):
+            self.change(later, state=State.DUE, not_before=now)
+        return True
+
     @abstractmethod
     def remove(self, delivery: Delivery) -> bool:
-        """Remove a delivery that is done, if nobody has begun it since; return whether that was so."""
+        """Remove a delivery, if nobody has begun it since; return whether that was so."""
 
     @abstractmethod
     def alone(self) -> AbstractContextManager[bool]:

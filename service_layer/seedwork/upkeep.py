@@ -38,6 +38,27 @@ def retry_deliveries(uow: Transaction, handler: str | None = None) -> int:
             return found
 
 
+def drop_deliveries(uow: Transaction, handler: str, position: int | None = None) -> int:
+    """Give up deliveries of a handler; return how many. What has waited for them is due then.
+
+    Args:
+        position: that of the event, whose delivery is given up whatever its state; None for all that are parked, or for
+            all that are left where there is no such handler any more.
+    """
+    state = State.PARKED if position is None and handler in uow.handlers else None
+    after, limit = (0, BATCH) if position is None else (position - 1, 1)
+    dropped = 0
+    while True:
+        with uow:
+            batch = uow.outbox.deliveries(limit, after=after, state=state, handler=handler)
+            wanted = [one for one in batch if position in {None, one.position}]
+            dropped += sum(uow.outbox.finish(one, datetime.now(UTC)) for one in wanted)
+            uow.commit()
+        if len(batch) < limit or position is not None:
+            return dropped
+        after = batch[-1].position
+
+
 def replay(uow: Transaction, handler: str) -> int:
     """Deliver all stored events of its kinds to a handler again; return how many there are.
 

@@ -146,13 +146,8 @@ class Worker:
                 uow.commit()
 
     def _finish(self, delivery: Delivery) -> None:
-        """Remove a delivery, and let the next one of its aggregate be due."""
-        outbox, now = self._uow.outbox, self._now()
-        if not outbox.remove(delivery):
+        if not self._uow.outbox.finish(delivery, self._now()):
             raise ConcurrencyConflict(OVERTAKEN)
-        later = outbox.later(delivery)
-        if later and (later.state is State.WAITING or (later.attempts == 0 and later.not_before > now)):
-            outbox.change(later, state=State.DUE, not_before=now)
 
 
 def _pause(attempts: int) -> timedelta:

@@ -6,16 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-import pytest
-from sqlalchemy import text
-
 from adapters.cli import app
-from adapters.container import bootstrap
-from adapters.settings import Settings
 from domain.seedwork.entity import new_id
 from domain.seedwork.events import Event
 from service_layer.seedwork.once import once
-from service_layer.seedwork.outbox import Handlers, State
+from service_layer.seedwork.outbox import Handlers
 from service_layer.seedwork.upkeep import BATCH
 from service_layer.seedwork.worker import TRIES, Worker
 from tests.seedwork.command_line import runner
@@ -25,7 +20,6 @@ from tests.seedwork.ordering import (
     Order,
     OrderId,
     OrderingUnitOfWork,
-    SqlAlchemyOrderingUnitOfWork,
     map_orders,
 )
 from tests.seedwork.pages import page
@@ -76,45 +70,10 @@ def test_what_it_shows_runs() -> None:
         assert [line.product for line in uow.orders.get(order.id).lines] == ["label"]
 
 
-def test_what_waits_for_a_delivery_that_was_given_up_as_it_says_goes_on(
-    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    handlers, got = Handlers(), []
-
-    def send_label(uow: OrderingUnitOfWork, event: OrderRemoved) -> None:
-        got.append(event)
-
-    handlers.add("send the label", send_label)
-    monkeypatch.setattr(OrderingUnitOfWork, "handlers", handlers)
-    map_orders()
-    first, second = (OrderRemoved(order_id=OrderId(UUID(int=1))) for _ in range(2))
-    with bootstrap(settings=Settings(database_url=sqlite_url)) as container:
-        uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
-        with uow:
-            uow.publish(first)
-            uow.publish(second)
-            uow.commit()
-        with uow:
-            parked, waiting = uow.outbox.deliveries(2)
-            uow.outbox.change(parked, state=State.PARKED)
-            uow.outbox.change(waiting, state=State.WAITING)
-            uow.commit()
-
-        given_up = re.search(r"^DELETE FROM outbox_deliveries.*?;\n(.*?;)$", PAGE, re.MULTILINE | re.DOTALL)
-        assert given_up
-        with uow:
-            for statement in given_up[0].replace("position = 12", f"position = {parked.position}").splitlines():
-                uow.session.execute(text(statement))
-            uow.commit()
-        Worker(uow).work()
-
-    assert got == [second]
-
-
 def test_the_commands_that_it_names_are_there() -> None:
     named = set(re.findall(r"[`$] ?(?:PROGRAM )?events ([a-z]+)", PAGE))
 
-    assert named == {"work", "list", "retry", "replay", "prune"}
+    assert named == {"work", "list", "retry", "drop", "replay", "prune"}
     for command in named:
         assert runner(app)("events", command, "--help").exit_code == 0
 

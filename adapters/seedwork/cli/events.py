@@ -103,6 +103,32 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
         show_saved(Count, [Count(count)], as_json=as_json)
 
     @app.command()
+    def drop(
+        handler: Annotated[str, typer.Argument(metavar="HANDLER", help="Its registered name.", show_default=False)],
+        position: Annotated[
+            int | None,
+            typer.Argument(
+                min=1,
+                max=2**63 - 1,
+                metavar="[POSITION]",
+                help="That of an event, of which the delivery is given up whatever its state.",
+                show_default=False,
+            ),
+        ] = None,
+        *,
+        as_json: Json = False,
+    ) -> None:
+        """Give up what is parked of a handler, or all that a handler has left that is registered no more.
+
+        The event stays, and what has waited for its delivery goes on.
+
+        $ PROGRAM events drop "count registrations" 12
+        """
+        with application() as container:
+            count = upkeep.drop_deliveries(container.unit_of_work(), handler, position)
+        show_saved(Count, [Count(count)], as_json=as_json)
+
+    @app.command()
     def replay(
         handler: Annotated[str, typer.Argument(metavar="HANDLER", help="Its registered name.", show_default=False)],
         *,

@@ -11,7 +11,7 @@ from domain.seedwork.errors import DomainError, InvalidValue
 from domain.seedwork.events import Event, _kinds
 from service_layer.seedwork.errors import ConcurrencyConflict
 from service_layer.seedwork.outbox import Delivery, Handlers, State
-from service_layer.seedwork.upkeep import list_deliveries, prune, replay, retry_deliveries
+from service_layer.seedwork.upkeep import drop_deliveries, list_deliveries, prune, replay, retry_deliveries
 from service_layer.seedwork.worker import TRIES, Worker
 from tests.seedwork.backends import NewUnit
 from tests.seedwork.fixtures import OpenBackend
@@ -583,6 +583,57 @@ def test_a_handler_without_a_name_has_nothing_to_be_retried(
 
     assert retry_deliveries(uow, "") == 0
     assert retry_deliveries(uow, "note") == 1
+
+
+@pytest.mark.parametrize("batch", [1, 1_000])
+def test_what_waits_for_a_parked_delivery_that_is_given_up_goes_on(
+    uow: OrderingUnitOfWork, handler: Failing, worker: Worker, clock: Clock, monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    monkeypatch.setattr("service_layer.seedwork.upkeep.BATCH", batch)
+    handler.fails = {"A", "X"}
+    publish(uow, ONE, "A", "B")
+    publish(uow, OTHER, "X", "Y")
+    fail_to_the_end(worker, clock)
+    publish(uow, ONE, "C")
+    handler.got = []
+
+    assert drop_deliveries(uow, "another") == 0
+    assert drop_deliveries(uow, "note") == 2
+    worker.work()
+
+    assert sorted(handler.got) == ["B", "C", "Y"]
+    assert (pending(uow), drop_deliveries(uow, "note")) == ([], 0)
+
+
+def test_a_delivery_that_is_not_parked_is_given_up_by_its_position(
+    uow: OrderingUnitOfWork, handler: Failing, worker: Worker
+) -> None:
+    publish(uow, ONE, "A", "B", "C")
+    [_, second, third] = pending(uow)
+
+    assert drop_deliveries(uow, "note") == 0
+    assert drop_deliveries(uow, "another", second.position) == 0
+    assert drop_deliveries(uow, "note", second.position) == 1
+    assert drop_deliveries(uow, "note", second.position) == 0
+    worker.work()
+
+    assert handler.got == ["A", "C"]
+    assert drop_deliveries(uow, "note", third.position) == 0
+    with uow.reading():
+        assert len(uow.outbox.events(10)) == 3
+
+
+def test_all_that_a_handler_has_left_is_given_up_where_it_is_registered_no_more(
+    uow: OrderingUnitOfWork, handlers: Handlers, handler: Failing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("service_layer.seedwork.upkeep.BATCH", 2)
+    publish(uow, ONE, "A", "B")
+    publish(uow, OTHER, "X")
+    handlers["other"] = handlers.pop("note")
+    publish(uow, ONE, "C")
+
+    assert drop_deliveries(uow, "note") == 3
+    assert [one.handler for one in pending(uow)] == ["other"]
 
 
 @pytest.mark.parametrize("batch", [1, 2, 1_000])

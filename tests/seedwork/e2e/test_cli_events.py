@@ -90,6 +90,16 @@ def test_what_is_parked_can_be_listed_and_retried(run: Run, mailer: Mailer, publ
     assert sorted(mailer.sent) == ["A-1", "B-2"]
 
 
+def test_a_delivery_is_given_up_by_its_position(run: Run, mailer: Mailer, published: None) -> None:
+    [first, _] = lines(run("events", "list", "--json").stdout)
+
+    assert lines(run("events", "drop", "send a mail", "--json").stdout) == [{"count": 0}]
+    assert lines(run("events", "drop", "send a mail", first["position"], "--json").stdout) == [{"count": 1}]
+    assert run("events", "drop", "send a mail", "0").exit_code == 2
+    run("events", "work", "--once")
+    assert mailer.sent == ["B-2"]
+
+
 def test_a_handler_can_have_all_again(run: Run, mailer: Mailer, published: None) -> None:
     run("events", "work", "--once")
 
