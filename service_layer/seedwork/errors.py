@@ -6,7 +6,7 @@ TransactionError
 ├── FailedTransaction      an earlier failure was swallowed, so nothing of the block can be saved
 ├── ConcurrencyConflict    a race was lost, or a lock was held for too long; a new try may win
 ├── DatabaseUnavailable    the database can't be reached, or was lost before COMMIT; nothing was saved
-│   └── DatabaseRefused    it refuses the login: the password, or the database's name, is wrong
+│   └── DatabaseRefused    it refuses the login or a statement: a setting or a permission is wrong
 ├── CommitOutcomeUnknown   the database was lost during COMMIT; the changes are saved, or they are not
 ├── StatementTimeout       a statement took too long
 ├── StorageFailure         the disk is full, or the database file can't be used
@@ -99,7 +99,7 @@ class DatabaseUnavailable(TransactionError):
 
 
 class DatabaseRefused(DatabaseUnavailable):
-    """The server is there, and refuses the login. No new try helps: a setting is wrong, or a permission is missing."""
+    """The server refuses the login, or a statement to this user: no new try helps. A setting or a grant is wrong."""
 
 
 class CommitOutcomeUnknown(TransactionError):

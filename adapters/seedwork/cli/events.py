@@ -55,7 +55,7 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
         """Deliver events as they come, until SIGTERM or Ctrl-C: the delivery that is being made is finished first.
 
         Start as many as you like; on SQLite one works, and the others wait to take its place. It goes on while the
-        database is away, and ends with 1 where the server refuses the login.
+        database is away, and ends with 1 where the server refuses the login or a statement.
 
         $ PROGRAM events work
         $ PROGRAM events work --once

@@ -36,6 +36,9 @@ _REFUSED = (
     "The server refuses the login. Correct the user, the password or the database's name in DATABASE_URL, or what that"
     " user may do; it is not tried again. The server says: {}"
 )
+_FORBIDDEN = (
+    "The database does not let this user do it: {}. Let the owner of the table grant it; it is not tried again."
+)
 _FULL = "The database's disk is full: nothing can be written until space is freed."
 _DAMAGED = "The database is damaged: restore it from a backup."
 _DISK = "The database can't read or write its files: look at its disk."
@@ -56,6 +59,7 @@ _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
     "28": (DatabaseRefused, _REFUSED),
     "3D000": (DatabaseRefused, _REFUSED),
     "40": (ConcurrencyConflict, OVERTAKEN),
+    "42501": (DatabaseRefused, _FORBIDDEN),
     "42703": (SchemaOutdated, _OUTDATED),
     "42P01": (SchemaOutdated, _OUTDATED),
     "53": (DatabaseUnavailable, "The database has run out of memory or connections. Nothing of the block is saved."),

@@ -20,7 +20,7 @@ from adapters.seedwork.sqlalchemy.drivers import driver_of
 from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.seedwork.sqlalchemy.lifetime import watch
 from adapters.seedwork.sqlalchemy.session import UnitSession
-from service_layer.seedwork.errors import DatabaseUnavailable
+from service_layer.seedwork.errors import DatabaseRefused, DatabaseUnavailable
 
 WAITS = 10
 """A second connection is opened when callers have waited this often for the answer to the ROLLBACK of a block."""
@@ -173,7 +173,7 @@ def _translate(context: ExceptionContext) -> None:
     if isinstance(wrapped, DBAPIError):
         # it was made of all that the driver's error says, and keeps the values that were sent
         wrapped.args, wrapped.params = (f"({type(error).__name__}) {error}",), None
-    if isinstance(meaning, DatabaseUnavailable):
+    if isinstance(meaning, DatabaseUnavailable) and not isinstance(meaning, DatabaseRefused):
         context.is_disconnect = True  # although it may still answer, as a stand-by does
     elif connection and not is_first and (_has_ended(connection) or _is_interrupted(connection)):
         context.is_disconnect, context.invalidate_pool_on_disconnect = True, False

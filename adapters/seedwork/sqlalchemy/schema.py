@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Engine, text
-from sqlalchemy.exc import DBAPIError
 
 from adapters.seedwork.settings import PROJECT, DatabaseSettings
 from adapters.seedwork.sqlalchemy.engine import create_engine
-from adapters.seedwork.sqlalchemy.gaps import code_of
-from service_layer.seedwork.errors import DatabaseUnavailable, SchemaOutdated
+from service_layer.seedwork.errors import DatabaseRefused, DatabaseUnavailable, SchemaOutdated
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -113,8 +111,8 @@ def _current(engine: Engine) -> frozenset[str]:
             return frozenset(connection.scalars(text("SELECT version_num FROM alembic_version")))
     except SchemaOutdated:  # there is no such table
         return frozenset()
-    except DBAPIError as error:
-        if code_of(error) != "42501":
+    except DatabaseRefused as error:
+        if getattr(error.__cause__, "sqlstate", None) != "42501":
             raise
         with engine.connect() as connection:
             role = connection.scalar(text("SELECT quote_ident(current_user)"))

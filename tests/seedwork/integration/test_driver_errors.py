@@ -67,7 +67,7 @@ SQLSTATES: dict[Kind, str] = {
     ConcurrencyConflict: "26000 40 55P03 72000",
     ConstraintViolated: "23",
     ReferenceViolated: "23001 23503",
-    DatabaseRefused: "28 3D000",
+    DatabaseRefused: "28 3D000 42501",
     DatabaseUnavailable: "08 25006 25P03 53 57P",
     SchemaOutdated: "42703 42P01",
     StatementTimeout: "25P04 57014",

@@ -15,7 +15,6 @@ from alembic.config import main
 from alembic.util import CommandError
 from psycopg.sql import SQL, Identifier
 from sqlalchemy import create_engine, make_url, text
-from sqlalchemy.exc import DBAPIError
 
 from adapters.container import bootstrap
 from adapters.seedwork.settings import PROJECT
@@ -24,7 +23,7 @@ from adapters.seedwork.sqlalchemy.schema import schema_status
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from adapters.settings import Settings
 from domain.seedwork.entity import new_id
-from service_layer.seedwork.errors import ConcurrencyConflict, SchemaOutdated
+from service_layer.seedwork.errors import ConcurrencyConflict, DatabaseRefused, SchemaOutdated
 from tests.seedwork.fixtures import require_own_server
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders, metadata
 from tests.seedwork.pages import page
@@ -112,12 +111,27 @@ def test_a_policy_keeps_the_rows_of_other_tenants_from_a_unit_of_work(migrated: 
         with pytest.raises(ConcurrencyConflict), bob:
             bob.studios.remove(studio)
             bob.commit()
-        with pytest.raises(DBAPIError, match="row-level security"), bob:
+        with pytest.raises(DatabaseRefused, match="row-level security"), bob:
             bob.studios.add(Studio(tenant_id=ann.tenant_id, code="B"))
             bob.commit()
         ann.tenant_id, bob.tenant_id = None, ann.tenant_id
         with ann.reading(), bob.reading():
             assert (ann.studios.count(), bob.studios.count()) == (0, 1)
+
+
+def test_what_the_role_may_not_do_is_refused_in_words_and_its_connection_stays(migrated: Urls) -> None:
+    with bootstrap(settings=Settings()) as container:
+        map_orders()
+        uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
+        with uow.reading():
+            server = uow.session.scalar(text("SELECT pg_backend_pid()"))
+
+        with pytest.raises(DatabaseRefused, match="grant it") as refused, uow:
+            uow.session.execute(text("TRUNCATE house_orders"))
+
+        assert "permission denied for table house_orders" in str(refused.value)
+        with uow.reading():
+            assert uow.session.scalar(text("SELECT pg_backend_pid()")) == server
 
 
 class TenantUnitOfWork(SqlAlchemyShapesUnitOfWork):
