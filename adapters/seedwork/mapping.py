@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Any, cast
 
 from sqlalchemy import Column, ColumnElement, Constraint, Index, MetaData, Table, and_, event, inspect
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import (
     ONETOMANY,
     Mapper,
@@ -54,6 +55,8 @@ def mapping() -> Generator[None]:
         for mapper in mappers:
             check(mapper, parts)
         check_tables(mappers)
+        for metadata in {cast("Table", mapper.local_table).metadata for mapper in mappers}:
+            _check_errors(metadata)
         for mapper in mappers:
             _add_ordering(mapper)
         configure_mappers()
@@ -135,6 +138,25 @@ def error_of(constraint: Constraint | Index) -> Exception:
         columns = getattr(constraint, "columns", ()) if issubclass(kind, AlreadyExists) else ()
         return kind(*(column.key for column in columns))
     return ConstraintViolated(f"The database refused the data: {constraint.name} does not allow it.")
+
+
+def _check_errors(metadata: MetaData) -> None:
+    every = ((table, one) for table in metadata.tables.values() for one in table.constraints | table.indexes)
+    for table, constraint in every:
+        if not (kind := constraint.info.get("error")):
+            continue
+        if not isinstance(constraint.name, str):
+            raise ArgumentError(
+                f"{table} has the error {kind.__name__} for a constraint without a name, by which the database says"
+                f' which one is broken. Write: {type(constraint).__name__}(..., name="...")'
+            )
+        try:
+            error_of(constraint)
+        except TypeError as error:
+            raise ArgumentError(
+                f"{table} has the error {kind.__name__} for {constraint.name}, and it can't be made of what the"
+                f" database says: {error}. Give each of its arguments a default."
+            ) from error
 
 
 def _hold(entity: object, context: QueryContext) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     Computed,
     DateTime,
@@ -25,6 +26,7 @@ from sqlalchemy import (
     Uuid,
     func,
 )
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import registry, relationship
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
@@ -33,6 +35,7 @@ from adapters.seedwork import mapping
 from adapters.seedwork.memory.repository import InMemoryRepository
 from adapters.seedwork.sqlalchemy.repository import SqlAlchemyRepository
 from domain.seedwork.entity import Entity, Part, new_id
+from domain.seedwork.errors import DomainError
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
 Plan = Callable[[MetaData], None]
@@ -174,6 +177,11 @@ def two_keys_of_the_same_columns(books: Table) -> None:
 
 
 NULLS_ARE_EQUAL: dict[str, Any] = {"postgresql_nulls_not_distinct": True}  # Any: as a key has its options
+
+
+class OfAText(DomainError):
+    def __init__(self, isbn: str) -> None:
+        super().__init__(isbn)
 
 
 def a_key(give: Callable[[Table], object]) -> Plan:
@@ -432,6 +440,14 @@ def many_to_many(metadata: MetaData) -> None:
         (
             a_key(two_keys_of_the_same_columns),
             "books has two unique keys of books.isbn, each with an error of its own, and SQLite does not say which",
+        ),
+        (
+            a_key(lambda books: books.append_constraint(CheckConstraint("true", "some", info={"error": OfAText}))),
+            r"books has the error OfAText for some, .*: .*__init__\(\) .* Give each of its arguments a default",
+        ),
+        (
+            a_key(lambda books: books.append_constraint(ExcludeConstraint(("isbn", "="), info={"error": OfAText}))),
+            r"books has the error OfAText for a constraint without a name, .* Write: ExcludeConstraint\(..., name=",
         ),
         (in_a_schema, "library.books is in a schema that its code names, .* let search_path name it"),
         (inheritance, "Book is mapped with inheritance, not supported"),
