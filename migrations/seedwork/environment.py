@@ -74,8 +74,9 @@ def migrate(
         dialect = context.get_context().dialect.name
         reason = re.sub(r"Compiler <.*?>", dialect, str(error.args[0]))
         raise CommandError(
-            f"{dialect} has not what a revision makes: {reason}. Give the type a form for it, in the table and in the"
-            f" revision: ARRAY(Text()).with_variant(JSON(none_as_null=True), {dialect!r})"
+            f"{dialect} has not what a revision makes: {reason}. Give a type a form for it, in the table and in the"
+            f" revision: ARRAY(Text()).with_variant(JSON(none_as_null=True), {dialect!r}). Make a constraint for the"
+            " other database alone: docs/migrations.md"
         ) from error
 
 

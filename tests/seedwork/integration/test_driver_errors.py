@@ -22,6 +22,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    column,
     func,
     insert,
     literal,
@@ -29,6 +30,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import sqlite
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import DetachedInstanceError, FlushError, ObjectDereferencedError, StaleDataError
 
@@ -155,6 +157,10 @@ class AlreadyNeighbours(DomainError):
     pass
 
 
+class TooNear(DomainError):
+    pass
+
+
 @dataclass(eq=False, kw_only=True)
 class Seat(Entity):
     number: int = 0
@@ -174,6 +180,7 @@ seats = Table(
     Column("colour", String),
     Column("row_in_the_carriage", Integer),
     Column("travel_class", Integer),
+    Column("place", Integer),
     Column("beside", ForeignKey("seats_in_the_carriages_of_a_train.id", deferrable=True, initially="DEFERRED")),
     Column("alarm", String),
     Column("late_alarm", String),
@@ -182,6 +189,13 @@ seats = Table(
     # its name is longer than PostgreSQL allows
     UniqueConstraint("row_in_the_carriage", "travel_class", info={"error": RowTaken}),
     CheckConstraint("travel_class IN (1, 2)", name="travel_class", info={"error": NoSuchClass}),
+    ExcludeConstraint(
+        (func.int4range(column("place"), column("place") + 2), "&&"),
+        name="ex_seats_place",
+        using="gist",
+        where=column("place").is_not(None),
+        info={"error": TooNear},
+    ).ddl_if("postgresql"),
 )
 Index(None, seats.c.ticket, unique=True, info={"error": TicketUsed})
 Index("uq_house_seats_colour", func.lower(seats.c.colour), unique=True, info={"error": ColourTaken})
@@ -325,6 +339,13 @@ def test_a_broken_constraint_is_the_error_declared_beside_it(
     with pytest.raises(error), uow:
         uow.session.execute(insert(seats), FIRST)
         uow.session.execute(insert(seats), {"id": new_id()} | values)
+
+
+@on_postgresql
+def test_a_broken_exclusion_is_the_error_declared_beside_it(uow: SqlAlchemyTransaction) -> None:
+    with pytest.raises(TooNear), uow:
+        uow.session.execute(insert(seats), FIRST | {"place": 1})
+        uow.session.execute(insert(seats), {"id": new_id(), "place": 2})
 
 
 @on_both
