@@ -6,11 +6,12 @@ from functools import cache
 from operator import attrgetter, itemgetter
 from typing import Any, cast
 
-from sqlalchemy import Table, Uuid
+from sqlalchemy import JSON, Table, Uuid
 from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
+from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from adapters.seedwork.mapping import keys_to_owners, parts_of
-from adapters.seedwork.types import IdType, JsonType
+from adapters.seedwork.types import IdType
 from domain.seedwork.rules import uuid
 from service_layer.seedwork.errors import NOT_NEW, UnitOfWorkMisuse
 
@@ -119,7 +120,7 @@ class Shape:
             if name not in self.attributes:
                 raise UnitOfWorkMisuse(f"{self.kind.__name__} has no {name}: {', '.join(sorted(self.attributes))}.")
             columns, is_composite = self.attributes[name]
-            if value is not None and any(isinstance(self.table.c[column].type, JsonType) for column in columns):
+            if value is not None and any(_is_json(self.table.c[column].type) for column in columns):
                 raise UnitOfWorkMisuse(
                     f"{self.kind.__name__}.{name} is JSON, which no two databases compare alike. Keep what is looked up"
                     " in a column of its own."
@@ -194,6 +195,12 @@ def _slots(kind: type) -> tuple[str, ...]:
 
 def _listed(slots: str | tuple[str, ...]) -> tuple[str, ...]:
     return (slots,) if isinstance(slots, str) else slots
+
+
+def _is_json(kind: TypeEngine[Any]) -> bool:
+    while isinstance(kind, TypeDecorator):
+        kind = kind.impl_instance
+    return isinstance(kind, JSON)
 
 
 def _composite_values(value: Any, count: int) -> tuple[Any, ...]:  # Any: a value object of the domain's

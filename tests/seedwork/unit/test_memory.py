@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import (
+    JSON,
     Column,
     Dialect,
     FetchedValue,
@@ -158,3 +159,14 @@ def test_a_decimal_that_its_type_stores_as_another_one_is_looked_up_as_it_was_gi
 
     with uow.reading():
         assert uow.tickets._all(number=Decimal("0.125")) == [new]
+
+
+def test_a_lookup_by_a_type_of_the_forks_own_on_json_is_refused() -> None:
+    class Tags(TypeDecorator[tuple[str, ...]]):
+        impl = JSON
+        cache_ok = True
+
+    _, uow = mapped(Column("number", Tags()))
+
+    with uow.reading(), pytest.raises(UnitOfWorkMisuse, match=r"Ticket\.number is JSON"):
+        uow.tickets._all(number=("a",))
