@@ -29,6 +29,9 @@ def short_repr(value: object) -> str:
 class DomainError(Exception):
     """A business rule refused the request; the same request will be refused again."""
 
+    def __str__(self) -> str:
+        return super().__str__() or type(self).__name__  # as one that is raised for a constraint, without arguments
+
 
 class InvalidValue(DomainError, ValueError):
     """A value breaks a rule."""

@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 
 from domain.seedwork.entity import Entity, new_id
-from domain.seedwork.errors import InvalidValue, VersionMismatch
+from domain.seedwork.errors import DomainError, InvalidValue, VersionMismatch
 from domain.seedwork.rules import EmailAddress, text
 from service_layer.seedwork.details import Details
 from tests.seedwork.ordering import Line, Money, Order, OrderId, OrderNotFound, OrderNumberTaken
@@ -191,6 +191,13 @@ def test_a_value_that_cannot_be_shown_is_named_by_its_type() -> None:
     message = str(InvalidValue("cents", 10**5000, "it must be less"))
 
     assert re.fullmatch("cents <int.{0,80}> is not allowed: it must be less.", message)
+
+
+@pytest.mark.parametrize("made", [(), ("",)], ids=["nothing", "no words"])
+def test_an_error_without_words_says_its_name(made: tuple[str, ...]) -> None:
+    class TooLate(DomainError): ...
+
+    assert str(TooLate(*made)) == "TooLate"
 
 
 @pytest.mark.parametrize(
