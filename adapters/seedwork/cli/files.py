@@ -177,7 +177,7 @@ def _no_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def json_line(values: Mapping[str, object], *, ascii: bool = False) -> bytes:
+def json_line(values: Mapping[str, object] | Sequence[object], *, ascii: bool = False) -> bytes:
     """Return values as a line of JSON Lines, with every letter that ASCII lacks escaped if asked for."""
     # half a character, which JSON may have and UTF-8 has not, is written as JSON escapes it
     return json.dumps(values, default=str, ensure_ascii=ascii).encode(errors="backslashreplace") + b"\n"

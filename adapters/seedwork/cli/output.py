@@ -73,4 +73,6 @@ def _table(kind: "type[DataclassInstance]", values: "Sequence[DataclassInstance]
 
 
 def _cell(value: object) -> Text:
+    if isinstance(value, dict | list | tuple):  # a value object, parts, JSON: as a command takes them
+        value = json_line(value).decode().rstrip()
     return Text("" if value is None else str(value), overflow="fold")

@@ -146,6 +146,15 @@ def test_a_use_case_is_called_with_what_was_typed(run: Run) -> None:
     }
 
 
+def test_a_table_shows_a_value_object_as_a_command_takes_it(run: Run) -> None:
+    shown = run(
+        "pack", ID, "--name", "Books", "--weight", "1.50", "--things", '[{"name": "pen", "made": "2026-02-03"}]'
+    )
+
+    assert '"weight": "1.50"' in shown.stdout
+    assert '"things": [{"name": "pen", "made": "2026-02-03"}]' in shown.stdout
+
+
 def test_a_text_of_a_type_of_its_own_and_a_value_object_are_read(run: Run) -> None:
     sender = '{"name": "Jane Roe", "email": "Jane@Example.com"}'
 
