@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -85,7 +86,7 @@ def row_writer(
     writer = csv.writer(_CsvRows(file))
     writer.writerow(names)
     cell = _no_formula if spreadsheet else lambda value: value
-    return lambda row: writer.writerow([cell(getattr(row, name)) for name in names])
+    return lambda row: writer.writerow([cell(as_cell(getattr(row, name))) for name in names])
 
 
 class _CsvRows:
@@ -177,7 +178,24 @@ def _no_formula(value: object) -> object:
     return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
 
 
-def json_line(values: Mapping[str, object] | Sequence[object], *, ascii: bool = False) -> bytes:
+def as_cell(value: object) -> object:
+    """Return a value for a cell: a value object, parts and JSON as a command takes them, any other as it is."""
+    value = _plain(value)
+    return json_line(value).decode().rstrip() if isinstance(value, dict | list | tuple) else value
+
+
+def json_line(values: object, *, ascii: bool = False) -> bytes:
     """Return values as a line of JSON Lines, with every letter that ASCII lacks escaped if asked for."""
     # half a character, which JSON may have and UTF-8 has not, is written as JSON escapes it
-    return json.dumps(values, default=str, ensure_ascii=ascii).encode(errors="backslashreplace") + b"\n"
+    return json.dumps(values, default=_known, ensure_ascii=ascii).encode(errors="backslashreplace") + b"\n"
+
+
+def _known(value: object) -> object:
+    """Return a value that JSON does not know as one that it knows."""
+    plain = _plain(value)
+    return str(value) if plain is value else plain
+
+
+def _plain(value: object) -> object:
+    """Return a value object as a dict."""
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value

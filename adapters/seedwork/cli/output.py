@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from adapters.seedwork.cli.files import json_line
+from adapters.seedwork.cli.files import as_cell, json_line
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -73,6 +73,4 @@ def _table(kind: "type[DataclassInstance]", values: "Sequence[DataclassInstance]
 
 
 def _cell(value: object) -> Text:
-    if isinstance(value, dict | list | tuple):  # a value object, parts, JSON: as a command takes them
-        value = json_line(value).decode().rstrip()
-    return Text("" if value is None else str(value), overflow="fold")
+    return Text("" if value is None else str(as_cell(value)), overflow="fold")

@@ -1,6 +1,7 @@
 """Rows of CSV and JSON Lines, and the values of their cells."""
 
 import io
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -168,6 +169,23 @@ def test_a_text_of_several_lines_is_what_is_read(format: Format, end: str) -> No
     [row] = read(written(Part(text, 1), format), format)
 
     assert row == {"number": text, "quantity": 1}
+
+
+@dataclass
+class Box:
+    content: Part
+    others: tuple[Part, ...]
+
+
+@pytest.mark.parametrize("format", Format)
+def test_a_value_object_and_parts_are_written_as_json(format: Format) -> None:
+    file = io.BytesIO()
+
+    row_writer(file, format, ["content", "others"])(Box(Part("A-1", 1), (Part("A-2", 2),)))
+
+    columns = {"content": json.loads, "others": json.loads}
+    [row] = read_rows(io.BytesIO(file.getvalue()), format, columns, set())
+    assert row == {"content": {"number": "A-1", "quantity": 1}, "others": [{"number": "A-2", "quantity": 2}]}
 
 
 def test_half_a_character_in_json_is_what_is_read(capsys: pytest.CaptureFixture[str]) -> None:
