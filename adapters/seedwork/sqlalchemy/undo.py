@@ -78,6 +78,7 @@ def unsave(instance: object) -> None:
     state.committed_state.clear()
     for relation in parts_of(state.mapper):
         if relation.key in vars(instance):
-            setattr(instance, relation.key, vars(instance).pop(relation.key))
+            # past the rules: they hold for what a caller assigns
+            object.__setattr__(instance, relation.key, vars(instance).pop(relation.key))
     if isinstance(instance, Entity):
         vars(instance)["version"] = 0

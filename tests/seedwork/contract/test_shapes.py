@@ -623,6 +623,27 @@ def test_a_part_moves_to_another_root(uow: ShapesUnitOfWork, new_unit: New) -> N
     assert (skus(other), other.version) == ([("a", 1)], 2)
 
 
+def test_a_new_entity_whose_block_was_not_saved_keeps_parts_that_its_rule_refuses_by_then(
+    uow: ShapesUnitOfWork, new_unit: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(items: object) -> None:
+        raise InvalidValue("items", items, "it must be empty")
+
+    cart = Cart(items=[Item(sku="a")])
+    monkeypatch.setattr(Cart, "rules", {"items": refused})
+    with uow:
+        uow.carts.add(cart)
+        uow.flush()
+        uow.rollback()
+    assert skus(cart) == [("a", 1)]
+
+    with uow:
+        uow.carts.add(cart)
+        uow.commit()
+
+    assert skus(loaded(new_unit, cart)) == [("a", 1)]
+
+
 def test_a_new_part_whose_block_was_not_saved_can_be_added_again(uow: ShapesUnitOfWork, new_unit: New) -> None:
     person = Person(name="Ann")
     saved(new_unit, person)
