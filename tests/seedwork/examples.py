@@ -2,11 +2,12 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from itertools import chain, islice, product
+from operator import attrgetter
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin, get_type_hints
 from uuid import UUID
@@ -71,8 +72,12 @@ def example(kind: type, n: int, /, **given: Any) -> Any:  # Any: an instance of 
 
 
 def take(instance: Any, values: Mapping[str, Any]) -> None:  # Any: an example, and what its attributes hold
-    """Set attributes of an example, past a rule that one is set once, as an id is."""
-    for name, value in values.items():
+    """Set attributes of an example, past a rule that one is set once, as an id is; ``leg.port``: of a value object."""
+    for path, given in values.items():
+        name, _, inner = path.partition(".")
+        if inner and (held := getattr(instance, name)) is None:
+            continue
+        value = replace(held, **{inner: given}) if inner else given
         vars(instance).pop(name, None)
         setattr(instance, name, value)
 
@@ -116,7 +121,7 @@ class Reference:
     target: type
     """The aggregate's class."""
     attributes: dict[str, str]
-    """The attributes of the key, each with that of the target whose value it has."""
+    """The attributes of the key, each with that of the target whose value it has; in a value object ``leg.port``."""
     optional: list[str]
     """The attributes that may be None; then it refers to nothing."""
 
@@ -125,19 +130,28 @@ def references(kind: type) -> list[Reference]:
     """Return how a mapped class refers to other aggregates, or to its own."""
     mapper: Any = inspect(kind)
     classes = {other.local_table: other for other in mapper_registry.mappers if issubclass(other.class_, Entity)}
-    found: list[Reference] = []
+    names, found = _names(mapper), list[Reference]()
     for key in sorted(mapper.local_table.foreign_key_constraints, key=lambda key: key.column_keys):
-        names = {column.key: mapper.get_property_by_column(column).key for column in key.columns}
-        if (target := classes.get(key.referred_table)) and {*names.values()} <= {field.name for field in fields(kind)}:
+        if (target := classes.get(key.referred_table)) and {*key.columns.keys()} <= names.keys():
+            ours = [names[column.key] for column in key.columns]
             theirs = [target.get_property_by_column(element.column).key for element in key.elements]
-            optional = [names[column.key] for column in key.columns if column.nullable]
-            found.append(Reference(target.class_, dict(zip(names.values(), theirs, strict=True)), optional))
+            optional = [names[column.key] for column in key.columns if column.nullable and "." not in names[column.key]]
+            found.append(Reference(target.class_, dict(zip(ours, theirs, strict=True)), optional))
     return found
+
+
+def _names(mapper: Any) -> dict[str, str]:
+    """Return the attribute of each column, and for one of a value object its name there: ``leg.port``."""
+    names: dict[str, str] = {}
+    for name, (columns, is_composite) in shape_of(mapper).attributes.items():
+        value = mapper.get_property(name).composite_class if is_composite else None
+        names |= zip(columns, [f"{name}.{field.name}" for field in fields(value)] if value else [name], strict=True)
+    return names
 
 
 def referring(kind: type) -> set[str]:
     """Return the attributes by which a mapped class refers to aggregates."""
-    return {name for reference in references(kind) for name in reference.attributes}
+    return {name.partition(".")[0] for reference in references(kind) for name in reference.attributes}
 
 
 def referred_ids(kind: type) -> dict[str, type]:
@@ -146,7 +160,7 @@ def referred_ids(kind: type) -> dict[str, type]:
         name: reference.target
         for reference in references(kind)
         for name, theirs in reference.attributes.items()
-        if theirs == "id"
+        if theirs == "id" and "." not in name
     }
 
 
@@ -177,10 +191,11 @@ def _referred(
         target, pairs = reference.target, reference.attributes
         number = waiting.get(target, 10 * n + numbers[target] if numbers[target] else n)
         numbers[target] += 1
-        if pairs.keys() <= fixed:
+        given = {ours for ours in pairs if {ours, ours.partition(".")[0]} & fixed}
+        if pairs.keys() == given:
             continue
         if (target, number) not in made:
-            shared = {theirs: getattr(owner, ours) for ours, theirs in pairs.items() if ours in fixed}
+            shared = {pairs[ours]: attrgetter(ours)(owner) for ours in given}
             made[target, number] = example(target, number, **shared)
             yield from _referred(made[target, number], number, made, waiting | {target: number}, set(shared))
             yield made[target, number]

@@ -1,13 +1,22 @@
 """The contract of every aggregate holds for all shapes of the tests' own, and finds what is wrong."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, UniqueConstraint, Uuid
+from sqlalchemy.orm import composite
 
+from adapters.seedwork import mapping
+from adapters.seedwork.memory.repository import InMemoryRepository
+from adapters.seedwork.memory.store import InMemoryStore
+from adapters.seedwork.registration import RepositoryOf
+from adapters.seedwork.types import IdType
 from domain.seedwork.entity import Entity, new_id
+from domain.seedwork.errors import NotFound
 from domain.seedwork.rules import optional, text
 from tests.examples import EXAMPLES
 from tests.seedwork import aggregates, examples
@@ -25,6 +34,7 @@ from tests.seedwork.ordering import Order, map_orders
 from tests.seedwork.shapes import (
     Album,
     Artist,
+    ArtistId,
     Cart,
     Document,
     InMemoryShapesUnitOfWork,
@@ -39,6 +49,7 @@ from tests.seedwork.shapes import (
     SkuRepeated,
     SqlAlchemyShapesUnitOfWork,
     Studio,
+    artists,
     map_shapes,
 )
 
@@ -75,6 +86,53 @@ def test_an_example_that_must_refer_to_its_own_class_refers_to_itself(monkeypatc
     (studio,) = with_references(Studio, 1)
 
     assert studio.parent_id == studio.id
+
+
+@dataclass(frozen=True)
+class Stake:
+    artist_id: ArtistId
+    cents: int
+
+
+@dataclass(eq=False, kw_only=True)
+class Share(Entity):
+    id: UUID = field(default_factory=new_id)
+    stake: Stake
+
+
+@pytest.fixture
+def new_unit_of_shares() -> New:
+    """A unit in memory of an aggregate whose value object has a foreign key."""
+    map_shapes()
+    shares = Table(
+        "shares",
+        MetaData(),
+        Column("id", Uuid, primary_key=True),
+        Column("artist_id", IdType[ArtistId](), ForeignKey(artists.c.id), nullable=False),
+        Column("cents", Integer, nullable=False),
+        Column("version", Integer, nullable=False),
+        UniqueConstraint("artist_id"),
+    )
+    with mapping.mapping():
+        properties = {"_artist_id": shares.c.artist_id, "_cents": shares.c.cents}
+        stake = composite(Stake, "_artist_id", "_cents")
+        mapping.map_once(Share, shares, version_id_col=shares.c.version, properties={**properties, "stake": stake})
+
+    class Shares(InMemoryRepository[Any, UUID]):
+        entity = Share
+        not_found = NotFound
+
+    class Unit(InMemoryShapesUnitOfWork):
+        shares = RepositoryOf(Shares)
+
+    return partial(Unit, InMemoryStore())
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_an_aggregate_whose_value_object_refers_to_another_one_keeps_the_contract(
+    new_unit_of_shares: New, check: Callable[[New, Kind], None]
+) -> None:
+    check(new_unit_of_shares, Share)
 
 
 # ---- what is wrong is noticed ---------------------------------------------------------------------------------------
