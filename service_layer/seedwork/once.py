@@ -112,7 +112,12 @@ def _answer_of(function: Callable[..., object]) -> Any:  # Any: a type's annotat
         )
     try:
         return get_type_hints(function)["return"]
-    except (KeyError, NameError, TypeError) as error:
+    except NameError as error:
+        raise UnitOfWorkMisuse(
+            f"once() can't see the types of {getattr(function, '__name__', function)}: {error}. Import it where the"
+            " program does, too, and not below: if TYPE_CHECKING"
+        ) from error
+    except (KeyError, TypeError) as error:
         raise UnitOfWorkMisuse(
             f"once() can't see what {getattr(function, '__name__', function)} returns. Annotate it: -> OrderDetails"
         ) from error

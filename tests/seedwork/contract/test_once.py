@@ -8,6 +8,7 @@ from functools import wraps
 from hashlib import sha256
 from itertools import count
 from threading import Barrier, Thread
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -328,6 +329,14 @@ def test_what_returns_before_its_work_is_done_is_refused(
         once(uow, "K-1", function)
 
 
+if TYPE_CHECKING:
+    Hidden = int
+
+
+def answer_secretly(uow: OrderingUnitOfWork) -> "Hidden":
+    return 1
+
+
 def answer_anything(uow: OrderingUnitOfWork):  # type: ignore[no-untyped-def]  # that is the case
     return None
 
@@ -337,6 +346,8 @@ def test_an_answer_that_can_not_be_kept_undoes_the_work(uow: OrderingUnitOfWork)
 
     with pytest.raises(UnitOfWorkMisuse, match="Strange can't be kept as JSON"):
         once(uow, "K-1", answer_strangely, order.id)
+    with pytest.raises(UnitOfWorkMisuse, match="can't see the types of answer_secretly: name 'Hidden' is not defined"):
+        once(uow, "K-1", answer_secretly)
     with pytest.raises(UnitOfWorkMisuse, match="can't see what answer_anything returns. Annotate it"):
         once(uow, "K-1", answer_anything)
 
