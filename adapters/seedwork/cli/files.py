@@ -8,6 +8,7 @@ from dataclasses import asdict, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, BinaryIO, Self
+from uuid import UUID
 
 import typer
 
@@ -18,6 +19,9 @@ MAX_LINE = 100_000
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a cell begins that a spreadsheet runs; the last four are in full width. Source: OWASP, CSV Injection."""
+
+_PLAIN = frozenset({str, int, bool, type(None), UUID})
+"""What most cells hold: to ask each whether it is a value object would take half of an export."""
 
 Columns = Mapping[str, Callable[[str], object]]
 """The columns that a row may have, and how a text becomes the value of each."""
@@ -180,6 +184,8 @@ def _no_formula(value: object) -> object:
 
 def as_cell(value: object) -> object:
     """Return a value for a cell: a value object, parts and JSON as a command takes them, any other as it is."""
+    if type(value) in _PLAIN:
+        return value
     value = _plain(value)
     return json_line(value).decode().rstrip() if isinstance(value, dict | list | tuple) else value
 
