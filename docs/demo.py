@@ -3,6 +3,7 @@
 import logging
 import sys
 from code import InteractiveInterpreter
+from io import TextIOWrapper
 
 from rich.console import Console
 from rich.syntax import Syntax
@@ -81,6 +82,8 @@ def show(value: object) -> None:
 
 def main() -> None:
     """Type the session."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # on a terminal without arrows it goes on, too
     sys.displayhook = show
     logging.basicConfig(format="    ✉ %(message)s", level=logging.INFO, stream=sys.stdout)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -1,5 +1,8 @@
 """Runs a command: ``python -m scaffold fork clinic``."""
 
+import locale
+import os
+import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -29,6 +32,10 @@ def main() -> None:
     if name not in COMMANDS:
         sys.exit(f"Write: python -m scaffold {'|'.join(COMMANDS)}")
     try:
+        if locale.getpreferredencoding(do_setlocale=False).lower() != "utf-8":
+            # as on Windows: a file would be read, and what git says, in another encoding than they are written in
+            command = [sys.executable, "-m", "scaffold", name, *arguments]
+            sys.exit(subprocess.call(command, env=os.environ | {"PYTHONUTF8": "1"}))
         import_module(f"scaffold.{COMMANDS[name]}").main(TREE, arguments)
     except Refused as refusal:
         sys.exit(str(refusal))

@@ -147,7 +147,7 @@ def _only_our_tables(metadata: MetaData) -> Callable[[str | None, str, object], 
 
     @cache
     def named() -> set[str]:
-        texts = (Path(revision.path).read_text() for revision in context.script.walk_revisions())
+        texts = (Path(revision.path).read_text("utf-8") for revision in context.script.walk_revisions())
         return set().union(*map(tables_of, texts))
 
     def is_compared(name: str | None, kind: str, _parents: object) -> bool:

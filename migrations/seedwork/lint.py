@@ -44,7 +44,7 @@ def refusals(config: Config) -> Iterator[str]:
     steps, error = render(config)
     for revision, found in squawk(steps).items():
         path = Path(script.get_revision(revision).path)
-        source = path.read_text()
+        source = path.read_text("utf-8")
         findings = [*found, *committed_early(source)]
         markers: dict[str, str] = dict(MARKER.findall(source))
         for rule in markers.keys() - {rule for rule, _ in findings}:
@@ -87,9 +87,9 @@ def squawk(steps: dict[str, str]) -> dict[str, list[tuple[str, str]]]:
     with TemporaryDirectory() as folder:
         for revision, sql in steps.items():
             # squawk-ignore: by this comment a statement would allow itself
-            Path(folder, f"{revision}.sql").write_text(as_repeatable(sql.replace("squawk-ignore", "")))
+            Path(folder, f"{revision}.sql").write_text(as_repeatable(sql.replace("squawk-ignore", "")), "utf-8")
         run = [program, "--reporter=json", f"--exclude={','.join(EXCLUDED)}", "*.sql"]
-        result = subprocess.run(run, cwd=folder, check=False, capture_output=True, text=True)  # noqa: S603  # no input of others
+        result = subprocess.run(run, cwd=folder, check=False, capture_output=True, encoding="utf-8")  # noqa: S603  # no input of others
     if result.stderr:
         raise RuntimeError(result.stderr)
     found: dict[str, list[tuple[str, str]]] = {revision: [] for revision in steps}

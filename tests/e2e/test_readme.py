@@ -100,6 +100,16 @@ def test_what_it_shows_of_the_demo_is_what_the_demo_prints(tmp_path: Path) -> No
     assert [line for line in lines if line not in result.stdout.splitlines()] == []
 
 
+def test_the_demo_goes_on_where_a_letter_of_it_can_not_be_shown(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'demo.db'}"
+    migrate(url)
+
+    result = run(sys.executable, "docs/demo.py", DATABASE_URL=url, PYTHONPATH=str(PROJECT), PYTHONIOENCODING="ascii")
+
+    assert (result.stderr, result.returncode) == ("", 0)
+    assert "? John Doe, 30, no e-mail, version 1" in result.stdout
+
+
 def test_the_files_that_it_names_are_there() -> None:
     named = set(re.findall(r"`([\w./-]+(?:\.\w+|/))`", README))
 

@@ -3,8 +3,10 @@
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -227,6 +229,25 @@ def test_a_setting_that_nothing_reads_is_named(healthy: Path) -> None:
         ".env has DATABASE_ULR, and no setting has that name",
         "diff .env .env.example",
     )
+
+
+def test_a_system_of_another_encoding_reads_the_files_as_they_are_written(
+    healthy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [newest, *_] = (healthy / "migrations" / "versions").glob("*create_outbox.py")
+    edit(newest, '"""create outbox', '"""create “outbox”')
+    with closing(sqlite3.connect(healthy / "app.db")) as connection:
+        connection.execute("CREATE TABLE of_somebody_else (id INTEGER)")
+    for name, value in {"PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "LC_ALL": "C"}.items():
+        monkeypatch.setenv(name, value)
+
+    code, found = doctor(healthy)
+
+    assert on("seedwork", found) == [("ok", "its files are as Groundwork has them", "")]
+    assert code == 0
+    run(healthy, "alembic", "check")
+    run(healthy, "python", "-c", "from adapters.container import bootstrap; bootstrap().__enter__()")
+    run(healthy, "python", "-m", "migrations.seedwork.lint")
 
 
 @pytest.mark.rehearsal

@@ -124,7 +124,7 @@ def _current(engine: Engine) -> frozenset[str]:
 
 def _heads() -> frozenset[str]:
     """Return the heads as the files say it, which Alembic reads too."""
-    texts = [file.read_text() for file in (PROJECT / "migrations" / "versions").glob("*.py")]
+    texts = [file.read_text("utf-8") for file in (PROJECT / "migrations" / "versions").glob("*.py")]
     followed = {id for text in texts for ids in _FOLLOWED.findall(text) for id in re.findall(r"\w+", ids)}
     return frozenset(id for text in texts for id in _REVISION.findall(text)) - followed
 
