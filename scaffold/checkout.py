@@ -27,8 +27,9 @@ def git(tree: Path, *arguments: str, fed: str | None = None) -> str:
 
 
 def tracked(tree: Path) -> list[str]:
-    """Return the files that git knows and that are there."""
-    return [name for name in git(tree, "ls-files", "-z").split("\0") if name and (tree / name).exists()]
+    """Return the files that git knows and that are there; a link is none, nor is a submodule."""
+    names = git(tree, "ls-files", "-z").split("\0")
+    return [name for name in names if (tree / name).is_file() and not (tree / name).is_symlink()]
 
 
 def project(tree: Path) -> dict[str, object]:

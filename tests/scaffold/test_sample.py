@@ -189,6 +189,20 @@ def test_another_database_than_the_developments_is_never_touched(fork: Path, mon
     assert git(fork, "status", "--porcelain") == ""
 
 
+def test_a_link_and_a_submodule_stay_as_they_are(fork: Path) -> None:
+    (fork / "pages").symlink_to("docs")
+    (fork / "HOUSE.md").symlink_to("CONTRIBUTING.md")
+    commit(fork, "link")
+    run(fork, "git", "update-index", "--add", "--cacheinfo", f"160000,{git(fork, 'rev-parse', 'HEAD').strip()},protos")
+    (fork / "protos").mkdir()
+
+    main(fork, [])
+
+    assert [(fork / link).readlink().name for link in ("pages", "HOUSE.md")] == ["docs", "CONTRIBUTING.md"]
+    assert (fork / "protos").is_dir()
+    assert not (fork / "domain" / "user.py").exists()
+
+
 def test_what_git_does_not_have_is_not_lost(fork: Path) -> None:
     with (fork / "domain" / "user.py").open("a") as module:
         module.write("# mine\n")
