@@ -90,9 +90,11 @@ def _replacement(target: Path, mode: int | None) -> Generator[BinaryIO]:
         # x: a file that is there already, or a link in its place, is refused
         with open(part, "xb", opener=partial(os.open, mode=0o666 if mode is None else 0o600)) as file:
             at_end.callback(part.unlink, missing_ok=True)
-            if mode is not None:
-                part.chmod(stat.S_IMODE(mode))
             yield file
+            if mode is not None:
+                part.chmod(
+                    stat.S_IMODE(mode)
+                )  # the last: where root does not write, a write clears the set-user-ID bit
             os.fsync(file.fileno())  # else a power failure could leave the name without its bytes
         part.replace(target)
 
