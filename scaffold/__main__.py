@@ -1,11 +1,16 @@
 """Runs a command: ``python -m scaffold fork clinic``."""
 
+import io
 import locale
 import os
 import subprocess
 import sys
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from _typeshed import ReadableBuffer
 
 TREE = Path(__file__).resolve().parents[1]
 
@@ -22,6 +27,16 @@ COMMANDS = {
 """The module of each command, whose ``main`` runs it; it is imported by that alone, so one works where others can't."""
 
 
+class _Output(io.FileIO):
+    """Standard output that takes all: where its reader has gone, such as ``head``, no command stops half-way."""
+
+    def write(self, data: "ReadableBuffer", /) -> int:
+        try:
+            return super().write(data)
+        except BrokenPipeError:
+            return memoryview(data).nbytes
+
+
 def main() -> None:
     """Run what the arguments name; a refusal is printed, and exits with 1."""
     if sys.version_info < (3, 11):  # noqa: UP036  # an older one can't even import the rest
@@ -36,6 +51,9 @@ def main() -> None:
             # as on Windows: a file would be read, and what git says, in another encoding than they are written in
             command = [sys.executable, "-m", "scaffold", name, *arguments]
             sys.exit(subprocess.call(command, env=os.environ | {"PYTHONUTF8": "1"}))
+        if sys.stdout is not None:
+            buffer = io.BufferedWriter(_Output(sys.stdout.fileno(), "wb", closefd=False))
+            sys.stdout = io.TextIOWrapper(buffer, sys.stdout.encoding, sys.stdout.errors, line_buffering=True)
         import_module(f"scaffold.{COMMANDS[name]}").main(TREE, arguments)
     except Refused as refusal:
         sys.exit(str(refusal))

@@ -1,7 +1,10 @@
 """The sample leaves a fork in one command, and nothing of the fork's own goes with it."""
 
+import os
 import re
 import sqlite3
+import subprocess
+import sys
 from contextlib import closing
 from pathlib import Path
 
@@ -187,6 +190,18 @@ def test_another_database_than_the_developments_is_never_touched(fork: Path, mon
 
     assert tables(fork / "production.db") == ["alembic_version", "users"]
     assert git(fork, "status", "--porcelain") == ""
+
+
+def test_it_is_dropped_as_a_whole_where_nobody_reads_what_it_says(fork: Path, without_sample: Path) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+
+    ended = subprocess.run([sys.executable, "-m", "scaffold", "drop-sample"], cwd=fork, stdout=writer, check=False)
+
+    os.close(writer)
+    commit(fork, "drop-sample")
+    assert ended.returncode == 0
+    assert git(fork, "rev-parse", "HEAD:") == git(without_sample, "rev-parse", "HEAD:")
 
 
 def test_a_link_and_a_submodule_stay_as_they_are(fork: Path) -> None:
