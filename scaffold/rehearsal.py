@@ -35,8 +35,10 @@ OWN = (
     *("tests/seedwork/e2e/test_registration.py", "tests/seedwork/integration/test_migrations_gates.py"),
 )
 """The tests of what a fork writes."""
-IDENTITY = ("-c", "user.name=rehearsal", "-c", "user.email=rehearsal@example.org")
-IDENTITY += ("-c", "commit.gpgsign=false", "-c", f"core.hooksPath={os.devnull}")  # whatever the person's own git does
+IDENTITY = (
+    *("-c", "user.name=rehearsal", "-c", "user.email=rehearsal@example.org"),
+    *("-c", "commit.gpgsign=false", "-c", f"core.hooksPath={os.devnull}"),  # whatever the person's own git does
+)
 SCAFFOLD = (sys.executable, "-m", "scaffold")
 GATES = (
     ("ruff", "format", "--check"),

@@ -53,11 +53,14 @@ def without_note(pyproject: str) -> str:
 def source_of(tree: Path) -> str:
     """Return where a checkout was cloned from, without a secret; nothing if git does not know.
 
-    A remote called ``upstream`` is what a fork on a forge calls the repository that it was made from.
+    A remote called ``upstream`` is what a fork on a forge calls the repository that it was made from; ``origin``
+    may have another name, by git's clone.defaultRemoteName.
     """
-    for remote in ("upstream", "origin"):
-        with suppress(Refused):
-            return without_secret(git(tree, "remote", "get-url", remote).strip())
+    with suppress(Refused):
+        there = git(tree, "remote").split()
+        for remote in ("upstream", "origin", *there):
+            if remote in there:
+                return without_secret(git(tree, "remote", "get-url", remote).strip())
     return ""
 
 

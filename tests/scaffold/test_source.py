@@ -29,6 +29,9 @@ def test_the_remote_that_a_forge_calls_upstream_is_the_one_that_is_noted(tmp_pat
     git(tmp_path, "init", "--quiet")
     assert source_of(tmp_path) == ""
 
+    git(tmp_path, "remote", "add", "company", "https://host/theirs")
+    assert source_of(tmp_path) == "https://host/theirs"
+
     git(tmp_path, "remote", "add", "origin", "https://host/clinic")
     assert source_of(tmp_path) == "https://host/clinic"
 

@@ -92,9 +92,8 @@ def _replacement(target: Path, mode: int | None) -> Generator[BinaryIO]:
             at_end.callback(part.unlink, missing_ok=True)
             yield file
             if mode is not None:
-                part.chmod(
-                    stat.S_IMODE(mode)
-                )  # the last: where root does not write, a write clears the set-user-ID bit
+                # after the last byte: a write by any user but root clears the set-user-ID bit
+                part.chmod(stat.S_IMODE(mode))
             os.fsync(file.fileno())  # else a power failure could leave the name without its bytes
         part.replace(target)
 
