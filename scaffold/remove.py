@@ -6,15 +6,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from alembic.config import Config
-from alembic.script import ScriptDirectory
+from alembic.script import Script, ScriptDirectory
+from pydantic import ValidationError
 
 from adapters.seedwork.settings import PROJECT
+from adapters.seedwork.sqlalchemy.schema import schema_status
+from adapters.settings import Settings
 from scaffold.changes import write
 from scaffold.checkout import Refused, git
 from scaffold.house import RECORD, draft, generated, marked, record, recorded, revision_in, revisions_of, run, text_of
 from scaffold.language import parse
 from scaffold.registering import PAGES, unregistered
 from scaffold.rendering import Aggregate, render
+from service_layer.seedwork.errors import TransactionError
 
 FOLDERS = ("domain", "service_layer", "adapters", "tests", "docs")
 MARKER = "ban-drop-table: the aggregate was removed, and no release reads or writes it any more"
@@ -37,8 +41,8 @@ def main(_tree: Path, arguments: list[str]) -> None:
     gone = [path for path in aggregate.files if text_of(path) is not None]
     texts: dict[str, str | None] = {}
     if uncommitted := _undoable(aggregate):
-        run(PROJECT, "scaffold.downgrade", *uncommitted)
-        texts |= dict.fromkeys(uncommitted)
+        _take_back(uncommitted)
+        texts |= dict.fromkeys(map(_path_of, uncommitted))
     elif revisions_of(aggregate.plural):
         tables = (aggregate.plural, *(part.part_table for part in aggregate.parts))
         with draft({}) as tree:
@@ -78,20 +82,23 @@ def _referring(aggregate: Aggregate) -> Iterator[str]:
             yield f"{path} uses {aggregate.name}. Take it out there first."
 
 
-def _undoable(aggregate: Aggregate) -> list[str]:
+def _undoable(aggregate: Aggregate) -> list[Script]:
     """Return its revisions, the newest first, if none was ever committed and no other one follows."""
     script = ScriptDirectory.from_config(Config(toml_file=PROJECT / "pyproject.toml"))
     created = revisions_of(aggregate.plural)
-    found: list[str] = []
+    found: list[Script] = []
     for revision in script.walk_revisions():
-        path = Path(revision.path).relative_to(PROJECT).as_posix()
         is_its_own = f'"{aggregate.plural}"' in Path(revision.path).read_text()
-        if not is_its_own or _is_committed(path):
+        if not is_its_own or _is_committed(_path_of(revision)):
             return []
-        found.append(path)
-        if path in created:
+        found.append(revision)
+        if _path_of(revision) in created:
             return found
     return []
+
+
+def _path_of(revision: Script) -> str:
+    return Path(revision.path).relative_to(PROJECT).as_posix()
 
 
 def _is_committed(path: str) -> bool:
@@ -100,3 +107,13 @@ def _is_committed(path: str) -> bool:
         return bool(git(PROJECT, "log", "--all", "--max-count=1", "--format=%h", "--", path).strip())
     except Refused:  # without git nobody knows
         return True
+
+
+def _take_back(revisions: list[Script]) -> None:
+    """Let the development database go back to before revisions, if it has them."""
+    try:
+        current = schema_status(Settings()).current
+    except (TransactionError, ValidationError) as error:
+        raise Refused(f"Nothing is removed, since nobody can see if the database has its revisions: {error}") from error
+    if {revision.revision for revision in revisions} & {*current}:
+        run(PROJECT, "alembic", "downgrade", str(revisions[-1].down_revision or "base"))
