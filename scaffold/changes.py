@@ -25,18 +25,14 @@ class Changes:
         return text
 
     def write(self, name: str, text: str) -> None:
-        """Let a file hold this."""
+        """Let a file hold this, and write it after all that was planned before."""
+        self._texts.pop(name, None)
         self._texts[name] = text
 
     def replace(self, name: str, text: str) -> None:
         """Let a file hold this, whatever is in it now."""
-        self._texts[name] = text
         self._replaced.add(name)
-
-    def write_last(self, name: str, text: str) -> None:
-        """Let a file hold this, and write it after all others."""
-        self._texts.pop(name, None)
-        self._texts[name] = text
+        self.write(name, text)
 
     def remove(self, name: str) -> None:
         """Let a file go."""

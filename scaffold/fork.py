@@ -85,7 +85,7 @@ def planned(tree: Path, name: str) -> Changes:
     text = _with_name(changes.read("pyproject.toml"), name)
     pinned = still_needed(changes.read("constraints.txt"), text)
     changes.write("constraints.txt", pinned)
-    changes.write_last("pyproject.toml", Note(source, commit).within(with_pins(text, pinned)))
+    changes.write("pyproject.toml", Note(source, commit).within(with_pins(text, pinned)))
     return changes
 
 
