@@ -3,7 +3,7 @@
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any, Never, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dependency_injector import providers
 from sqlalchemy import Engine
@@ -11,8 +11,7 @@ from sqlalchemy import Engine
 from adapters.seedwork.containers import DeclarativeContainer
 from adapters.seedwork.settings import DatabaseSettings
 from adapters.seedwork.sqlalchemy.engine import create_engine
-from adapters.seedwork.sqlalchemy.lifetime import APPLICATION_ENDED, end
-from service_layer.seedwork.errors import UnitOfWorkMisuse
+from adapters.seedwork.sqlalchemy.lifetime import end, refuse_after_the_end
 
 C = TypeVar("C", bound="Parts")
 
@@ -72,11 +71,7 @@ def started(container: C, *, on_database: bool) -> Generator[C]:
     finally:
         container.shutdown_resources()
         for part in container.providers.values():
-            part.override(providers.Callable(_refuse))
-
-
-def _refuse(*_: object, **__: object) -> Never:
-    raise UnitOfWorkMisuse(APPLICATION_ENDED)
+            part.override(providers.Callable(refuse_after_the_end))
 
 
 @asynccontextmanager

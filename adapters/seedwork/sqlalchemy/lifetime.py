@@ -1,7 +1,6 @@
 """Where an engine's life ends: with its application, and in a process that was forked from the one that made it."""
 
 import os
-from functools import partial
 from typing import Any, Never
 from weakref import WeakSet
 
@@ -10,33 +9,28 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
-APPLICATION_ENDED = (
-    "The application has ended, since its block was left. Work inside it: with bootstrap() as container:"
-)
-FORKED = "This process was forked, and can't share the connections of its parent. Call bootstrap() after the fork."
-
 _engines: WeakSet[Engine] = WeakSet()
-_ended: WeakSet[Engine] = WeakSet()
 _of_the_parent: list[object] = []
 """Pools whose connections the parent still uses: kept here, the garbage collector does not close them."""
 
 
 def watch(engine: Engine) -> None:
-    """Let an engine refuse work after its end, and in each process that is forked from this one."""
+    """Let an engine refuse work in each process that is forked from this one."""
     _engines.add(engine)
-    event.listen(engine, "do_connect", partial(_refuse_after_the_end, engine), insert=True)
 
 
 def end(engine: Engine) -> None:
     """Close an engine's connections, and let no block begin on it; one that is open can go on to its end."""
-    _ended.add(engine)
+    event.listen(engine, "do_connect", refuse_after_the_end, insert=True)
     event.listen(engine, "checkin", _close)
     engine.dispose()
 
 
-def _refuse_after_the_end(engine: Engine, *_: object) -> None:
-    if engine in _ended:
-        raise UnitOfWorkMisuse(APPLICATION_ENDED)
+def refuse_after_the_end(*_: object, **__: object) -> Never:
+    """Raise UnitOfWorkMisuse: the application has ended."""
+    raise UnitOfWorkMisuse(
+        "The application has ended, since its block was left. Work inside it: with bootstrap() as container:"
+    )
 
 
 def _close(_driver: object, entry: ConnectionPoolEntry) -> None:
@@ -45,7 +39,9 @@ def _close(_driver: object, entry: ConnectionPoolEntry) -> None:
 
 
 def _refuse_forked(*_: object, **__: Any) -> Never:  # Any: whatever the hook takes
-    raise UnitOfWorkMisuse(FORKED)
+    raise UnitOfWorkMisuse(
+        "This process was forked, and can't share the connections of its parent. Call bootstrap() after the fork."
+    )
 
 
 def _leave_alone(*_: object) -> None:
