@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated
 from uuid import UUID
 
 import typer
@@ -22,18 +22,15 @@ from adapters.seedwork.cli.streams import STANDARD, open_input, open_output
 from adapters.seedwork.cli.values import id_of_cell, number_of_cell, parse_id
 from adapters.settings import Settings
 from domain.seedwork.errors import DomainError
+from service_layer.seedwork.details import Details
 from tests.seedwork.ordering import Order, OrderId, OrderingUnitOfWork, SqlAlchemyOrderingUnitOfWork, map_orders
 
 
-@dataclass(frozen=True)
-class OrderDetails:
+@dataclass(frozen=True, slots=True)
+class OrderDetails(Details):
     id: OrderId
     number: str
     version: int
-
-    @classmethod
-    def of(cls, order: Order) -> Self:
-        return cls(order.id, order.number, order.version)
 
 
 @dataclass(frozen=True)
