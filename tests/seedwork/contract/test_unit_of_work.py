@@ -24,7 +24,6 @@ from tests.seedwork.ordering import (
     OrderingUnitOfWork,
     OrderNotFound,
     OrderNumberTaken,
-    SqlAlchemyOrderingUnitOfWork,
 )
 
 
@@ -257,15 +256,6 @@ def test_the_commit_releases_the_lock(open_backend: OpenBackend[OrderingUnitOfWo
             given_order(backend.new_unit, "B-2")
 
         assert numbers(backend.new_unit) == ["A-1", "B-2"]
-
-
-@pytest.mark.parametrize("open_backend", ["sqlite", "postgresql"], indirect=True)
-def test_each_block_has_a_session_of_its_own(uow: SqlAlchemyOrderingUnitOfWork) -> None:
-    with uow:
-        first = uow.session
-
-    with uow:
-        assert uow.session is not first
 
 
 def test_a_unit_can_be_entered_again(uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]) -> None:
@@ -1105,19 +1095,6 @@ def test_a_broken_constraint_is_reported_at_the_flush_as_the_error_declared_besi
     with pytest.raises(OrderIdAlreadyUsed), uow:
         uow.orders.add(Order(id=order_id, number="B-2"))
         uow.flush()
-
-
-def test_a_broken_constraint_is_reported_at_the_commit(
-    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
-) -> None:
-    order_id = given_order(new_unit, "A-1")
-    given_order(new_unit, "B-2")
-
-    with pytest.raises(OrderNumberTaken), uow:
-        uow.orders.get(order_id).number = "B-2"
-        uow.commit()
-
-    assert numbers(new_unit) == ["A-1", "B-2"]
 
 
 def test_a_broken_constraint_is_reported_before_the_next_query(
