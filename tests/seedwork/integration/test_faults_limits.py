@@ -14,7 +14,7 @@ from sqlalchemy import make_url, text
 from adapters.container import bootstrap
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from adapters.settings import Settings
-from service_layer.seedwork.errors import ConcurrencyConflict, DatabaseUnavailable, StatementTimeout, StorageFailure
+from service_layer.seedwork.errors import ConcurrencyConflict, DatabaseUnavailable, StatementTimeout
 from service_layer.seedwork.retry import retry_transient
 from service_layer.seedwork.transaction import Transaction
 from tests.seedwork.fixtures import require_own_database, require_time_limits
@@ -188,11 +188,6 @@ def test_a_lock_that_another_transaction_keeps_is_reported_as_such(
         ):
             administrator.execute("SELECT * FROM house_orders FOR UPDATE")
             uow.orders.get(order.id, for_update=True)
-
-
-def test_a_full_disk_is_reported_as_such(open_unit: Open) -> None:
-    with open_unit() as uow, pytest.raises(StorageFailure, match="disk is full"), uow:
-        uow.session.execute(text("DO $$ BEGIN RAISE SQLSTATE '53100'; END $$"))
 
 
 @pytest.mark.parametrize(

@@ -246,10 +246,13 @@ def test_without_a_unit_of_work_a_connection_begins_as_its_caller_has_set_it(con
 
     with container.engine().connect().execution_options(**options, postgresql_deferrable=True) as connection:
         as_set = [connection.scalar(show) for show in shows]
+    with uow:
+        of_a_unit = [uow.session.scalar(show) for show in shows]
     with container.engine().connect() as connection:
         renewed = [connection.scalar(show) for show in shows]
 
-    assert (as_set, renewed) == (["serializable", "on", "on"], ["read committed", "off", "off"])
+    assert as_set == ["serializable", "on", "on"]
+    assert of_a_unit == renewed == ["read committed", "off", "off"]
 
 
 @pytest.mark.parametrize(

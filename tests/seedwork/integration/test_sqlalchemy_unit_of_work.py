@@ -18,7 +18,6 @@ from sqlalchemy import (
     Uuid,
     delete,
     event,
-    insert,
     select,
     text,
     update,
@@ -29,7 +28,6 @@ from sqlalchemy.schema import CreateTable
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
 from adapters.unit_of_work import SqlAlchemyUnitOfWork
-from domain.seedwork.entity import new_id
 from service_layer.seedwork.errors import (
     ConcurrencyConflict,
     ConstraintViolated,
@@ -578,18 +576,6 @@ def test_an_unreachable_server_is_reported_as_such(tmp_path: Path) -> None:
 # ---- the connection ----------------------------------------------------------------------------------------------
 
 
-def test_a_plain_connection_of_the_engine_works_and_can_write(
-    engine: Engine, uow: SqlAlchemyOrderingUnitOfWork
-) -> None:
-    with uow.reading():
-        uow.orders.count()
-
-    with engine.begin() as connection:
-        connection.execute(insert(orders).values(id=new_id(), number="A-1", status=Status.DRAFT, version=1))
-
-    assert numbers(engine) == ["A-1"]
-
-
 def test_sqlite_keeps_what_it_acknowledges(sqlite_url: str) -> None:
     with bootstrap(settings=Settings(database_url=sqlite_url)) as container, container.engine().connect() as connection:
         pragmas = {
@@ -598,22 +584,6 @@ def test_sqlite_keeps_what_it_acknowledges(sqlite_url: str) -> None:
         }
 
     assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1, "busy_timeout": 5000}
-
-
-def test_without_a_unit_of_work_a_connection_has_the_level_that_its_caller_sets(postgresql_url: str) -> None:
-    def level_of(connection: Connection) -> object:
-        return connection.execute(text("SHOW transaction_isolation")).scalar_one()
-
-    with bootstrap(settings=Settings(database_url=postgresql_url, database_pool_size=1)) as container:
-        engine, unit = container.engine(), SqlAlchemyUnitOfWork(container.session_factory())
-        with unit.reading():
-            assert unit.session.execute(text("SELECT 1")).scalar_one() == 1
-        with engine.connect().execution_options(isolation_level="SERIALIZABLE") as connection:
-            assert level_of(connection) == "serializable"
-        with unit:
-            assert level_of(unit.session.connection()) == "read committed"
-        with engine.connect() as connection:
-            assert level_of(connection) == "read committed"
 
 
 def test_postgresql_levels_are_those_asked_for(postgresql_url: str) -> None:
