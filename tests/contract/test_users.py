@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import asdict
-from uuid import UUID
 
 import pytest
 
@@ -49,11 +48,6 @@ def test_an_unknown_user_is_refused_with_its_id(uow: UnitOfWork) -> None:
 def test_no_change_of_an_unknown_user(uow: UnitOfWork, change: Callable[..., UserDetails]) -> None:
     with pytest.raises(UserNotFound):
         change(uow, new_id())
-
-
-def test_an_id_that_is_no_uuid_is_refused_in_one_sentence(uow: UnitOfWork) -> None:
-    with pytest.raises(InvalidValue, match=r"^id 'john' is not allowed: it must be a UUID\.$"):
-        users.get_user(uow, "john")  # type: ignore[arg-type]  # on purpose
 
 
 def test_an_address_that_no_user_has_finds_none(uow: UnitOfWork) -> None:
@@ -218,37 +212,7 @@ def test_pages_hold_all_users_once_in_the_order_of_their_ids(uow: UnitOfWork, ne
     assert (first.next, second.next, last.next) == (first.items[-1].id, second.items[-1].id, None)
 
 
-def test_a_page_that_ends_with_the_last_user_has_no_next(uow: UnitOfWork, john: UserDetails) -> None:
-    assert users.list_users(uow, limit=1).next is None
-
-
-def test_without_users_a_page_is_empty(uow: UnitOfWork) -> None:
-    page = users.list_users(uow)
-
-    assert (page.items, page.next) == ((), None)
-
-
-@pytest.mark.parametrize("limit", [0, -1, 1001, True, "10"])
-def test_a_page_of_an_impossible_size_is_refused(uow: UnitOfWork, limit: int) -> None:
-    with pytest.raises(InvalidValue, match="ask for 1 to 1000 at a time"):
-        users.list_users(uow, limit=limit)
-
-
-def test_a_cursor_that_no_page_gave_out_is_refused(uow: UnitOfWork) -> None:
-    with pytest.raises(InvalidValue, match="it must be a UUID"):
-        users.list_users(uow, after="2")  # type: ignore[arg-type]  # on purpose
-
-
 # ---- what the database repeats ------------------------------------------------------------------------------------
-
-
-def test_a_stored_address_is_loaded_as_it_is(uow: UnitOfWork, new_unit: NewUnit[UnitOfWork], john: UserDetails) -> None:
-    with new_unit().reading() as other:
-        loaded = other.users.get(john.id)
-
-    assert isinstance(loaded.email, EmailAddress)
-    assert isinstance(loaded.id, UUID)
-    assert type(loaded) is User
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_a_reading_block_locks_nothing(uow: OrderingUnitOfWork, new_unit: NewUni
 
 def test_an_id_that_is_no_uuid_is_refused(uow: OrderingUnitOfWork) -> None:
     with uow.reading():
-        for work in (uow.orders.get, uow.orders.find):
+        for work in (uow.orders.get, uow.orders.find, lambda after: uow.orders.page(after=after)):
             with pytest.raises(InvalidValue, match="it must be a UUID"):
                 work("A-1")  # type: ignore[arg-type]  # on purpose
 
