@@ -15,7 +15,6 @@ class Changes:
 
     tree: Path
     _texts: dict[str, str | None] = field(default_factory=dict)
-    _replaced: set[str] = field(default_factory=set)
 
     def read(self, name: str) -> str:
         """Return what a file will hold."""
@@ -28,11 +27,6 @@ class Changes:
         """Let a file hold this, and write it after all that was planned before."""
         self._texts.pop(name, None)
         self._texts[name] = text
-
-    def replace(self, name: str, text: str) -> None:
-        """Let a file hold this, whatever is in it now."""
-        self._replaced.add(name)
-        self.write(name, text)
 
     def remove(self, name: str) -> None:
         """Let a file go."""
@@ -61,16 +55,15 @@ class Changes:
             if (left := without(text, mark)) != text:
                 self.write(name, left)
 
-    def refuse_to_lose(self) -> None:
-        """Refuse to remove or to replace what git does not have. Raises: Refused."""
-        present = [name for name in self._texts if (self.tree / name).exists()]
-        removed = [
+    def refuse_to_lose(self, *replaced: str) -> None:
+        """Refuse to remove, or to replace as a whole, what git does not have. Raises: Refused."""
+        lost = [
             name
-            for name in present
-            if (text := self._texts[name]) is None
-            or (name in self._replaced and text != (self.tree / name).read_text())
+            for name, text in self._texts.items()
+            if (self.tree / name).exists()
+            and (text is None or (name in replaced and text != (self.tree / name).read_text()))
         ]
-        if removed and (changed := git(self.tree, "diff", "HEAD", "--name-only", "--", *removed).split()):
+        if lost and (changed := git(self.tree, "diff", "HEAD", "--name-only", "--", *lost).split()):
             raise Refused(f"{', '.join(changed)} would be lost with changes that git does not have: commit them first.")
 
     def apply(self) -> None:

@@ -40,7 +40,7 @@ def main(tree: Path, arguments: list[str]) -> None:
     if objection := objection_to(name, tree, names):
         raise Refused(f"{objection} Try another: make fork name=clinic")
     changes = planned(tree, name)
-    changes.refuse_to_lose()
+    changes.refuse_to_lose("README.md")
     changes.apply()
     source = source_of(tree) or "a place that git does not know"
     print(f"\nYour fork notes that Groundwork is at {source}. If that is your own repository: make update source=URL")
@@ -80,7 +80,7 @@ def planned(tree: Path, name: str) -> Changes:
     commit, source = git(tree, "rev-parse", "HEAD").strip(), source_of(tree)
     readme = Path(__file__).with_name("fork_readme.md").read_text()
     page = readme.format(name=name, commit=commit, source=source and f" ({source})")
-    changes.replace("README.md", page)
+    changes.write("README.md", page)
     changes.write("LICENSE", _with_own_line(changes.read("LICENSE"), name))
     text = _with_name(changes.read("pyproject.toml"), name)
     pinned = still_needed(changes.read("constraints.txt"), text)
