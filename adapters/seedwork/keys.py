@@ -12,9 +12,13 @@ RowKey = PrimaryKeyConstraint | UniqueConstraint | Index
 
 @cache
 def unique_keys(table: Table) -> tuple[RowKey, ...]:
-    """Return the primary key of a table, and its unique keys that cover all rows and have columns alone."""
+    """Return the primary key of a table, and its unique keys that cover all rows and have columns alone.
+
+    Others only a database can check.
+    """
     constraints = (unique for unique in table.constraints if isinstance(unique, UniqueConstraint))
-    return (table.primary_key, *constraints, *(index for index in table.indexes if index.unique and _is_whole(index)))
+    indexes = (index for index in table.indexes if columns_of(index) and not conditions_of(index))
+    return (table.primary_key, *constraints, *indexes)
 
 
 def row_keys(mapper: Mapper[Any]) -> Iterator[RowKey]:  # Any: of whatever class
@@ -37,8 +41,3 @@ def columns_of(key: Constraint | Index) -> tuple[str, ...]:
     else:
         is_named_so = isinstance(key, PrimaryKeyConstraint | UniqueConstraint)
     return tuple(map(str, cast("RowKey", key).columns)) if is_named_so else ()
-
-
-def _is_whole(index: Index) -> bool:
-    """Whether an index covers all rows and has columns alone; others only a database can check."""
-    return not conditions_of(index) and bool(columns_of(index))

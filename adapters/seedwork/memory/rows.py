@@ -73,7 +73,11 @@ def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> It
         changed = {name for name in state.committed_state if state.attrs[name].history.has_changes()}
         row = stored[key] | given | {name: raw[name] for name in raw if shape.columns.get(name) in changed}
         if row != stored[key]:
-            row |= {name: made for name, made in _updates(shape) if row[name] == stored[key][name]}
+            row |= {
+                column.key: _made(shape, column, column.onupdate)
+                for column in shape.table.columns
+                if column.onupdate and row[column.key] == stored[key][column.key]
+            }
     yield Written(key, row, shape, instance)
     for part in shape.parts:
         for owned in part.of(instance):
@@ -169,11 +173,6 @@ def _default(shape: Shape, column: Column[Any], value: Value) -> Value:
     if column is shape.table.autoincrement_column:
         return _unknown(shape, column, "a number that it counts")
     return _made(shape, column, column.default or column.server_default)
-
-
-def _updates(shape: Shape) -> Iterator[tuple[str, Value]]:
-    columns = shape.table.columns
-    yield from ((column.key, _made(shape, column, column.onupdate)) for column in columns if column.onupdate)
 
 
 @cache

@@ -35,9 +35,11 @@ def create_engine(settings: DatabaseSettings) -> Engine:
 def engine_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatever create_engine takes
     """Return with which options an engine is made."""
     is_sqlite = settings.url.drivername == "sqlite"
+    # no transaction that the driver begins by itself: do_begin begins each
+    on_sqlite = {"isolation_level": None, "timeout": settings.database_lock_timeout_s}
     return {
         **({} if is_sqlite else ENGINE_OPTIONS),
-        "connect_args": _sqlite_options(settings) if is_sqlite else _postgresql_options(settings),
+        "connect_args": on_sqlite if is_sqlite else _postgresql_options(settings),
         "echo": settings.database_echo,
         "hide_parameters": True,
         "max_overflow": 0,
@@ -72,11 +74,6 @@ def session_factory(engine: Engine) -> sessionmaker[UnitSession]:
 def reading_session_factory(engine: Engine) -> sessionmaker[UnitSession]:
     """Return what makes the sessions of reading blocks alone, since a stand-by takes no other ones."""
     return sessionmaker(engine, class_=UnitSession, expire_on_commit=False, only_reads=True)
-
-
-def _sqlite_options(settings: DatabaseSettings) -> dict[str, Any]:  # Any: whatever the driver takes
-    # no transaction that the driver begins by itself: do_begin begins each
-    return {"isolation_level": None, "timeout": settings.database_lock_timeout_s}
 
 
 _DEFAULTS = {
