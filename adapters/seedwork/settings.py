@@ -118,9 +118,10 @@ def _url(text: str, drivers: dict[str, str]) -> URL:
         url = url.set(drivername=known[url.drivername])
     except (ArgumentError, KeyError, ValueError):
         raise ValueError("write it like sqlite:///app.db or postgresql://user:password@host/database") from None
-    if "@" in (url.host or ""):  # a part of the password, which the driver's error would show
-        raise ValueError("write an @ of the password as %40")
     if url.drivername != "sqlite":
+        raw = make_url(text.replace("%40", ""))
+        if "@" in f"{raw.host}{raw.database}{[*raw.query]}":  # a part of the password, which would be shown
+            raise ValueError("write an @ of the password as %40")
         if find_spec("psycopg") is None:
             raise ValueError('PostgreSQL\'s driver is missing. Install it: python -m pip install -e ".[postgresql]"')
         try:

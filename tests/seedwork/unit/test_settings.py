@@ -117,11 +117,18 @@ def test_a_wrong_url_is_refused_with_an_example_and_without_the_secret(url: str)
     assert caught.value.__cause__ is None
 
 
-def test_a_password_with_a_bare_at_sign_is_refused_before_its_end_is_taken_for_a_host() -> None:
+@pytest.mark.parametrize("password", ["hun@ter2", "hu@n/ter2", "hunt@/er2", "hu@n?ter2"])
+def test_a_password_with_a_bare_at_sign_is_refused_before_its_end_is_taken_for_another_part(password: str) -> None:
     with pytest.raises(ValidationError, match="write an @ of the password as %40") as caught:
-        Settings(database_url="postgresql://app:hun@ter2@db/app")
+        Settings(database_url=f"postgresql://app:{password}@db/app?sslmode=require")
 
-    assert "ter2" not in str(caught.value)
+    assert "er2" not in str(caught.value)
+
+
+def test_an_encoded_at_sign_may_stand_in_any_part() -> None:
+    url = "postgresql://app%40db:hun%40ter2@db/app%40home?user=app@db"
+
+    assert Settings(database_url=url).url.database == "app@home"
 
 
 @pytest.mark.parametrize("url", ["sqlite://", "sqlite:///:memory:", "sqlite:///file::memory:?uri=true"])
