@@ -1,6 +1,7 @@
 """How commands print what use cases return."""
 
 import os
+import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,6 +17,9 @@ from adapters.seedwork.cli.files import as_cell, json_line
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+_OBEYED = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+"""What a terminal obeys instead of showing it, or by which it shows letters in another order."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object a line, for programs.")]
 
@@ -73,4 +77,5 @@ def _table(kind: "type[DataclassInstance]", values: "Sequence[DataclassInstance]
 
 
 def _cell(value: object) -> Text:
-    return Text("" if value is None else str(as_cell(value)), overflow="fold")
+    shown = "" if value is None else str(as_cell(value))
+    return Text(_OBEYED.sub(lambda found: repr(found[0])[1:-1], shown), overflow="fold")

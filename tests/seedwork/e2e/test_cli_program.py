@@ -182,6 +182,19 @@ def test_a_table_in_a_pipe_is_neither_coloured_nor_broken_into_lines(run: Run) -
     assert output.split()[0] == "id"
 
 
+def test_what_a_terminal_would_obey_is_shown_in_a_table_and_not_obeyed(run: Run, sqlite_url: str) -> None:
+    run("orders", "add", "A1")
+    engine = create_engine(sqlite_url)
+    with engine.begin() as connection:  # as another program may have stored it, which has no rules
+        stored = "\x1b[2J\x9b1m\u202eneerg\a\u200cی\tend"
+        connection.execute(text("UPDATE house_orders SET number = :stored"), {"stored": stored})
+    engine.dispose()
+
+    output = run("orders", "list").stdout
+
+    assert r"\x1b[2J\x9b1m\u202eneerg\x07" + "\u200cی" in output
+
+
 def test_a_table_is_coloured_on_a_terminal(start: Start) -> None:
     output = on_terminal(start, "stdout", "orders", "add", "A1")
 
