@@ -9,6 +9,9 @@ install = $(if $(shell command -v uv 2>/dev/null),uv pip install --python $(BIN)
 	--constraints constraints.txt --build-constraints constraints.txt --editable $(1) ||) \
 	PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
 	$(BIN)/python -m pip install --quiet --editable $(1)
+# what is typed reaches the command as it is, whatever signs a shell or make knows are in it
+quoted = '$(subst ','\'',$(value $(1)))'
+option = $(if $(value $(1)),--$(1) $(call quoted,$(1)))
 # sample: begin
 # both: alembic would prefer a MIGRATION_DATABASE_URL of the caller's
 DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=sqlite:///$(VENV)/demo.db
@@ -46,7 +49,7 @@ check: $(VENV)/.development ## Run all that a change must pass: format, lint, ty
 	$(BIN)/pytest $(PARALLEL) --cov
 
 fork: $(VENV)/.development ## Begin a service of your own: name=...
-	@$(BIN)/python -m scaffold fork '$(name)'
+	@$(BIN)/python -m scaffold fork $(call quoted,name)
 
 # sample: begin
 drop-sample: $(VENV)/.development ## Take users out of every layer; keep-history=1 drops their table by a new revision
@@ -54,20 +57,20 @@ drop-sample: $(VENV)/.development ## Take users out of every layer; keep-history
 # sample: end
 
 update: $(VENV)/.development ## Take what is new in the template: to=v1.3, dry-run=1 shows it only
-	@$(BIN)/python -m scaffold update $(if $(to),--to '$(to)') $(if $(source),--source '$(source)') \
-		$(if $(from),--from '$(from)') $(if $(in),--in '$(in)') $(if $(dry-run),--dry-run)
+	@$(BIN)/python -m scaffold update $(call option,to) $(call option,source) $(call option,from) $(call option,in) \
+		$(if $(dry-run),--dry-run)
 
 doctor: $(VENV)/.development ## Say what is not as it should be, and the command that mends it: json=1 for programs
 	@$(BIN)/python -m scaffold doctor $(if $(json),--json)
 
 aggregate: $(VENV)/.development ## Write an aggregate: name=patient fields="chart_number:str(20):unique born:date"
-	@$(BIN)/python -m scaffold aggregate '$(name)' '$(fields)'
+	@$(BIN)/python -m scaffold aggregate $(call quoted,name) $(call quoted,fields)
 
 field: $(VENV)/.development ## Add fields to an aggregate that was written so: name=patient fields="vip:bool:default=false"
-	@$(BIN)/python -m scaffold field '$(name)' '$(fields)'
+	@$(BIN)/python -m scaffold field $(call quoted,name) $(call quoted,fields)
 
 remove: $(VENV)/.development ## Remove an aggregate that was written so: name=patient, and force=1 if it was edited
-	@$(BIN)/python -m scaffold remove '$(name)' $(if $(force),--force)
+	@$(BIN)/python -m scaffold remove $(call quoted,name) $(if $(force),--force)
 
 # groundwork: begin
 mutants: $(VENV)/.development ## Break each rule on purpose, in a copy without your aggregates, and check that a test fails

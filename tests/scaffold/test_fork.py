@@ -102,6 +102,12 @@ def test_what_is_left_is_formatted(tree: str, request: pytest.FixtureRequest) ->
         run(request.getfixturevalue(tree), "ruff", *check)
 
 
+def test_make_hands_on_what_is_typed_as_it_is(fork: Path) -> None:
+    typed = run(fork, "make", "--dry-run", "fork", "name=o'brien $(shell echo no)")
+
+    assert r"scaffold fork 'o'\''brien $(shell echo no)'" in typed
+
+
 def test_what_only_groundwork_needs_is_gone(fork: Path) -> None:
     assert not (fork / "benchmarks").exists()
     assert not (fork / "tests" / "scaffold").exists()
