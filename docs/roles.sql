@@ -1,9 +1,10 @@
 -- Two roles on PostgreSQL: app_owner migrates, app reads and writes rows and can do nothing else.
--- Choose the names and the passwords, then run this once, as an administrator, in the application's new database:
+-- Choose the names, then run this once, as an administrator, in the application's new database:
 --   psql --dbname=app --set=ON_ERROR_STOP=1 --single-transaction --file=docs/roles.sql
+-- Give each role its password by psql's \password, which keeps it out of files and of the server's log.
 
-CREATE ROLE app_owner LOGIN PASSWORD 'secret-of-the-owner';
-CREATE ROLE app LOGIN PASSWORD 'secret-of-the-application';
+CREATE ROLE app_owner LOGIN;
+CREATE ROLE app LOGIN;
 GRANT app_owner TO CURRENT_USER;
 
 REVOKE ALL ON SCHEMA public FROM PUBLIC;

@@ -45,11 +45,14 @@ def urls(empty_postgresql_url: str) -> Iterator[Urls]:
     roles = re.sub(r"\b(app|app_owner)\b", rf"\1_{suffix}", page("roles.sql"))
     administrator = psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False))
     administrator.execute(roles.encode())
+    secret = "secret"
+    for role in (f"app_owner_{suffix}", f"app_{suffix}"):
+        administrator.execute(SQL("ALTER ROLE {} PASSWORD {}").format(Identifier(role), secret))
     administrator.commit()
     yield Urls(
         *(
-            url.set(username=f"{role}_{suffix}", password=f"secret-of-the-{name}").render_as_string(hide_password=False)
-            for role, name in (("app_owner", "owner"), ("app", "application"))
+            url.set(username=f"{role}_{suffix}", password=secret).render_as_string(hide_password=False)
+            for role in ("app_owner", "app")
         )
     )
     with administrator:
