@@ -198,7 +198,7 @@ def test_what_a_driver_says_is_for_the_log(
 
     said = {"detail": f"Try again later: {kind.__name__}."}
     assert (by_fastapi.status_code, by_fastapi.json()) == (by_flask.status_code, by_flask.json) == (503, said)
-    assert caplog.messages.count("/away: connection to server at db1 failed") == 2
+    assert caplog.messages.count("'/away': connection to server at db1 failed") == 2
 
 
 def test_several_use_cases_are_one_transaction_for_many_fastapi_requests_at_a_time(fastapi: TestClient) -> None:
