@@ -35,10 +35,15 @@ OWN = (
     *("tests/seedwork/e2e/test_registration.py", "tests/seedwork/integration/test_migrations_gates.py"),
 )
 """The tests of what a fork writes."""
-IDENTITY = (
-    *("-c", "user.name=rehearsal", "-c", "user.email=rehearsal@example.org"),
-    *("-c", "commit.gpgsign=false", "-c", f"core.hooksPath={os.devnull}"),  # whatever the person's own git does
-)
+GIT = {
+    "user.name": "rehearsal",
+    "user.email": "rehearsal@example.org",
+    "commit.gpgsign": "false",
+    "core.hooksPath": os.devnull,
+    "merge.ff": "true",
+    "color.ui": "false",
+}
+"""Settings of git, whatever a person's own are."""
 SCAFFOLD = (sys.executable, "-m", "scaffold")
 GATES = (
     ("ruff", "format", "--check"),
@@ -73,6 +78,13 @@ def run(tree: Path, *command: str) -> str:
     return done.stdout
 
 
+def use_plain_git() -> None:
+    """Let git, as this process and its children start it, do as ``GIT`` says."""
+    os.environ["GIT_CONFIG_COUNT"] = str(len(GIT))
+    for number, (name, value) in enumerate(GIT.items()):
+        os.environ |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+
+
 def clone(tree: Path) -> None:
     """Clone the checkout, with what is not committed yet."""
     run(PROJECT, "git", "clone", "--quiet", "--shared", str(PROJECT), str(tree))  # no copy of the whole history
@@ -89,7 +101,7 @@ def clone(tree: Path) -> None:
 def commit(tree: Path, message: str) -> None:
     """Commit all that is there. Raises: Failed (something that git ignores would be needed)."""
     run(tree, "git", "add", "--all")
-    run(tree, "git", *IDENTITY, "commit", "--quiet", "--allow-empty", "--message", message)
+    run(tree, "git", "commit", "--quiet", "--allow-empty", "--message", message)
 
 
 def scaffold(tree: Path, *arguments: str) -> str:
@@ -162,5 +174,6 @@ def report(steps: Iterator[str]) -> None:
 
 
 if __name__ == "__main__":
+    use_plain_git()
     with TemporaryDirectory() as folder:
         report(rehearse(Path(folder) / NAME))

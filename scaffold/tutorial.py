@@ -8,7 +8,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from adapters.seedwork.settings import PROJECT
-from scaffold.rehearsal import IDENTITY, Failed, check, clone, ended, report
+from scaffold.rehearsal import Failed, check, clone, ended, report, use_plain_git
 
 BLOCK = re.compile(r"^```(console|diff)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 CHANGING = re.compile(
@@ -55,8 +55,6 @@ def run(tree: Path, command: str) -> str:
             words = [sys.executable, "-c", "from adapters.cli import app; app(prog_name='clinic')", *words[1:]]
         elif words[0] == "pytest":
             words = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *words[1:]]
-        elif words[0] == "git":
-            words[1:1] = IDENTITY
         said += _run(tree, words)
     return said
 
@@ -104,5 +102,6 @@ def change(tree: Path, diff: str) -> str:
 
 
 if __name__ == "__main__":
+    use_plain_git()
     with TemporaryDirectory() as folder:
         report(replay(Path(folder) / "clinic"))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from scaffold.rehearsal import clone, run, scaffold
+from scaffold.rehearsal import clone, run, scaffold, use_plain_git
 from tests.scaffold.updating import change_a_file_of_each_kind
 
 
@@ -49,7 +49,8 @@ def newer(groundwork: Path) -> Path:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Name the mark of the tests that take long."""
+    """Let a person's own settings of git change nothing, and name the mark of the tests that take long."""
+    use_plain_git()
     config.addinivalue_line("markers", "rehearsal: takes long; `make rehearsal` runs it, and `make test` does not")
 
 

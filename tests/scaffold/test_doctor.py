@@ -14,7 +14,7 @@ import pytest
 from adapters.seedwork.settings import PROJECT
 from scaffold.checkout import git
 from scaffold.doctor import CHECKS
-from scaffold.rehearsal import IDENTITY, commit, run
+from scaffold.rehearsal import commit, run
 from tests.scaffold.updating import revision
 
 TYPES = "adapters/seedwork/types.py"
@@ -116,7 +116,7 @@ def test_a_file_in_conflict_is_to_be_merged_and_not_to_be_restored(healthy: Path
     git(healthy, "checkout", "--quiet", "-b", "mine", "HEAD~1")
     (healthy / TYPES).write_text(f"{text}# mine\n")
     commit(healthy, "mine")
-    subprocess.run(["git", *IDENTITY, "merge", "--quiet", "theirs"], cwd=healthy, check=False, capture_output=True)
+    subprocess.run(["git", "merge", "--quiet", "theirs"], cwd=healthy, check=False, capture_output=True)
 
     found = doctor(healthy)[1]
 

@@ -17,7 +17,6 @@ from scaffold.house import RECORD, record
 from scaffold.language import tokens
 from scaffold.planning import planned
 from scaffold.registering import PAGES, registered
-from scaffold.rehearsal import IDENTITY
 from service_layer.seedwork.details import Details
 from tests.scaffold.updating import REVISION
 from tests.seedwork.bare import copy_project
@@ -84,7 +83,7 @@ def test_two_branches_that_each_add_an_aggregate_are_merged(tmp_path: Path) -> N
         git(tmp_path, "checkout", "--quiet", "-b", name, before)
         write(tmp_path, pages)
         commit(tmp_path)
-    git(tmp_path, *IDENTITY, "merge", "--quiet", "hall")
+    git(tmp_path, "merge", "--quiet", "hall")
 
     for page, text in added["hall"].items():
         lines = (tmp_path / page).read_text().splitlines()
@@ -109,7 +108,7 @@ def git(tree: Path, *arguments: str) -> str:
 
 def commit(tree: Path) -> None:
     git(tree, "add", "--all")
-    git(tree, *IDENTITY, "commit", "--quiet", "--message", "all of it")
+    git(tree, "commit", "--quiet", "--message", "all of it")
 
 
 def run(tree: Path, *arguments: str) -> tuple[int, str]:
@@ -150,7 +149,7 @@ def test_what_is_generated_passes_every_gate_unedited_and_is_removed_by_a_revisi
     passed(house, "pytest", "-q", "-p", "no:cacheprovider", "-k", "not postgresql and not house", *TESTS)
 
     git(house, "add", "--all")
-    git(house, *IDENTITY, "commit", "--quiet", "--message", "orders")
+    git(house, "commit", "--quiet", "--message", "orders")
     passed(house, "alembic", "upgrade", "head")
     code, said = run(house, "scaffold", "field", "order", "late:date key:uuid:unique status:int vip:str(3):optional")
     assert (code, "late would be missing in the rows that are there" in said) == (1, True)

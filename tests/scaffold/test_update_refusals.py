@@ -7,7 +7,7 @@ import pytest
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.checkout import Refused, git
-from scaffold.rehearsal import IDENTITY, commit, run
+from scaffold.rehearsal import commit, run
 from scaffold.update import main
 from tests.scaffold.updating import NEW, append, changed, revision, update
 
@@ -23,7 +23,7 @@ def test_a_tree_with_changes_is_refused(fork: Path, newer: Path, file: str) -> N
     assert (fork / file).read_text() == "mine\n"
     found = re.match(said, str(refused.value))
     assert found
-    run(fork, "git", *IDENTITY, *found[1].split()[1:])
+    run(fork, "git", *found[1].split()[1:])
     update(fork, newer)
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from scaffold import writing
 from scaffold.checkout import Refused, git
-from scaffold.rehearsal import IDENTITY, commit, run
+from scaffold.rehearsal import commit, run
 from scaffold.update import main
 from tests.scaffold.updating import ERRORS, GONE, NEW, TYPES, append, changed, edit, noted, revision, update
 
@@ -143,7 +143,7 @@ def test_a_fork_without_the_history_is_updated_too(fork: Path, newer: Path) -> N
     run(fork, "git", "init", "--quiet")
     commit(fork, "from a template")
     run(fork, "chmod", "+x", ".ci/run")
-    run(fork, "git", *IDENTITY, "commit", "--all", "--amend", "--no-edit", "--quiet")
+    run(fork, "git", "commit", "--all", "--amend", "--no-edit", "--quiet")
     run(fork, "python", "-m", "scaffold", "fork", "clinic")
     commit(fork, "fork clinic")
 
