@@ -33,6 +33,8 @@ def started(bootstrap: Callable[[S], AbstractContextManager[C]], settings: type[
     logging.getLogger("psycopg").setLevel(logging.ERROR)  # it warns of what follows from a failure that is reported
     with explained():
         given = settings()
+        if given.database_echo:  # SQLAlchemy's own handler writes to standard output, between what a program reads
+            logging.getLogger("sqlalchemy.engine.Engine").addHandler(logging.StreamHandler())
         if "database_idle_timeout_s" not in given.model_fields_set:
             given = given.model_copy(update={"database_idle_timeout_s": PATIENCE_S})
         with bootstrap(given) as application, _rare_collections():

@@ -202,6 +202,13 @@ def test_a_table_is_coloured_on_a_terminal(start: Start) -> None:
     assert "A1" in output
 
 
+def test_statements_that_are_logged_stay_out_of_what_programs_read(start: Start) -> None:
+    _, output, errors = finished(start("orders", "add", "A1", "--json", env={"DATABASE_ECHO": "true"}))
+
+    assert json.loads(output)["number"] == "A1"
+    assert "INSERT INTO house_orders" in errors
+
+
 def test_what_the_output_cannot_encode_is_replaced_for_people(run: Run, start: Start) -> None:
     status, output, complaint = finished(start("orders", "add", "Dvořák", env={"PYTHONIOENCODING": "ascii"}))
 
