@@ -39,6 +39,8 @@ def add_fields(name: str, fields: str) -> None:
     Raises: Refused (nothing is written).
     """
     before = generated(name)
+    if not tokens(fields):
+        raise Refused(f'No field is named. Try: make field name={name} fields="vip:bool:default=false"')
     added = [token for token in tokens(fields) if token not in tokens(before)]
     objections = list(_objections(parse(" ".join(added), name)[0])) if added else []
     try:

@@ -113,11 +113,13 @@ def _parse(token: str, aggregate: str, objections: list[str], *, in_part: bool =
     match = re.fullmatch(r"(\w+)(?:\((.*)\))?", written)
     kind, inside = (match[1], match[2]) if match else ("", None)
     field = Field(name if kind != "ref" or name.endswith("_id") else f"{name}_id", kind)
+    if (written_type := re.match(r"(\w+)\(", name)) and written_type[1] in TYPES:
+        objections.append(f"{token} is a type without a name. Try: {aggregate}_{written_type[1]}:{token}")
+        return _refused(field)
     objections += _of_name(name, field, aggregate)
     if kind not in TYPES:
-        objections.append(
-            f"{token}: {written or 'nothing'} is no type. Try {name}: and one of these: {'; '.join(TYPES.values())}"
-        )
+        wrong = f"{token}: {written} is no type" if written else f"{token} has no type"
+        objections.append(f"{wrong}. Try {name}: and one of these: {'; '.join(TYPES.values())}")
         return _refused(field)
     if in_part and kind in {"parts", "ref", "email", "json"}:
         objections.append(f"{token}: a part can't have the type {kind}. Give it to the aggregate itself.")

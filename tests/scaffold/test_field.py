@@ -128,6 +128,15 @@ def test_what_was_renamed_since_is_told_where_its_name_stands(tmp_path: Path, mo
         add_fields("visit", "vip:bool:default=false")
 
 
+def test_without_a_field_nothing_is_said_to_be_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scaffold").mkdir()
+    (tmp_path / "scaffold" / "aggregates.toml").write_text('visit = "label:str(20)"\n')
+    monkeypatch.setattr(house, "PROJECT", tmp_path)
+
+    with pytest.raises(Refused, match=r"^No field is named\. Try: make field name=visit fields="):
+        add_fields("visit", "")
+
+
 @pytest.mark.parametrize(
     "field",
     [

@@ -84,7 +84,11 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("text:str(9):optional", "the program uses it. Try: visit_text"),
         ("Name:str(3)", "write it in lower_snake_case. Try: name"),
         ("a-b:int", "Try: a_b"),
-        ("label", "nothing is no type. Try label: and one of these: str(20)"),
+        ("label", "label has no type. Try label: and one of these: str(20)"),
+        (
+            "parts(sku:str(20) n:int)",
+            "parts(sku:str(20) n:int) is a type without a name. Try: visit_parts:parts(sku:str(20) n:int)",
+        ),
         ("label:text", "text is no type"),
         ("label:str", "write the type like str(20)"),
         ("label:str(0)", "write the type like str(20)"),
