@@ -1,10 +1,11 @@
 """What only a unit of work on a real session has: the session itself, and a connection that must return to the pool."""
 
 import gc
+import re
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     delete,
     event,
+    func,
     select,
     text,
     update,
@@ -38,8 +40,10 @@ from service_layer.seedwork.errors import (
     UncommittedChanges,
     UnitOfWorkMisuse,
 )
+from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.ordering import (
     Order,
+    OrderingUnitOfWork,
     OrderNumberTaken,
     SqlAlchemyOrderingUnitOfWork,
     Status,
@@ -47,6 +51,7 @@ from tests.seedwork.ordering import (
     metadata,
     orders,
 )
+from tests.seedwork.pages import page
 
 
 class Interrupted(Exception):
@@ -101,6 +106,19 @@ def test_the_session_of_a_block_runs_any_query(uow: SqlAlchemyOrderingUnitOfWork
         uow.commit()
 
     assert numbers(engine) == ["A-1"]
+
+
+def test_the_query_port_of_decision_0006_answers(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    given_two_orders(uow)
+    kinds = (Protocol, Status, OrderingUnitOfWork, SqlAlchemyOrderingUnitOfWork)
+    names: dict[str, Any] = {kind.__name__: kind for kind in kinds}
+    names |= {"retry_transient": retry_transient, "orders": orders, "select": select, "func": func}
+    [block] = re.findall(r"```python\n(.*?)```", page("decisions/0006-joins-and-reports.md"), re.DOTALL)
+    exec(block, names)
+
+    answer = names["orders_by_status"](uow, names["SqlAlchemyOrderStatistics"](uow))
+
+    assert answer == {Status.DRAFT: 2}
 
 
 def test_a_new_entity_whose_block_was_not_saved_dies_in_silence_while_its_session_is_kept(
