@@ -87,6 +87,7 @@ class Commands(typer.Typer, Generic[U]):
             [keyword("context", typer.Context), *options, *unset, keyword("as_json", Json, default=False)]
         )
         command.__signature__ = signature  # type: ignore[attr-defined]  # inspect.signature() honours it, and typer reads that
-        example = shlex.join(word for one in taken for word in one.example)
+        typed_at_least = [*(one for one in taken if one.is_required), *changes[:1]]
+        example = shlex.join(word for one in typed_at_least for word in one.example)
         command.__doc__ = f"{summary_of(use_case)}\n\n$ {THIS_COMMAND} {example}"
         self.command(name)(command)

@@ -89,9 +89,7 @@ class Value:
 
     @property
     def example(self) -> list[str]:
-        """What is typed, at the least."""
-        if not self.is_required:
-            return []
+        """What is typed, for example."""
         kind = self._kind
         if kind is bool or is_kind_of(kind, Enum):
             return self.words(True if kind is bool else next(iter(kind)))
@@ -158,7 +156,7 @@ def shown_by(use_case: Callable[..., object]) -> Any:  # Any: a dataclass
 def summary_of(use_case: Callable[..., object]) -> str:
     """Return the first sentence of a docstring; what a use case returns a command shows."""
     sentence = re.match(r".*?[.](?=\s|$)", inspect.getdoc(use_case) or "", re.DOTALL)
-    return re.sub(r"^Return\b", "Show", sentence[0]).replace(", or None", "") if sentence else ""
+    return re.sub(r"^Return\b", "Show", sentence[0]).replace(", or None", "").replace("``", "") if sentence else ""
 
 
 def _allowed(rule: Callable[[Any], object] | None) -> str:

@@ -87,7 +87,7 @@ def find(uow: str, name: str) -> Box | None:
 def list_boxes(
     uow: str, size: Size, *, sealed: bool | None = None, after: UUID | None = None, limit: int = 50
 ) -> Page[Box]:
-    """Return a page."""
+    """Return a page of ``limit`` boxes."""
     return Page((Box({"size": size, "sealed": sealed, "after": after, "limit": limit}),), None if after else UUID(ID))
 
 
@@ -125,6 +125,11 @@ def run() -> Run:
     app = typer.Typer(cls=Program)
     app.add_typer(commands, name="boxes")
     return partial(runner(app), "boxes")
+
+
+def test_the_help_shows_what_to_type_and_no_markup(run: Run) -> None:
+    assert f"boxes change {ID} --name NAME" in " ".join(run("change", "--help").stdout.split())
+    assert "Show a page of limit boxes." in run("list", "--help").stdout
 
 
 def test_a_use_case_is_called_with_what_was_typed(run: Run) -> None:
