@@ -145,7 +145,10 @@ def _names(mapper: Any) -> dict[str, str]:
     names: dict[str, str] = {}
     for name, (columns, is_composite) in shape_of(mapper).attributes.items():
         value = mapper.get_property(name).composite_class if is_composite else None
-        names |= zip(columns, [f"{name}.{field.name}" for field in fields(value)] if value else [name], strict=True)
+        if value is None:
+            names |= dict.fromkeys(columns, name)
+        elif is_dataclass(value) and not hasattr(value, "__composite_values__"):
+            names |= zip(columns, [f"{name}.{field.name}" for field in fields(value)], strict=True)
     return names
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 import pytest
@@ -94,10 +94,25 @@ class Stake:
     cents: int
 
 
+@dataclass(frozen=True)
+class Term:
+    """A value object that says itself what its columns hold."""
+
+    days: int
+
+    @classmethod
+    def of(cls, weeks: int, days: int) -> Self:
+        return cls(7 * weeks + days)
+
+    def __composite_values__(self) -> tuple[int, int]:
+        return divmod(self.days, 7)
+
+
 @dataclass(eq=False, kw_only=True)
 class Share(Entity):
     id: UUID = field(default_factory=new_id)
     stake: Stake
+    term: Term
 
 
 @pytest.fixture
@@ -110,13 +125,21 @@ def new_unit_of_shares() -> New:
         Column("id", Uuid, primary_key=True),
         Column("artist_id", IdType[ArtistId](), ForeignKey(artists.c.id), nullable=False),
         Column("cents", Integer, nullable=False),
+        Column("weeks", Integer, nullable=False),
+        Column("days", Integer, nullable=False),
         Column("version", Integer, nullable=False),
         UniqueConstraint("artist_id"),
     )
     with mapping.mapping():
-        properties = {"_artist_id": shares.c.artist_id, "_cents": shares.c.cents}
-        stake = composite(Stake, "_artist_id", "_cents")
-        mapping.map_once(Share, shares, version_id_col=shares.c.version, properties={**properties, "stake": stake})
+        properties = {
+            "_artist_id": shares.c.artist_id,
+            "_cents": shares.c.cents,
+            "_weeks": shares.c.weeks,
+            "_days": shares.c.days,
+            "stake": composite(Stake, "_artist_id", "_cents"),
+            "term": composite(Term.of, "_weeks", "_days"),
+        }
+        mapping.map_once(Share, shares, version_id_col=shares.c.version, properties=properties)
 
     class Shares(InMemoryRepository[Any, UUID]):
         entity = Share
