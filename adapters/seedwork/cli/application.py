@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import typer
 
-from service_layer.seedwork.errors import DatabaseUnavailable
+from service_layer.seedwork.errors import DatabaseRefused, DatabaseUnavailable
 
 if TYPE_CHECKING:
     from adapters.seedwork.settings import DatabaseSettings
@@ -42,9 +42,9 @@ def started(bootstrap: Callable[[S], AbstractContextManager[C]], settings: type[
                 yield application
             except DatabaseUnavailable as error:
                 url = given.url.render_as_string(hide_password=True)
-                raise typer.TyperException(
-                    f"{error} DATABASE_URL names {url}. If nothing runs there, start it, then: alembic upgrade head"
-                ) from error
+                is_there = isinstance(error, DatabaseRefused)
+                cure = "" if is_there else " If nothing runs there, start it, then: alembic upgrade head"
+                raise typer.TyperException(f"{error} DATABASE_URL names {url}.{cure}") from error
 
 
 @contextmanager

@@ -37,7 +37,8 @@ _REFUSED = (
     " user may do; it is not tried again. The server says: {}"
 )
 _FORBIDDEN = (
-    "The database does not let this user do it: {}. Let the owner of the table grant it; it is not tried again."
+    "The database does not let this user do it: {}. Let the owner of the table grant it, or change its policy; it is"
+    " not tried again."
 )
 _FULL = "The database's disk is full: nothing can be written until space is freed."
 _DAMAGED = "The database is damaged: restore it from a backup."

@@ -151,3 +151,4 @@ def test_a_worker_whose_login_is_refused_ends_so_that_somebody_hears_of_it(start
 
     assert (code, output) == (1, "")
     assert "The server refuses the login." in errors
+    assert "start it" not in errors
