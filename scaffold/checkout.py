@@ -28,7 +28,16 @@ def git(tree: Path, *arguments: str, fed: str | None = None) -> str:
 
 def tracked(tree: Path) -> list[str]:
     """Return the files that git knows and that are there; a link is none, nor is a submodule."""
-    names = git(tree, "ls-files", "-z").split("\0")
+    return _files(tree)
+
+
+def untracked(tree: Path) -> list[str]:
+    """Return the files that git does not know, and does not ignore; a link is none."""
+    return _files(tree, "--others", "--exclude-standard")
+
+
+def _files(tree: Path, *which: str) -> list[str]:
+    names = git(tree, "ls-files", "-z", *which).split("\0")
     return [name for name in names if (tree / name).is_file() and not (tree / name).is_symlink()]
 
 

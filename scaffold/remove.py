@@ -9,7 +9,7 @@ from alembic.config import Config
 from alembic.script import Script, ScriptDirectory
 from pydantic import ValidationError
 
-from adapters.seedwork.settings import PROJECT
+from adapters.seedwork.settings import PROJECT, explain
 from adapters.seedwork.sqlalchemy.schema import schema_status
 from adapters.settings import Settings
 from scaffold.changes import write
@@ -76,7 +76,7 @@ def _referring(aggregate: Aggregate) -> Iterator[str]:
         rf"|\bfrom (adapters|adapters\.cli|service_layer) import [^\n]*\b({modules})\b"
         rf'|ForeignKey\("{aggregate.plural}\.'
     )
-    for file in sorted(file for folder in FOLDERS for file in (PROJECT / folder).rglob("*.py")):
+    for file in sorted(file for folder in FOLDERS for file in (PROJECT / folder).rglob("*.py") if file.is_file()):
         path = file.relative_to(PROJECT).as_posix()
         if path not in own and {"seedwork", "scaffold"}.isdisjoint(file.parts) and uses.search(file.read_text()):
             yield f"{path} uses {aggregate.name}. Take it out there first."
@@ -113,7 +113,9 @@ def _take_back(revisions: list[Script]) -> None:
     """Let the development database go back to before revisions, if it has them."""
     try:
         current = schema_status(Settings()).current
-    except (TransactionError, ValidationError) as error:
+    except ValidationError as error:
+        raise Refused(explain(error)) from error
+    except TransactionError as error:
         raise Refused(f"Nothing is removed, since nobody can see if the database has its revisions: {error}") from error
     if {revision.revision for revision in revisions} & {*current}:
         run(PROJECT, "alembic", "downgrade", str(revisions[-1].down_revision or "base"))

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from adapters.seedwork.settings import PROJECT, explain
 from adapters.settings import Settings
 from scaffold.changes import Changes
-from scaffold.checkout import Refused, git, project, tracked
+from scaffold.checkout import Refused, project, tracked, untracked
 from scaffold.constraints import still_needed
 from scaffold.house import marked
 from scaffold.leaving import REPORTS, REVISION, TABLE, leave_revision, leave_sample, module_of
@@ -50,8 +50,7 @@ def planned(tree: Path, names: list[str], *, keeps_history: bool) -> Changes:
     """Plan all that goes. Raises: Refused, with all objections."""
     changes = Changes(tree)
     sample = files_of("sample", names)
-    new = git(tree, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
-    present = [*names, *filter(None, new)]
+    present = [*names, *untracked(tree)]
     revisions = [name for name in present if name.startswith("migrations/versions/") and name.endswith(".py")]
     objections = [*_objections(changes, sample, present, revisions)]
     if not keeps_history and not _is_on_app_db():

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 
-from scaffold.checkout import Refused, git, project, tracked
+from scaffold.checkout import Refused, git, project, tracked, untracked
 from scaffold.checks import Said
 from scaffold.owners import files_of
 from scaffold.snapshot import Fork, as_in, snapshot
@@ -71,8 +71,7 @@ def edits(tree: Path) -> Iterator[Said]:
     theirs = as_in(Fork.of(mine, base, lists), base, lists)
     unmerged = _unmerged(tree)
     are_edited = False
-    new = git(tree, "ls-files", "-z", "--others", "--exclude-standard").split("\0")
-    for name in sorted({*files_of("shared", [*theirs.names(), *tracked(tree), *new])} - unmerged):
+    for name in sorted({*files_of("shared", [*theirs.names(), *tracked(tree), *untracked(tree)])} - unmerged):
         text = (tree / name).read_text(errors="surrogateescape") if (tree / name).exists() else None
         if text != theirs.texts.get(name):
             are_edited = True

@@ -210,6 +210,7 @@ def test_a_link_and_a_submodule_stay_as_they_are(fork: Path) -> None:
     commit(fork, "link")
     run(fork, "git", "update-index", "--add", "--cacheinfo", f"160000,{git(fork, 'rev-parse', 'HEAD').strip()},protos")
     (fork / "protos").mkdir()
+    (fork / "domain" / ".#user.py").symlink_to("ann@house.17")  # by which Emacs says that a file is being edited
 
     main(fork, [])
 
