@@ -22,8 +22,15 @@ VERSIONS = PROJECT / "migrations" / "versions"
 
 def recorded() -> dict[str, str]:
     """Return the fields of the aggregates that were generated here. Raises: Refused (the record is broken)."""
+    # a line of both branches may stand twice after a merge: git's union takes what is near to a change for changed
+    lines = dict.fromkeys((text_of(RECORD) or "").splitlines())
+    names = re.findall(r"^(\w+) =", "\n".join(lines), re.MULTILINE)
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        raise Refused(
+            f"{name} stands in {RECORD} with fields of two branches. Leave one line, with the fields of both."
+        )
     try:
-        return tomllib.loads(text_of(RECORD) or "")
+        return tomllib.loads("\n".join(lines))
     except tomllib.TOMLDecodeError as error:
         raise Refused(f"{RECORD} is broken: {error}. Mend it, or bring it back by: git restore {RECORD}") from error
 

@@ -13,7 +13,7 @@ import pytest
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import write
-from scaffold.house import RECORD, record
+from scaffold.house import RECORD, record, recorded
 from scaffold.language import tokens
 from scaffold.planning import planned
 from scaffold.registering import PAGES, registered
@@ -89,6 +89,20 @@ def test_two_branches_that_each_add_an_aggregate_are_merged(tmp_path: Path) -> N
         lines = (tmp_path / page).read_text().splitlines()
         assert {*text.splitlines(), *added["visit"][page].splitlines()} == {*lines}
     subprocess.run([sys.executable, "-m", "ruff", "check", "--quiet", "--fix", *PAGES], cwd=tmp_path, check=True)
+
+
+def test_a_record_in_which_a_merge_repeats_a_line_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "scaffold").mkdir()
+    mine = {"hall": "a:bool", "visit": "b:bool", "ward": "c:bool"}
+    theirs = {"room": "d:bool", "visit": "b:bool", "zone": "e:bool"}
+    for name, aggregates in {"base": {"visit": "b:bool"}, "mine": mine, "theirs": theirs}.items():
+        (tmp_path / name).write_text(record(aggregates) or "")
+    merged = git(tmp_path, "merge-file", "--union", "--stdout", "mine", "base", "theirs")
+    (tmp_path / RECORD).write_text(merged)
+    monkeypatch.setattr("scaffold.house.PROJECT", tmp_path)
+
+    assert merged.count("\nvisit =") == 2
+    assert recorded() == mine | theirs
 
 
 @pytest.fixture

@@ -177,6 +177,18 @@ def test_a_record_that_is_broken_is_refused(tmp_path: Path, monkeypatch: pytest.
     assert refusal("visit").endswith("bring it back by: git restore scaffold/aggregates.toml")
 
 
+def test_an_aggregate_that_two_branches_recorded_with_other_fields_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house, "PROJECT", tmp_path)
+    (tmp_path / "scaffold").mkdir()
+    (tmp_path / "scaffold" / "aggregates.toml").write_text('hall = "a:bool"\n\nhall = "a:bool b:bool"\n')
+
+    assert refusal("visit") == (
+        "hall stands in scaffold/aggregates.toml with fields of two branches. Leave one line, with the fields of both."
+    )
+
+
 def test_all_objections_come_at_once() -> None:
     assert len(refusal("class", "id:int Name:str(3) n:text n:int").splitlines()) == 5
 
