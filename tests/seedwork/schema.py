@@ -3,9 +3,10 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from sqlalchemy import Connection, inspect, text
+from sqlalchemy.engine.interfaces import TableKey
 from sqlalchemy.types import TypeEngine
 
 Schema = frozenset[str]
@@ -17,10 +18,8 @@ _UNSEEN = re.compile(r"\b(AUTOINCREMENT|COLLATE \S+|DESC|GENERATED|ON CONFLICT \
 
 def schema_of(connection: Connection) -> Schema:
     """Return what the schema has, as the database reports it."""
-    tables = [table for table in inspect(connection).get_table_names() if table != "alembic_version"]
-    lines = {line for table in tables for line in _lines(connection, table)}
     others = _lines_of_sqlite if connection.dialect.name == "sqlite" else _lines_of_postgresql
-    return frozenset(lines | {*others(connection)})
+    return frozenset([*_lines(connection), *others(connection)])
 
 
 def of_tables(schema: Schema) -> Schema:
@@ -35,19 +34,21 @@ def not_validated(connection: Connection) -> list[str]:
     return list(connection.scalars(text("SELECT conname FROM pg_constraint WHERE NOT convalidated ORDER BY 1")))
 
 
-def _lines(connection: Connection, table: str) -> Iterator[str]:
-    found = inspect(connection)
-    there: dict[str, Sequence[object]] = {
-        "column": found.get_columns(table),
-        "primary key": [found.get_pk_constraint(table)],
-        "foreign key": found.get_foreign_keys(table),
-        "unique": found.get_unique_constraints(table),
-        "check": [{**check, "dialect_options": {}} for check in found.get_check_constraints(table)],
-        "index": found.get_indexes(table),
+def _lines(connection: Connection) -> Iterator[str]:
+    found = inspect(connection)  # at all tables at once, for each revision is looked at four times
+    keys, checks = found.get_multi_pk_constraint(), found.get_multi_check_constraints()
+    there: dict[str, Mapping[TableKey, Sequence[object]]] = {
+        "column": found.get_multi_columns(),
+        "primary key": {table: [key] for table, key in keys.items()},
+        "foreign key": found.get_multi_foreign_keys(),
+        "unique": found.get_multi_unique_constraints(),
+        "check": {table: [{**one, "dialect_options": {}} for one in of_table] for table, of_table in checks.items()},
+        "index": found.get_multi_indexes(),
     }
-    for kind, parts in there.items():
-        for part in parts:
-            yield f"{table}: {kind}: {json.dumps(part, default=_text, sort_keys=True)}"
+    for kind, by_table in there.items():
+        for (_, table), parts in by_table.items():
+            if table != "alembic_version":
+                yield from (f"{table}: {kind}: {json.dumps(part, default=_text, sort_keys=True)}" for part in parts)
 
 
 def _lines_of_sqlite(connection: Connection) -> Iterator[str]:
