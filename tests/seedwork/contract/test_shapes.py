@@ -231,6 +231,18 @@ def test_what_the_database_fills_at_an_update_is_new_and_readable_after_the_bloc
     assert loaded(new_unit, entity).changed_at == changed.changed_at
 
 
+def test_a_value_that_is_set_stays_where_an_update_would_fill_its_column(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    note = Note(text="x")
+    saved(new_unit, note)
+
+    with uow:
+        changed = uow.notes.get(note.id)
+        changed.text, changed.changed_at = "y", LONG_AGO
+        uow.commit()
+
+    assert loaded(new_unit, note).changed_at == LONG_AGO
+
+
 @pytest.mark.parametrize(("given", "kept"), [("12.345", "12.35"), ("1.005", "1.01"), ("0.125", "0.13"), ("7", "7")])
 def test_a_decimal_is_rounded_to_the_places_of_its_column(
     uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None], given: str, kept: str
