@@ -114,8 +114,8 @@ def _answer_of(function: Callable[..., object]) -> Any:  # Any: a type's annotat
         return get_type_hints(function)["return"]
     except NameError as error:
         raise UnitOfWorkMisuse(
-            f"once() can't see the types of {getattr(function, '__name__', function)}: {error}. Import it where the"
-            " program does, too, and not below: if TYPE_CHECKING"
+            f"once() can't see the types of {getattr(function, '__name__', function)}: {error}. Import it above"
+            " the line: if TYPE_CHECKING. What stands below it, only a type checker sees"
         ) from error
     except (KeyError, TypeError) as error:
         raise UnitOfWorkMisuse(
