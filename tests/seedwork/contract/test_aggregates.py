@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Self
+from typing import Any, Self, cast
 from uuid import UUID
 
 import pytest
@@ -18,6 +18,7 @@ from adapters.seedwork.types import IdType
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import NotFound
 from domain.seedwork.rules import optional, text
+from service_layer.seedwork.errors import ConstraintViolated
 from tests.examples import EXAMPLES
 from tests.seedwork import aggregates, examples
 from tests.seedwork.aggregates import (
@@ -167,6 +168,19 @@ def test_a_rule_that_the_database_contradicts_is_noticed(new_unit: New, monkeypa
 
     with pytest.raises(AssertionError, match=r"The rule of Document\.amount takes Decimal\('-1'\), and the database"):
         check_rules_and_columns_agree(new_unit, Document)
+
+
+@pytest.mark.parametrize("open_backend", ["sqlite", "postgresql"], indirect=True)
+def test_what_the_database_refuses_of_another_aggregate_is_not_said_of_this_one(
+    new_unit: New, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    artist = Artist(name=cast("str", None))
+    album = Album(title="t", artist_id=artist.id)
+    monkeypatch.setattr(Album, "rules", {"title": lambda title: title})
+    monkeypatch.setattr(aggregates, "with_references", lambda *_, **_values: [artist, album])
+
+    with pytest.raises(ConstraintViolated, match="name does not allow it"):
+        check_rules_and_columns_agree(new_unit, Album)
 
 
 def test_a_constraint_without_the_error_of_its_entity_is_noticed(
