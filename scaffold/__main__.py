@@ -51,7 +51,7 @@ def main() -> None:
             # as on Windows: a file would be read, and what git says, in another encoding than they are written in
             command = [sys.executable, "-m", "scaffold", name, *arguments]
             sys.exit(subprocess.call(command, env=os.environ | {"PYTHONUTF8": "1"}))
-        if sys.stdout is not None:
+        if sys.stdout is not None and not sys.stdout.isatty():
             buffer = io.BufferedWriter(_Output(sys.stdout.fileno(), "wb", closefd=False))
             sys.stdout = io.TextIOWrapper(buffer, sys.stdout.encoding, sys.stdout.errors, line_buffering=True)
         import_module(f"scaffold.{COMMANDS[name]}").main(TREE, arguments)

@@ -187,7 +187,12 @@ def as_cell(value: object) -> object:
     if type(value) in _PLAIN:
         return value
     value = _plain(value)
-    return json_line(value).decode().rstrip() if isinstance(value, dict | list | tuple) else value
+    if not isinstance(value, dict | list | tuple):
+        return value
+    try:
+        return json_line(value).decode().rstrip()
+    except TypeError:  # a key that JSON has no form for, such as an id
+        return value
 
 
 def json_line(values: object, *, ascii: bool = False) -> bytes:

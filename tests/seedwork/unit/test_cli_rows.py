@@ -3,6 +3,7 @@
 import io
 import json
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from uuid import UUID
 
@@ -173,7 +174,7 @@ def test_a_text_of_several_lines_is_what_is_read(format: Format, end: str) -> No
 
 @dataclass
 class Box:
-    content: Part
+    content: object
     others: tuple[Part, ...]
 
 
@@ -186,6 +187,14 @@ def test_a_value_object_and_parts_are_written_as_json(format: Format) -> None:
     columns = {"content": json.loads, "others": json.loads}
     [row] = read_rows(io.BytesIO(file.getvalue()), format, columns, set())
     assert row == {"content": {"number": "A-1", "quantity": 1}, "others": [{"number": "A-2", "quantity": 2}]}
+
+
+def test_a_dict_with_keys_that_json_has_not_is_written_as_it_is() -> None:
+    file = io.BytesIO()
+
+    row_writer(file, Format.CSV, ["content", "others"])(Box({date(2026, 2, 3): 1}, ()))
+
+    assert file.getvalue().splitlines()[1] == b'"{datetime.date(2026, 2, 3): 1}",[]'
 
 
 def test_half_a_character_in_json_is_what_is_read(capsys: pytest.CaptureFixture[str]) -> None:
