@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from sqlalchemy import create_engine, text
 
 from domain.seedwork.entity import new_id
 from tests.seedwork.command_line import PROGRAM, Run, Start, finished, printed, refusal
@@ -167,3 +168,28 @@ def test_an_import_that_is_saved_and_cannot_be_printed_is_no_failure(run: Run, s
 
     assert (status, complaint.partition(": {")[2]) == (0, '"imported": 1, "refused": 0}\n')
     assert len(printed(run("users", "list", "--json"))) == 1
+
+
+@pytest.fixture
+def jose(run: Run, john: str, sqlite_url: str) -> str:
+    """The id of a user whose address was stored when the rule allowed it."""
+    engine = create_engine(sqlite_url)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE users SET email = 'josé@example.com'"))
+    engine.dispose()
+    return john
+
+
+def test_what_is_stored_is_shown_whatever_the_rule_says_today(run: Run, jose: str) -> None:
+    stored = [{"id": jose, "name": "John Doe", "age": 30, "email": "josé@example.com", "version": 1}]
+
+    assert printed(run("users", "list", "--json")) == stored
+    assert printed(run("users", "show", jose, "--json")) == stored
+    assert "josé@example.com" in run("users", "list").stdout
+    assert run("users", "export").stdout == f"id,name,age,email\n{jose},John Doe,30,josé@example.com\n"
+
+
+def test_what_is_stored_is_changed_and_removed_whatever_the_rule_says_today(run: Run, jose: str) -> None:
+    assert printed(run("users", "change-age", jose, 31, "--json"))[0]["age"] == 31
+    assert printed(run("users", "remove", jose, "--json"))[0]["email"] == "josé@example.com"
+    assert printed(run("users", "list", "--json")) == []
