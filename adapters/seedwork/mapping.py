@@ -1,6 +1,6 @@
 """What all mappings share: the metadata with its naming convention, the registry, and the rules of a mapping."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
@@ -55,8 +55,7 @@ def mapping() -> Generator[None]:
         for mapper in mappers:
             check(mapper, parts)
         check_tables(mappers)
-        for metadata in {cast("Table", mapper.local_table).metadata for mapper in mappers}:
-            _check_errors(metadata)
+        _check_errors()
         for mapper in mappers:
             _add_ordering(mapper)
         configure_mappers()
@@ -131,6 +130,14 @@ def needed_by(table: Table) -> frozenset[Table]:
     return frozenset(needed)
 
 
+def constraints() -> Iterator[Constraint | Index]:
+    """Yield the constraints and indexes of all tables that are mapped, or stand beside one that is."""
+    mapped = (mapper.local_table for mapper in mapper_registry.mappers)
+    for metadata in {table.metadata for table in mapped if isinstance(table, Table)}:
+        for table in metadata.tables.values():
+            yield from table.constraints | table.indexes
+
+
 def error_of(constraint: Constraint | Index) -> Exception:
     """Return what a broken constraint is reported as: the domain's error declared beside it, or ConstraintViolated."""
     if error := constraint.info.get("error"):
@@ -140,11 +147,11 @@ def error_of(constraint: Constraint | Index) -> Exception:
     return ConstraintViolated(f"The database refused the data: {constraint.name} does not allow it.")
 
 
-def _check_errors(metadata: MetaData) -> None:
-    every = ((table, one) for table in metadata.tables.values() for one in table.constraints | table.indexes)
-    for table, constraint in every:
+def _check_errors() -> None:
+    for constraint in constraints():
         if not (kind := constraint.info.get("error")):
             continue
+        table = constraint.table
         if not isinstance(constraint.name, str):
             raise ArgumentError(
                 f"{table} has the error {kind.__name__} for a constraint without a name, by which the database says"

@@ -4,12 +4,11 @@ Source: PostgreSQL, appendix A (error codes); SQLite, "Result and Error Codes".
 """
 
 import re
-from collections.abc import Iterator
 
-from sqlalchemy import Constraint, Dialect, Index, Table
+from sqlalchemy import Constraint, Dialect, Index
 
 from adapters.seedwork.keys import columns_of
-from adapters.seedwork.mapping import error_of, mapper_registry
+from adapters.seedwork.mapping import constraints, error_of
 from adapters.seedwork.sqlalchemy.gaps import SAVEPOINTS, UNKNOWN_HERE
 from service_layer.seedwork.block import Block, BlockState
 from service_layer.seedwork.errors import (
@@ -182,17 +181,10 @@ def _broken_constraint(error: BaseException, code: str, dialect: Dialect) -> Exc
         # SQLite names a CHECK or an index of expressions, and of the others the columns: "...: orders.number"
         broken = str(error).partition(": ")[2].removeprefix("index ").strip("'")
         names = {broken}
-    for constraint in _constraints() if broken and code != "SQLITE_CONSTRAINT_NOTNULL" else ():
+    for constraint in constraints() if broken and code != "SQLITE_CONSTRAINT_NOTNULL" else ():
         if "error" in constraint.info and names & {_name(constraint, dialect), ", ".join(columns_of(constraint))}:
             return error_of(constraint)
     return ConstraintViolated(f"The database refused the data: {f'{broken} does not allow it' if broken else error}.")
-
-
-def _constraints() -> Iterator[Constraint | Index]:
-    mapped = (mapper.local_table for mapper in mapper_registry.mappers)
-    for metadata in {table.metadata for table in mapped if isinstance(table, Table)}:
-        for table in metadata.tables.values():
-            yield from table.constraints | table.indexes
 
 
 def _name(constraint: Constraint | Index, dialect: Dialect) -> str | None:
