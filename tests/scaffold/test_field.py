@@ -119,20 +119,22 @@ def test_what_was_not_generated_gets_no_field() -> None:
             add_fields(name, "vip:bool:default=false")
 
 
-def test_what_was_renamed_since_is_told_where_its_name_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def visits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A house that has a record of visits, and none of their files."""
     (tmp_path / "scaffold").mkdir()
     (tmp_path / "scaffold" / "aggregates.toml").write_text('visit = "label:str(20)"\n')
     monkeypatch.setattr(house, "PROJECT", tmp_path)
 
+
+@pytest.mark.usefixtures("visits")
+def test_what_was_renamed_since_is_told_where_its_name_stands() -> None:
     with pytest.raises(Refused, match=r"^domain/visit\.py is not .*If you renamed visit, .* scaffold/aggregates\.toml"):
         add_fields("visit", "vip:bool:default=false")
 
 
-def test_without_a_field_nothing_is_said_to_be_identical(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "scaffold").mkdir()
-    (tmp_path / "scaffold" / "aggregates.toml").write_text('visit = "label:str(20)"\n')
-    monkeypatch.setattr(house, "PROJECT", tmp_path)
-
+@pytest.mark.usefixtures("visits")
+def test_without_a_field_nothing_is_said_to_be_identical() -> None:
     with pytest.raises(Refused, match=r"^No field is named\. Try: make field name=visit fields="):
         add_fields("visit", "")
 
@@ -149,13 +151,8 @@ def test_without_a_field_nothing_is_said_to_be_identical(tmp_path: Path, monkeyp
         "n:date:default=today",
     ],
 )
-def test_a_field_whose_type_or_default_is_refused_gets_that_objection_alone(
-    field: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "scaffold").mkdir()
-    (tmp_path / "scaffold" / "aggregates.toml").write_text('visit = "label:str(20)"\n')
-    monkeypatch.setattr(house, "PROJECT", tmp_path)
-
+@pytest.mark.usefixtures("visits")
+def test_a_field_whose_type_or_default_is_refused_gets_that_objection_alone(field: str) -> None:
     with pytest.raises(Refused) as caught:
         add_fields("visit", field)
 

@@ -20,7 +20,7 @@ MAX_LINE = 100_000
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 """How a cell begins that a spreadsheet runs; the last four are in full width. Source: OWASP, CSV Injection."""
 
-_PLAIN = frozenset({str, int, bool, type(None), UUID})
+_FLAT = frozenset({str, int, bool, type(None), UUID})
 """What most cells hold: to ask each whether it is a value object would take half of an export."""
 
 Columns = Mapping[str, Callable[[str], object]]
@@ -184,7 +184,7 @@ def _no_formula(value: object) -> object:
 
 def as_cell(value: object) -> object:
     """Return a value for a cell: a value object, parts and JSON as a command takes them, any other as it is."""
-    if type(value) in _PLAIN:
+    if type(value) in _FLAT:
         return value
     value = _plain(value)
     if not isinstance(value, dict | list | tuple):

@@ -61,7 +61,7 @@ def silence(stream: TextIO) -> None:
 def _json_lines(values: "Sequence[DataclassInstance]") -> str:
     # where the encoding has no such letter it is escaped, not replaced: a program reads the same value
     ascii = not sys.stdout.encoding.lower().startswith("utf")
-    return b"".join(json_line(asdict(value), ascii=ascii) for value in values).decode()
+    return b"".join(json_line(value, ascii=ascii) for value in values).decode()
 
 
 def _table(kind: "type[DataclassInstance]", values: "Sequence[DataclassInstance]") -> str:
