@@ -1,13 +1,28 @@
 """Use cases on every implementation: pages, versions and unique values, as their callers see them."""
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
 from domain.seedwork.entity import new_id
-from domain.seedwork.errors import InvalidValue, VersionMismatch
+from domain.seedwork.errors import DomainError, InvalidValue, VersionMismatch
+from service_layer.seedwork.once import KeyAlreadyUsed, once
+from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.backends import NewUnit
-from tests.seedwork.ordering import OrderId, OrderIdAlreadyUsed, OrderingUnitOfWork, OrderNumberTaken, VoucherUsed
+from tests.seedwork.ordering import (
+    Order,
+    OrderId,
+    OrderIdAlreadyUsed,
+    OrderingUnitOfWork,
+    OrderNumberTaken,
+    Status,
+    VoucherUsed,
+)
+from tests.seedwork.pages import page
 from tests.seedwork.use_cases import (
     OrderDetails,
     add_order,
@@ -157,3 +172,24 @@ def test_use_cases_in_one_block_are_one_step(uow: OrderingUnitOfWork, new_unit: 
         uow.rollback()
 
     assert list_orders(new_unit()).items == ()
+
+
+def test_who_asks_decides_as_decision_0023_shows(uow: OrderingUnitOfWork, order: OrderDetails) -> None:
+    kinds = (DomainError, Status, Order, OrderId, OrderingUnitOfWork, OrderDetails)
+    names: dict[str, Any] = {kind.__name__: kind for kind in kinds}
+    names |= {"__name__": __name__, "dataclass": dataclass, "retry_transient": retry_transient}
+    [block] = re.findall(r"```python\n(.*?)```", page("decisions/0023-who-asks-is-an-argument.md"), re.DOTALL)
+    exec(block, names)
+    change, new_caller = names["change_order_number"], names["Caller"]
+    clerk, manager = new_caller("Ann"), new_caller("Bob", is_manager=True)
+    with uow:
+        uow.orders.get(order.id).place(datetime.now(UTC))
+        uow.commit()
+
+    with pytest.raises(names["NotPermitted"], match="Ann may not change order A-1, which is placed"):
+        change(uow, order.id, "B-2", by=clerk)
+    assert get_order(uow, order.id).number == "A-1"
+
+    assert once(uow, "K-1", change, order.id, "B-2", by=manager).number == "B-2"
+    with pytest.raises(KeyAlreadyUsed):
+        once(uow, "K-1", change, order.id, "B-2", by=clerk)
