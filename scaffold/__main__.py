@@ -57,6 +57,8 @@ def main() -> None:
         import_module(f"scaffold.{COMMANDS[name]}").main(TREE, arguments)
     except Refused as refusal:
         sys.exit(str(refusal))
+    except SyntaxError as error:  # in one of your files, as in the middle of a merge
+        sys.exit(f"{error.filename}, line {error.lineno}: {error.msg}. Mend it first, then run the command again.")
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -12,6 +12,7 @@ from textwrap import wrap
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from adapters.seedwork.settings import PROJECT
+from scaffold.checkout import Refused
 from scaffold.english import camel, plural_of, with_article
 from scaffold.fields import Fields
 from scaffold.values import refused_by, words_typed
@@ -204,5 +205,5 @@ def formatted(texts: dict[str, str]) -> dict[str, str]:
             run = [sys.executable, "-m", "ruff", *command, "."]
             done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode:
-                raise RuntimeError(done.stdout + done.stderr)
+                raise Refused(f"ruff fails, as the check of your files does: {(done.stdout + done.stderr).strip()}")
         return {path: Path(folder, path).read_text() for path in texts}

@@ -1,5 +1,7 @@
 """What the scaffold refuses, before it writes anything: with all objections at once, each with what to type instead."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -175,6 +177,25 @@ def test_a_record_that_is_broken_is_refused(tmp_path: Path, monkeypatch: pytest.
 
     assert refusal("visit").startswith("scaffold/aggregates.toml is broken: ")
     assert refusal("visit").endswith("bring it back by: git restore scaffold/aggregates.toml")
+
+
+@pytest.mark.parametrize(
+    ("page", "said"),
+    [
+        ("adapters/mappers.py", "{file}, line {line}: "),
+        ("pyproject.toml", "ruff fails, as the check of your files does: "),
+    ],
+)
+def test_a_file_in_the_middle_of_a_merge_is_named(pages: Path, page: str, said: str) -> None:
+    file = pages / page
+    text = file.read_text()
+    file.write_text(text + "<<<<<<< HEAD\n")
+
+    command = [sys.executable, "-m", "scaffold", "aggregate", "visit", "label:str(20)"]
+    done = subprocess.run(command, cwd=pages, capture_output=True, text=True, check=False)
+
+    assert done.returncode == 1
+    assert done.stderr.startswith(said.format(file=file, line=text.count("\n") + 1))
 
 
 def test_an_aggregate_that_two_branches_recorded_with_other_fields_is_refused(
