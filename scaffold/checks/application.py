@@ -55,8 +55,8 @@ def database(_tree: Path) -> Iterator[Said]:
     if len(status.head) > 1:
         yield "mend", f"the revisions have {len(status.head)} heads: {head}", "alembic merge heads"
     elif not status.is_known:
-        said = "which this code does not know: a newer release, or another service, has migrated it"
-        yield "mend", f"it is at {at}, {said}", "git pull"
+        whose = "a newer release, another branch (docs/migrations.md) or another service"
+        yield "mend", f"it is at {at}, which this code does not know: {whose} has migrated it", "git pull"
     elif status.pending:
         yield "mend", f"it is at {at}, and the code needs {head}", "alembic upgrade head"
     else:

@@ -60,7 +60,7 @@ def _print(status: "SchemaStatus") -> None:
     typer.echo(f"Revision  {', '.join(status.current) or 'none: it is not migrated'}")
     typer.echo(f"Head      {', '.join(status.head)}")
     if not status.is_known:
-        typer.echo("Pending   unknown: a newer release, or another service, has migrated this database")
+        typer.echo("Pending   unknown: a newer release, another branch or another service has migrated this database")
     elif not status.pending:
         typer.echo("Pending   nothing")
     else:

@@ -45,7 +45,7 @@ class SchemaStatus:
     head: tuple[str, ...]
     """The revision that this code needs."""
     is_known: bool
-    """Whether this code knows the current revision; if not, a newer release, or another service, has migrated it."""
+    """Whether this code knows the current revision; if not, something newer, or foreign, has migrated it."""
     pending: tuple[PendingRevision, ...]
     """What ``alembic upgrade head`` would apply, in this order."""
     sql: str
@@ -74,9 +74,10 @@ def check_schema(engine: Engine) -> None:
     if current <= revisions:
         raise SchemaOutdated(f"{at}, and this code needs {_names(heads)}. Run: alembic upgrade head")
     raise SchemaOutdated(
-        f"{at}, which this code does not know: a newer release has migrated it. Start that release; or, if that"
-        " revision leaves all that this one needs, set DATABASE_CHECK_SCHEMA=false. Or it is another service's: give"
-        " each a schema of its own (docs/operations.md)"
+        f"{at}, which this code does not know: a newer release, or another branch, has migrated it. Start that release,"
+        " or take back what the branch did (docs/migrations.md); or, if that revision leaves all that this one needs,"
+        " set DATABASE_CHECK_SCHEMA=false. Or it is another service's: give each a schema of its own"
+        " (docs/operations.md)"
     )
 
 

@@ -103,7 +103,9 @@ def test_a_database_that_is_ahead_is_refused_with_what_to_do(migrated: History) 
     with migrated.engine.begin() as connection:
         connection.execute(text("UPDATE alembic_version SET version_num = 'newer'"))
 
-    with pytest.raises(SchemaOutdated, match="at revision newer, which this code does not know: a newer release"):
+    with pytest.raises(
+        SchemaOutdated, match="at revision newer, which this code does not know: a newer release, or another branch"
+    ):
         start(migrated.url)
     start(migrated.url, check=False)
 
@@ -192,7 +194,7 @@ def test_status_of_a_database_that_a_newer_release_has_migrated_says_so(
     output = status(newer.url, monkeypatch)
 
     assert "Revision  newer\n" in output
-    assert "Pending   unknown: a newer release, or another service, has migrated this database" in output
+    assert "Pending   unknown: a newer release, another branch or another service has migrated this database" in output
 
 
 def test_status_of_a_database_that_claims_a_revision_and_the_one_before_it_says_so(
