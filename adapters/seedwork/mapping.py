@@ -6,7 +6,18 @@ from functools import cache
 from threading import Lock
 from typing import Any, cast
 
-from sqlalchemy import Column, ColumnElement, Constraint, Index, MetaData, Table, and_, event, inspect
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    Constraint,
+    ForeignKeyConstraint,
+    Index,
+    MetaData,
+    Table,
+    and_,
+    event,
+    inspect,
+)
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import (
     ONETOMANY,
@@ -114,6 +125,11 @@ def keys_to_owners() -> set[ColumnElement[Any]]:  # Any: of whatever type
     return {column for mapper in mapper_registry.mappers for part in parts_of(mapper) for column in part.remote_side}
 
 
+def has_attributes(mapper: Mapper[Any], key: ForeignKeyConstraint) -> bool:  # Any: of an entity, or of a part
+    """Whether the mapping has each column of a foreign key: one that it leaves out is another program's."""
+    return {*key.columns} <= {*mapper.columns}
+
+
 def references_of(mapper: Mapper[Any]) -> list[Relation]:
     """Return the relationships that only order what is saved: one for each foreign key to another aggregate."""
     return [reference for reference in mapper.relationships if reference.key.startswith(ORDERING)]
@@ -205,6 +221,8 @@ def _add_ordering(mapper: Mapper[Any]) -> None:
         target = mapper_to(key.referred_table)
         if target and known.isdisjoint(key.columns) and not mapper.has_property(name):
             check_reference(mapper, key, target)
+            if not has_attributes(mapper, key):
+                continue
             pairs = [(element.parent, element.column) for element in key.elements]
             reference: Relationship[Any] = relationship(
                 target,

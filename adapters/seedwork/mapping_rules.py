@@ -220,12 +220,27 @@ def order_of(expression: ColumnElement[Any]) -> tuple[ColumnElement[Any], set[ob
 
 
 def check_reference(mapper: Mapper[Any], key: ForeignKeyConstraint, target: Mapper[Any]) -> None:  # Any: of any class
-    """Refuse a foreign key to another aggregate by which the database would change rows. Raises: ArgumentError."""
+    """Refuse a foreign key to another aggregate that can't be followed, or by which the database would change rows.
+
+    Raises: ArgumentError.
+    """
+    kind, columns = mapper.class_.__name__, ", ".join(key.column_keys)
+    shown = {*key.columns} & {*mapper.columns}
+    unknown = [element.column for element in key.elements if element.column not in {*target.columns}]
+    if unknown and shown == {*key.columns}:
+        raise ArgumentError(
+            f"{kind} refers to {', '.join(map(str, unknown))}, which no attribute of {target.class_.__name__} has."
+            f" Refer to its id by another column, and leave {columns} out: exclude_properties={key.column_keys}"
+        )
     # an id never changes
     refers_to_id = [element.column for element in key.elements] == list(target.primary_key)
+    is_owned = any(part.mapper is mapper for part in target.relationships if part.direction is ONETOMANY)
     for event, action in (("DELETE", key.ondelete), ("UPDATE", None if refers_to_id else key.onupdate)):
-        if (action or "NO ACTION").upper() not in {"NO ACTION", "RESTRICT"}:
+        removes = (event, (action or "").upper()) == ("DELETE", "CASCADE")
+        if (action or "NO ACTION").upper() not in {"NO ACTION", "RESTRICT"} and not (
+            is_owned if removes else not shown
+        ):
             raise ArgumentError(
-                f"{mapper.local_table}: {', '.join(key.column_keys)} says ON {event} {action}, which would change a"
-                f" {mapper.class_.__name__} without counting its version. Leave it out, and let a use case do it."
+                f"{mapper.local_table}: {columns} says ON {event} {action}, which would change a {kind} without"
+                " counting its version. Leave it out, and let a use case do it."
             )

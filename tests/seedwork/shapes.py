@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     Computed,
     Date,
+    FetchedValue,
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
@@ -721,6 +722,8 @@ fees = Table(
     Column("id", Integer, primary_key=True),
     Column("uid", IdType[UUID](), nullable=False, unique=True),
     Column("member_uid", IdType[MemberId](), ForeignKey("house_members.uid"), nullable=False, index=True),
+    # no attribute shows it: another program writes it
+    Column("member_id", ForeignKey("house_members.id", ondelete="CASCADE"), server_default=FetchedValue()),
     Column("cents", Integer, nullable=False),
 )
 badges = Table(
@@ -803,7 +806,13 @@ def map_shapes() -> None:
         event.listen(vars(Folder)["code"], "set", _write_shelf_mark)
         map_once(Paper, papers, version_id_col=papers.c.version)
         map_once(Label, labels, version_id_col=labels.c.version, exclude_properties=["length"])
-        map_once(Fee, fees, primary_key=[fees.c.uid], exclude_properties=[fees.c.id], properties={"id": fees.c.uid})
+        map_once(
+            Fee,
+            fees,
+            primary_key=[fees.c.uid],
+            exclude_properties=[fees.c.id, fees.c.member_id],
+            properties={"id": fees.c.uid},
+        )
         map_once(Badge, badges)
         map_once(
             Member,
@@ -814,7 +823,7 @@ def map_shapes() -> None:
             properties={
                 "id": members.c.uid,
                 "version": members.c.lock_version,
-                "fees": parts(Fee, order_by=fees.c.uid),
+                "fees": parts(Fee, order_by=fees.c.uid, foreign_keys=[fees.c.member_uid]),
                 "badges": parts(Badge, order_by=badges.c.name),
             },
         )

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Table
 
 from adapters.seedwork.keys import RowKey, unique_keys
-from adapters.seedwork.mapping import error_of, mapper_to, needed_by, row_key_of
+from adapters.seedwork.mapping import error_of, has_attributes, mapper_to, needed_by, row_key_of
 from adapters.seedwork.memory.store import Aggregate, Id, Key, Rows
 from adapters.seedwork.shape import Row
 from service_layer.seedwork.errors import REFERENCE, ConstraintViolated, ReferenceViolated
@@ -162,6 +162,7 @@ def _foreign_keys(table: Table) -> tuple[tuple[Referred, tuple[str, ...]], ...]:
         (referred, tuple(ours[column] for column in columns))
         for reference in table.foreign_key_constraints
         if mapper_to(reference.referred_table)  # another one has no rows here
+        if (mapper := mapper_to(table)) is None or has_attributes(mapper, reference)
         for ours in [{element.column: element.parent.key for element in reference.elements}]
         for referred, columns in _keys(reference.referred_table)
         if ours.keys() == {*columns}

@@ -323,6 +323,45 @@ def on_update(name: Column[Any], id: Column[Any]) -> Plan:
     return plan
 
 
+def to_a_column_without_an_attribute(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Author(Entity): ...
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        author_number: int
+
+    uid, version = Column("uid", Uuid, unique=True, nullable=False), Column("version", Integer, nullable=False)
+    authors = Table("authors", metadata, Column("number", Integer, primary_key=True), uid, version)
+    books = table(metadata, "books", Column("author_number", ForeignKey("authors.number")))
+    mapping.map_once(
+        Author,
+        authors,
+        primary_key=[uid],
+        version_id_col=version,
+        exclude_properties=["number"],
+        properties={"id": uid},
+    )
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+
+
+def a_key_that_is_left_out(key: ForeignKey) -> Plan:
+    @dataclass(eq=False, kw_only=True)
+    class Author(Entity):
+        name: str
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    def plan(metadata: MetaData) -> None:
+        authors = table(metadata, "authors", Column("name", String, unique=True))
+        books = table(metadata, "books", Column("author", key))
+        mapping.map_once(Author, authors, version_id_col=authors.c.version)
+        mapping.map_once(Book, books, version_id_col=books.c.version, exclude_properties=["author"])
+
+    return plan
+
+
 def navigation(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Author(Entity): ...
@@ -476,6 +515,14 @@ def many_to_many(metadata: MetaData) -> None:
             on_update(Column("name", String, primary_key=True), Column("id", Uuid, unique=True, nullable=False)),
             "books: author says ON UPDATE CASCADE",
         ),
+        (
+            a_key_that_is_left_out(ForeignKey("authors.id", ondelete="CASCADE")),
+            "books: author says ON DELETE CASCADE, which would change a Book",
+        ),
+        (
+            to_a_column_without_an_attribute,
+            r"Book refers to authors.number, which no attribute .* exclude_properties=\['author_number'\]",
+        ),
         (entities_as_parts, "Author.books holds entities, which are saved by themselves"),
         (navigation, "Book.author points to another aggregate: refer to it by its id, author_id"),
         (many_to_many, "Book.tags is many-to-many, which is not supported"),
@@ -499,6 +546,16 @@ def many_to_many(metadata: MetaData) -> None:
 def test_a_shape_that_is_not_supported_is_refused_by_name(plan: Plan, message: str) -> None:
     with pytest.raises(ArgumentError, match=message), mapping.mapping():
         plan(MetaData())
+
+
+@pytest.mark.parametrize(
+    "key",
+    [ForeignKey("authors.id", ondelete="SET NULL"), ForeignKey("authors.name", onupdate="CASCADE")],
+    ids=["delete", "update"],
+)
+def test_the_database_may_change_a_reference_that_the_mapping_leaves_out(key: ForeignKey) -> None:
+    with mapping.mapping():
+        a_key_that_is_left_out(key)(MetaData())
 
 
 class OwnVersion(TypeDecorator[int]):
