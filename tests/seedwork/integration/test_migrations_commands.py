@@ -12,11 +12,14 @@ from alembic import command
 from alembic.config import main
 from sqlalchemy import (
     JSON,
+    BigInteger,
     Boolean,
     Column,
     DateTime,
     Dialect,
+    Identity,
     Index,
+    Integer,
     Interval,
     MetaData,
     NullPool,
@@ -257,8 +260,9 @@ def test_a_revision_that_was_written_on_sqlite_makes_the_mapped_schema_on_postgr
 ) -> None:
     flag: Column[bool] = Column("flag", Boolean, nullable=False, server_default=false())
     moment: Column[datetime] = Column("moment", DateTime(timezone=True), server_default=func.now())
+    number: Column[int] = Column("number", BigInteger().with_variant(Integer, "sqlite"), Identity(), primary_key=True)
 
-    with mapped(flag, moment):
+    with mapped(flag, moment, number):
         command.revision(on_sqlite.config(), "make it all", autogenerate=True)
         for history in (on_sqlite, on_postgresql):
             history.upgrade()
