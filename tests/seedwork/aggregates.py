@@ -100,13 +100,14 @@ def check_inserted_comes_back(new_unit: New, kind: Kind) -> None:
 
 
 def check_missing_values_come_back(new_unit: New, kind: Kind) -> None:
-    """An optional value that is None is loaded as None."""
+    """An optional value that is None is loaded as None; a rule may ask for one that older rows lack."""
     table: Table = inspect(kind).local_table
     attributes = shape_of(inspect(kind)).attributes
     optional = {
         name: None
         for name, (columns, _) in attributes.items()
         if all(table.c[column].nullable and not table.c[column].server_default for column in columns)
+        and _takes_none(kind, name)
     }
     entities = with_references(kind, 1, **optional)
     save(new_unit, *entities)
@@ -206,6 +207,15 @@ def _changes(kind: Kind) -> Iterator[tuple[str, object]]:
             yield name, getattr(other, name)
     for part in shape_of(inspect(kind)).parts:
         yield part.name, [] if part.many else None
+
+
+def _takes_none(kind: Kind, name: str) -> bool:
+    rule = kind.rules.get(name, lambda value: value)
+    try:
+        rule(None)
+    except ValueError:
+        return False
+    return True
 
 
 def _set(held: Any, name: str, value: object) -> bool:

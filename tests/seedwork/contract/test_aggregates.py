@@ -17,7 +17,7 @@ from adapters.seedwork.registration import RepositoryOf
 from adapters.seedwork.types import IdType
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import NotFound
-from domain.seedwork.rules import optional, text
+from domain.seedwork.rules import optional, text, whole_number
 from service_layer.seedwork.errors import ConstraintViolated
 from tests.examples import EXAMPLES
 from tests.seedwork import aggregates, examples
@@ -157,6 +157,15 @@ def test_an_aggregate_whose_value_object_refers_to_another_one_keeps_the_contrac
     new_unit_of_shares: New, check: Callable[[New, Kind], None]
 ) -> None:
     check(new_unit_of_shares, Share)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.__name__.removeprefix("check_"))
+def test_a_value_that_a_rule_asks_for_may_be_missing_in_older_rows(
+    new_unit: New, check: Callable[[New, Kind], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Seat, "rules", {"number": whole_number("number")})
+
+    check(new_unit, Seat)
 
 
 # ---- what is wrong is noticed ---------------------------------------------------------------------------------------
