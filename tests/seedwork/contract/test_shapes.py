@@ -1,6 +1,7 @@
 """Aggregates of many shapes, on every implementation: saved, loaded, changed and refused alike."""
 
 import copy
+import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm.attributes import flag_modified
 
 from domain.seedwork.entity import new_id
@@ -18,8 +20,9 @@ from domain.seedwork.errors import InvalidValue
 from domain.seedwork.events import Event
 from domain.seedwork.repository import BATCH
 from service_layer.seedwork.details import Details, assign
-from service_layer.seedwork.errors import ConstraintViolated, ReferenceViolated, UnitOfWorkMisuse
+from service_layer.seedwork.errors import ConcurrencyConflict, ConstraintViolated, ReferenceViolated, UnitOfWorkMisuse
 from tests.seedwork.backends import NewUnit, Units
+from tests.seedwork.pages import page
 from tests.seedwork.shapes import (
     Address,
     Album,
@@ -86,7 +89,7 @@ def saved(new_unit: New, *entities: Any) -> None:
         uow.commit()
 
 
-def loaded(new_unit: New, entity: Any) -> Any:
+def loaded(new_unit: NewUnit[Any], entity: Any) -> Any:
     """The entity as a second, independent unit of work sees it."""
     with new_unit().reading() as uow:
         return repository_of(uow, entity).get(entity.id)
@@ -1072,6 +1075,37 @@ def test_rows_are_known_by_a_unique_key_where_the_mapping_says_so(
 
     assert held.version == 2
     assert [fee.cents for fee in loaded(new_unit, ann).fees] == [200]
+
+
+@pytest.mark.parametrize("open_backend", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("left_out", [" AS IT IS", " WHEN (NEW.version = OLD.version)"], ids=["ours", "an old one"])
+def test_a_trigger_counts_what_another_program_changes_and_not_what_the_service_does(
+    left_out: str, uow: SqlAlchemyShapesUnitOfWork, new_unit: NewUnit[SqlAlchemyShapesUnitOfWork]
+) -> None:
+    [trigger] = re.findall("```sql\n(.*?)```", page("migrations.md"), re.DOTALL)
+    note = Note(text="a")
+    with uow:
+        for statement in trigger.replace("customer", "house_notes").replace(left_out, "").split(";\n")[:-1]:
+            uow.session.execute(text(statement))
+        uow.notes.add(note)
+        uow.commit()
+
+    with uow:
+        held = uow.notes.get(note.id)
+        held.text = "b"
+        uow.flush()
+        held.text = "c"
+        uow.commit()
+    with pytest.raises(ConcurrencyConflict), uow:
+        held = uow.notes.get(note.id)
+        with new_unit() as other:
+            other.session.execute(text("UPDATE house_notes SET text = 'd'"))
+            other.commit()
+        held.text = "e"
+        uow.commit()
+
+    found = loaded(new_unit, note)
+    assert (found.text, found.version) == ("d", 4)
 
 
 def test_what_others_refer_to_by_that_key_is_not_removed(uow: ShapesUnitOfWork) -> None:
