@@ -1,15 +1,17 @@
 """What ``docs/migrations.md`` says to write makes the schema of the code, can be undone, and passes the linter."""
 
 import re
+from datetime import UTC, datetime
 from textwrap import dedent
 from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uuid, event, select, text
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uuid, create_engine, event, select, text
 from sqlalchemy.orm import Session, registry, relationship
 from sqlalchemy.orm.attributes import set_attribute
 
+from adapters.seedwork.types import UtcDateTime
 from domain.seedwork.entity import new_id
 from migrations.seedwork.lint import refusals
 from tests.seedwork.pages import page
@@ -362,3 +364,28 @@ def test_a_revision_that_fills_can_be_undone_and_is_not_refused(planted: History
 
     assert_reversible(planted)
     assert [*refusals(planted.config())] == []
+
+
+# ---- the values of an older file ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("stored", "more"),
+    [("2026-02-03T12:00:00Z", ""), ("2026-02-03 14:00:00+02:00", ""), (1770120000, ", 'unixepoch'")],
+    ids=["ISO 8601", "with an offset", "a number"],
+)
+def test_a_moment_and_an_id_are_copied_in_the_form_that_a_look_up_compares(stored: object, more: str) -> None:
+    [moment] = re.findall(r"`(strftime\(.*?, at)\)`", PAGE)
+    [plain_id] = re.findall(r"`(replace\(lower\(id\).*?\))`", PAGE)
+    id, at = new_id(), datetime(2026, 2, 3, 12, tzinfo=UTC)
+    notes = Table("notes", MetaData(), Column("id", Uuid), Column("at", UtcDateTime()))
+    engine = create_engine("sqlite://")
+    with engine.begin() as connection:
+        notes.create(connection)
+        connection.exec_driver_sql("CREATE TABLE old (id, at)")
+        connection.exec_driver_sql("INSERT INTO old VALUES (?, ?)", (str(id), stored))
+        connection.exec_driver_sql(f"INSERT INTO notes SELECT {plain_id}, {moment}{more}) FROM old")
+
+        found = connection.execute(select(notes).where(notes.c.id == id, notes.c.at == at)).all()
+
+    assert found == [(id, at)]
