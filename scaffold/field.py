@@ -10,7 +10,7 @@ from scaffold.aggregate import name_and_fields
 from scaffold.changes import write
 from scaffold.checkout import Refused
 from scaffold.fields import Fields
-from scaffold.house import RECORD, draft, generated, marked, record, recorded, revision_in, run, text_of
+from scaffold.house import RECORD, draft, generated, key_of, marked, record, recorded, revision_in, run, text_of
 from scaffold.language import parse, tokens
 from scaffold.merging import Hunk, merged
 from scaffold.planning import planned
@@ -59,7 +59,7 @@ def add_fields(name: str, fields: str) -> None:
             run(tree, "ruff", "check", "--quiet", *(path for path in texts if path not in by_hand))
             path, text = revision_in(tree, message)
         if "op." in text:
-            texts[path] = marked(text, *_markers(text, aggregate.plural))
+            texts[path] = marked(text, *_markers(text, key_of(aggregate.plural)[0]))
     write(PROJECT, {**texts, RECORD: record(recorded() | {name: " ".join([before, *added])})})
     if not added:
         return

@@ -44,6 +44,17 @@ def generated(name: str) -> str:
     return aggregates[name]
 
 
+def key_of(plural: str) -> tuple[str, str]:
+    """Return the table of an aggregate, and its column of the id.
+
+    Of one that was renamed, or adopted with its rows, both have the names that they have in the database.
+    """
+    text = text_of(f"adapters/{plural}.py") or ""
+    table = re.search(rf'^{plural} = (?:sa\.)?Table\(\s*"(\w+)"', text, re.MULTILINE)
+    id = re.search(rf"\bprimary_key=\[{plural}\.c\.(\w+)\]", text)
+    return table[1] if table else plural, id[1] if id else "id"
+
+
 def record(aggregates: Mapping[str, str]) -> str | None:
     """Return the text of the record; None where it is not needed."""
     # without the blank lines git would find a conflict where two branches change neighbours

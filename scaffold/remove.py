@@ -14,7 +14,19 @@ from adapters.seedwork.sqlalchemy.schema import schema_status
 from adapters.settings import Settings
 from scaffold.changes import write
 from scaffold.checkout import Refused, git
-from scaffold.house import RECORD, draft, generated, marked, record, recorded, revision_in, revisions_of, run, text_of
+from scaffold.house import (
+    RECORD,
+    draft,
+    generated,
+    key_of,
+    marked,
+    record,
+    recorded,
+    revision_in,
+    revisions_of,
+    run,
+    text_of,
+)
 from scaffold.language import parse
 from scaffold.registering import PAGES, unregistered
 from scaffold.rendering import Aggregate, render
@@ -74,7 +86,7 @@ def _referring(aggregate: Aggregate) -> Iterator[str]:
     uses = re.compile(
         rf"\bdomain\.{aggregate.name}\b|\b(adapters|adapters\.cli|service_layer)\.{aggregate.plural}\b"
         rf"|\bfrom (adapters|adapters\.cli|service_layer) import [^\n]*\b({modules})\b"
-        rf'|ForeignKey\("{aggregate.plural}\.'
+        rf'|ForeignKey\("{key_of(aggregate.plural)[0]}\.'
     )
     for file in sorted(file for folder in FOLDERS for file in (PROJECT / folder).rglob("*.py") if file.is_file()):
         path = file.relative_to(PROJECT).as_posix()

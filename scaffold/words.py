@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from domain.seedwork.rules import INTEGER_MAX, EmailAddress
 from scaffold.english import camel, plural_of, singular_of
 from scaffold.fields import BIGINT_MAX, Field
+from scaffold.house import key_of
 from scaffold.values import option_of
 
 
@@ -152,7 +153,9 @@ class Words:
             "enum": f"EnumType({self.kind})",
             "ref": f"IdType[{self._core}]()",
         }[self.field.type]
-        more = [f'sa.ForeignKey("{plural_of(self.field.arguments[0])}.id")'] if self.field.type == "ref" else []
+        more = []
+        if self.field.type == "ref":
+            more.append(f'sa.ForeignKey("{".".join(key_of(plural_of(self.field.arguments[0])))}")')
         if (self.field.index or self.field.type == "ref") and not self.field.unique:
             more.append("index=True")
         if self.field.default is not None:

@@ -8,7 +8,9 @@ import pytest
 from scaffold import house
 from scaffold.checkout import Refused
 from scaffold.field import add_fields
+from scaffold.language import parse
 from scaffold.merging import merged
+from scaffold.rendering import Aggregate
 
 OLD = """import a
 
@@ -158,3 +160,26 @@ def test_a_field_whose_type_or_default_is_refused_gets_that_objection_alone(fiel
 
     [objection] = caught.value.args
     assert objection.startswith(f"{field.split(maxsplit=1)[0]}: ")
+
+
+KEPT = """
+clients = sa.Table(
+    "customers",
+"""
+WITH_A_NUMBER = """
+clients = Table("customer", metadata)
+map_once(Client, clients, primary_key=[clients.c.uid])
+"""
+
+
+@pytest.mark.parametrize(("page", "key"), [("", "clients.id"), (KEPT, "customers.id"), (WITH_A_NUMBER, "customer.uid")])
+def test_a_reference_takes_the_names_that_the_database_has(
+    page: str, key: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "adapters").mkdir()
+    (tmp_path / "adapters" / "clients.py").write_text(page)
+    monkeypatch.setattr(house, "PROJECT", tmp_path)
+
+    (reference,) = Aggregate("visit", parse("host:ref(client)", "visit")[0]).fields
+
+    assert f'sa.ForeignKey("{key}")' in reference.column
