@@ -6,13 +6,18 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection, NullPool, create_engine, insert, select, text
+
 from adapters.cli import app
+from adapters.seedwork.outbox import values_of
+from adapters.seedwork.tables import deliveries, events, receipts
 from domain.seedwork.entity import new_id
 from domain.seedwork.events import Event
 from service_layer.seedwork.once import once
-from service_layer.seedwork.outbox import Handlers
+from service_layer.seedwork.outbox import Delivery, Handlers, State
 from service_layer.seedwork.upkeep import BATCH
 from service_layer.seedwork.worker import TRIES, Worker
+from tests.seedwork.backends import migrate
 from tests.seedwork.command_line import runner
 from tests.seedwork.order_events import OrderRemoved
 from tests.seedwork.ordering import (
@@ -26,6 +31,7 @@ from tests.seedwork.pages import page
 from tests.seedwork.use_cases import OrderDetails, add_order
 
 PAGE = page("events.md")
+PERSON = UUID("01a20cf0-b2a0-7c88-b382-6d4983a0cf2e")
 
 
 class Printer:
@@ -82,3 +88,53 @@ def test_the_limits_that_it_names_are_those_of_the_code() -> None:
     assert TRIES == 10
     assert "after ten tries" in PAGE
     assert f"at most {BATCH:_} rows".replace("_", " ") in PAGE
+
+
+def store(connection: Connection, position: int, published_at: datetime, body: dict[str, str]) -> None:
+    """Store an event of a shipped order, and a receipt."""
+    row = {"position": position, "id": new_id(), "name": "order shipped", "schema": 1, "aggregate_id": PERSON}
+    connection.execute(insert(events).values(**row, body=body, published_at=published_at))
+    receipt = {"key": str(position), "request": "", "answer": body, "received_at": published_at}
+    connection.execute(insert(receipts).values(receipt))
+
+
+def statements(name: str) -> list[str]:
+    """The SQL that a page shows and that changes something."""
+    blocks = re.findall(r"^```sql\n(.*?)^```", page(name), re.MULTILINE | re.DOTALL)
+    found = [one.strip() for block in blocks for one in block.split(";")]
+    return [one for one in found if re.match("INSERT|UPDATE|DELETE", one)]
+
+
+def test_its_sql_delivers_again_what_was_published_in_some_days(empty_url: str) -> None:
+    migrate(empty_url)
+    rename, again = statements("events.md")
+
+    with create_engine(empty_url, poolclass=NullPool).begin() as connection:
+        for position, day in enumerate((3, 5, 7), start=1):
+            store(connection, position, datetime(2026, 5, day, tzinfo=UTC), {})
+        left = Delivery(1, "send the label", PERSON, State.PARKED, 10, datetime(2026, 5, 3, tzinfo=UTC), "error")
+        connection.execute(insert(deliveries).values(values_of(left)))
+        for statement in (rename, again, again):
+            connection.execute(text(statement))
+        found = connection.execute(select(deliveries).order_by(deliveries.c.position)).mappings().all()
+
+    assert [(one["position"], one["handler"], one["state"]) for one in found] == [
+        (1, "print the label", State.PARKED),
+        (2, "print the label", State.DUE),
+    ]
+    assert Delivery(**found[1]) == Delivery(
+        2, "print the label", PERSON, State.DUE, 0, datetime(2026, 5, 5, tzinfo=UTC), None
+    )
+
+
+def test_the_sql_of_the_operations_page_erases_what_has_the_id_of_a_person(empty_url: str) -> None:
+    migrate(empty_url)
+
+    with create_engine(empty_url, poolclass=NullPool).begin() as connection:
+        for position, person in enumerate((PERSON, new_id()), start=1):
+            store(connection, position, datetime(2026, 5, 3, tzinfo=UTC), {"customer_id": str(person)})
+        for statement in statements("operations.md"):
+            connection.execute(text(statement))
+        left = [*connection.scalars(select(events.c.position)), *connection.scalars(select(receipts.c.key))]
+
+    assert left == [2, "2"]
