@@ -181,7 +181,8 @@ def _check_columns(name: str, mapper: Mapper[Any]) -> None:
 def _check_relation(name: str, relation: Relation, parts: list[Relation]) -> None:
     if relation.direction is MANYTOONE and not issubclass(relation.mapper.class_, Entity):
         raise ArgumentError(f"{name} points to a part by a foreign key of its own: give the part's table the key.")
-    if relation.direction is MANYTOONE and issubclass(relation.parent.class_, Entity):
+    is_to_owner = any(part.parent is relation.mapper and part.mapper is relation.parent for part in parts)
+    if relation.direction is MANYTOONE and not is_to_owner:
         raise ArgumentError(f"{name} points to another aggregate: refer to it by its id, {relation.key}_id.")
     if relation.direction is MANYTOMANY:
         raise ArgumentError(f"{name} is many-to-many, which is not supported: let parts hold the ids.")

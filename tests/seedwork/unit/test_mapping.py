@@ -376,6 +376,33 @@ def navigation(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version, properties={"author": relationship(Author)})
 
 
+def navigation_from_a_part(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Author(Entity): ...
+
+    @dataclass(eq=False, kw_only=True)
+    class Chapter(Part):
+        id: UUID = field(default_factory=new_id)
+        author: Author | None = None
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        chapters: list[Chapter] = field(default_factory=list)
+
+    authors, books = table(metadata, "authors"), table(metadata, "books")
+    chapters = Table(
+        "chapters",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("book_id", ForeignKey("books.id")),
+        Column("author_id", ForeignKey("authors.id")),
+    )
+    mapping.map_once(Author, authors, version_id_col=authors.c.version)
+    mapping.map_once(Chapter, chapters, properties={"author": relationship(Author)})
+    owned = relationship(Chapter, cascade="all, delete-orphan", lazy="selectin")
+    mapping.map_once(Book, books, version_id_col=books.c.version, properties={"chapters": owned})
+
+
 def a_key_to_a_part(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Cover(Part):
@@ -525,6 +552,7 @@ def many_to_many(metadata: MetaData) -> None:
         ),
         (entities_as_parts, "Author.books holds entities, which are saved by themselves"),
         (navigation, "Book.author points to another aggregate: refer to it by its id, author_id"),
+        (navigation_from_a_part, "Chapter.author points to another aggregate: refer to it by its id, author_id"),
         (many_to_many, "Book.tags is many-to-many, which is not supported"),
         (a_key_to_a_part, "Book.cover points to a part by a foreign key of its own: give the part's table the key"),
         (
