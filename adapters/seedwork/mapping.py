@@ -32,9 +32,10 @@ from sqlalchemy.orm import (
 
 from adapters.seedwork.keys import RowKey, row_keys
 from adapters.seedwork.mapping_rules import ORDERING, Relation, check, check_reference, check_tables
+from adapters.seedwork.messages import DELETED_PART, OLD_PART
 from domain.seedwork.entity import Entity
 from domain.seedwork.errors import AlreadyExists
-from service_layer.seedwork.errors import DELETED_PART, OLD_PART, ConstraintViolated, UnitOfWorkMisuse
+from service_layer.seedwork.errors import ConstraintViolated, UnitOfWorkMisuse
 
 metadata = MetaData(
     naming_convention={

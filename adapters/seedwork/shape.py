@@ -11,9 +11,10 @@ from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from adapters.seedwork.mapping import keys_to_owners, parts_of
+from adapters.seedwork.messages import NOT_NEW
 from adapters.seedwork.types import IdType
 from domain.seedwork.rules import uuid
-from service_layer.seedwork.errors import NOT_NEW, UnitOfWorkMisuse
+from service_layer.seedwork.errors import UnitOfWorkMisuse
 
 Row = dict[str, Any]
 """The values of a row by the names of its columns. Any: of whatever types."""

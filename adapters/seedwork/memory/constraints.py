@@ -11,8 +11,9 @@ from sqlalchemy import Column, Table
 from adapters.seedwork.keys import RowKey, unique_keys
 from adapters.seedwork.mapping import error_of, has_attributes, mapper_to, needed_by, row_key_of
 from adapters.seedwork.memory.store import Aggregate, Id, Key, Rows
+from adapters.seedwork.messages import REFERENCE
 from adapters.seedwork.shape import Row
-from service_layer.seedwork.errors import REFERENCE, ConstraintViolated, ReferenceViolated
+from service_layer.seedwork.errors import ConstraintViolated, ReferenceViolated
 
 Referred = Table | RowKey
 """What a foreign key refers to: a table, by the key by which its rows are known, or another key."""

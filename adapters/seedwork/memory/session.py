@@ -12,9 +12,10 @@ from adapters.seedwork.mapping import error_of, keys_to_owners, row_key_of
 from adapters.seedwork.memory.constraints import Constraints
 from adapters.seedwork.memory.rows import Written, build, is_new, is_touched, key_of, mark_new, written
 from adapters.seedwork.memory.store import Aggregate, Id, InMemoryStore, Key, Rows, replaced
+from adapters.seedwork.messages import COPIED, DELETED_PART, LOCKED, NOT_NEW, OLD_PART, SHARED_PART
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
-from service_layer.seedwork import errors
+from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction
 
 
@@ -42,13 +43,13 @@ class InMemorySession:
     def add(self, entity: Entity) -> None:
         """Add a new entity, which the next flush inserts; or undo a removal."""
         if inspect(entity).obj() is not entity:
-            raise errors.UnitOfWorkMisuse(errors.COPIED)
+            raise UnitOfWorkMisuse(COPIED)
         key = _key(entity)
         if self._removed.get(key) is entity:
             self._held[key] = self._removed.pop(key)
         elif not self.holds(entity):
             if entity.version:
-                raise errors.UnitOfWorkMisuse(errors.NOT_NEW)
+                raise UnitOfWorkMisuse(NOT_NEW)
             if key in self._removed:
                 self.flush()
             self._new[id(entity)] = entity
@@ -172,7 +173,7 @@ class InMemorySession:
     def _begin(self) -> Rows:
         if self._rows is None:
             if not self.is_read_only and not self._store.writer.acquire(timeout=self._store.lock_timeout_s):
-                raise errors.ConcurrencyConflict(errors.LOCKED)
+                raise ConcurrencyConflict(LOCKED)
             self._is_writing = not self.is_read_only
             self._rows = self._store.rows
         return self._rows
@@ -210,11 +211,11 @@ class InMemorySession:
             is_known = found.get(row.key, self._known.get(row.key)) is row.instance
             is_stored, is_part = row.key in constraints, row.shape.version is None
             if is_known and (row.key in found or (is_stored and row.key not in stored)):
-                raise errors.UnitOfWorkMisuse(errors.SHARED_PART)
+                raise UnitOfWorkMisuse(SHARED_PART)
             if is_part and is_stored and not is_known and is_new(row.instance) and not _takes_place(row, stored):
                 raise error_of(row_key_of(row.key[0]))
             if is_part and not (is_stored and is_known) and not is_new(row.instance):
-                raise errors.UnitOfWorkMisuse(errors.OLD_PART if is_stored else errors.DELETED_PART)
+                raise UnitOfWorkMisuse(OLD_PART if is_stored else DELETED_PART)
             found[row.key] = row.instance
 
     def _replace(self, groups: list[list[Written]], deleted: Iterable[Key]) -> None:
@@ -231,7 +232,7 @@ class InMemorySession:
 
     def _begin_to_write(self) -> None:
         if self.is_read_only:
-            raise errors.UnitOfWorkMisuse(errors.WRITE_IN_READING_BLOCK)
+            raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
         self._unit.working_block("flush()").changed = True
 
     def _unsave(self, start: int) -> None:

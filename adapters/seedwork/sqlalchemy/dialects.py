@@ -12,8 +12,9 @@ from weakref import ref
 from sqlalchemy import PoolProxiedConnection, TextualSelect
 from sqlalchemy.engine.default import DefaultDialect
 
+from adapters.seedwork.messages import BEGUN_BY_UNIT, ENDED
 from service_layer.seedwork.block import BlockState
-from service_layer.seedwork.errors import BEGUN_BY_UNIT, ENDED, UnitOfWorkMisuse
+from service_layer.seedwork.errors import UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction
 
 if TYPE_CHECKING:

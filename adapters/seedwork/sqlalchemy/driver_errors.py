@@ -9,12 +9,11 @@ from sqlalchemy import Constraint, Dialect, Index
 
 from adapters.seedwork.keys import columns_of
 from adapters.seedwork.mapping import constraints, error_of
+from adapters.seedwork.messages import LOCKED, REFERENCE
 from adapters.seedwork.sqlalchemy.gaps import SAVEPOINTS, UNKNOWN_HERE
 from service_layer.seedwork.block import Block, BlockState
 from service_layer.seedwork.errors import (
-    LOCKED,
     OVERTAKEN,
-    REFERENCE,
     WRITE_IN_READING_BLOCK,
     CommitOutcomeUnknown,
     ConcurrencyConflict,

@@ -11,8 +11,9 @@ from sqlalchemy.orm.attributes import History, flag_modified, set_committed_valu
 
 from adapters.seedwork import mapping
 from adapters.seedwork.mapping_rules import Relation
+from adapters.seedwork.messages import SHARED_PART
 from domain.seedwork.entity import Entity
-from service_layer.seedwork.errors import SHARED_PART, UnitOfWorkMisuse
+from service_layer.seedwork.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.session import UnitSession

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any  # Any, below: psycopg is an extra
 
 from sqlalchemy import PoolProxiedConnection
 
+from adapters.seedwork.messages import ENDED
 from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
-from service_layer.seedwork.errors import ENDED, UnitOfWorkMisuse
+from service_layer.seedwork.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.session import UnitSession

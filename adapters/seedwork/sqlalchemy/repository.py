@@ -10,20 +10,14 @@ from sqlalchemy import bindparam, func, inspect, select
 from sqlalchemy.orm import Mapper
 
 from adapters.seedwork.mapping import mapper_of, refuse_stored, removed_with
+from adapters.seedwork.messages import COPIED, NOT_NEW
 from adapters.seedwork.shape import shape_of
 from adapters.seedwork.sqlalchemy.bulk import insert_rows
 from adapters.seedwork.sqlalchemy.session import UnitSession
 from adapters.seedwork.sqlalchemy.transaction import SqlAlchemyTransaction
 from domain.seedwork.entity import Id
 from domain.seedwork.repository import BATCH, E, Repository
-from service_layer.seedwork.errors import (
-    COPIED,
-    NOT_NEW,
-    OVERTAKEN,
-    WRITE_IN_READING_BLOCK,
-    ConcurrencyConflict,
-    UnitOfWorkMisuse,
-)
+from service_layer.seedwork.errors import OVERTAKEN, WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
 
 
 class _Queries(Generic[E]):
