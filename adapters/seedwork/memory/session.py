@@ -129,7 +129,8 @@ class InMemorySession:
     def insert_many(self, shape: Shape, instances: Iterable[object]) -> None:
         self.flush()
         with self._noting_failures():
-            if groups := [self._rows_of(instance, {}, 1, shape) for instance in instances]:
+            version = {str(shape.version): 1}
+            if groups := [list(written(shape, instance, {}, version)) for instance in instances]:
                 self._constraints_of_all().insert(_by_key(groups))
                 self._replace(groups, ())
 
@@ -181,10 +182,9 @@ class InMemorySession:
     def _stored(self, key: Key) -> Aggregate:
         return self._begin().get(key[0], {}).get(key[1], {})
 
-    def _rows_of(self, instance: object, stored: Aggregate, step: int, shape: Shape | None = None) -> list[Written]:
-        shape = shape or _shape(instance)
-        version = {str(shape.version): getattr(instance, "version", 0) + step}
-        return list(written(shape, instance, stored, version))
+    def _rows_of(self, entity: Entity, stored: Aggregate, step: int) -> list[Written]:
+        shape = _shape(entity)
+        return list(written(shape, entity, stored, {str(shape.version): entity.version + step}))
 
     def _is_changed(self, key: Key) -> bool:
         entity = self._held[key]
@@ -243,8 +243,8 @@ class InMemorySession:
         del self._inserted[start:]
 
 
-def _shape(instance: object) -> Shape:
-    return shape_of(inspect(type(instance)))
+def _shape(entity: Entity) -> Shape:
+    return shape_of(inspect(type(entity)))
 
 
 def _key(entity: Entity) -> Key:

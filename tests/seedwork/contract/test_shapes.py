@@ -443,6 +443,17 @@ def test_plain_values_may_have_slots(uow: ShapesUnitOfWork, new_unit: New) -> No
         assert other.seats.at("red", 1, 2)
 
 
+def test_plain_values_may_have_a_version_of_none(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    seat = SimpleNamespace(id=new_id(), hall="red", row=1, number=2, version=None)
+
+    with uow:
+        uow.seats.insert_many([seat])  # type: ignore[list-item]  # on purpose
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert [found.version for found in other.seats.stream()] == [1]
+
+
 def test_plain_values_may_have_parts_and_value_objects(uow: ShapesUnitOfWork, new_unit: New) -> None:
     room = SimpleNamespace(id=new_id(), name="a", floor=None)
     address = SimpleNamespace(id=new_id(), street="x", point=Point(1, 2), rooms=[room])
