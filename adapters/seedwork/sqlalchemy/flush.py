@@ -1,6 +1,6 @@
 """What is prepared before SQLAlchemy flushes: the version of a whole aggregate, and the one owner of each part."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
@@ -172,21 +172,27 @@ def _order_by_references(new: list[object], dirty: list[object], deleted: list[o
     """Let SQLAlchemy know which row is inserted or deleted before another one, where their classes do not say it."""
     for mapper in {inspect(instance).mapper for instance in (*new, *dirty, *deleted)}:
         for reference in _references_in_a_circle(mapper):
-            ours = [mapper.get_property_by_column(column).key for column, _ in reference.local_remote_pairs]
-            theirs = [reference.mapper.get_property_by_column(column).key for _, column in reference.local_remote_pairs]
-            for instances, targets, values in (([*new, *dirty], new, _values), (deleted, deleted, _stored_values)):
-                known = {
-                    key: one
-                    for one in targets
-                    if inspect(one).mapper is reference.mapper
-                    if None not in (key := values(one, theirs))  # NULL refers to nothing
-                }
-                for instance in [one for one in instances if inspect(one).mapper is mapper]:
-                    vars(instance).pop(reference.key, None)  # of an earlier flush
-                    first = known.get(values(instance, ours))
-                    refers_to_itself = reference.mapper is mapper and values(instance, ours) == values(instance, theirs)
-                    if refers_to_itself or instances is deleted or first:  # to itself: it waits for nothing
-                        set_committed_value(instance, reference.key, None if refers_to_itself else first)
+            _show_targets(reference, [*new, *dirty], new, _values)
+            _show_targets(reference, deleted, deleted, _stored_values)
+
+
+def _show_targets(
+    reference: Relation,
+    instances: list[object],
+    targets: list[object],
+    values: Callable[[object, list[str]], tuple[object, ...]],
+) -> None:
+    """Let each instance refer to that of the targets whose row it refers to, as SQLAlchemy's order needs it."""
+    mapper, target = reference.parent, reference.mapper
+    ours = [mapper.get_property_by_column(column).key for column, _ in reference.local_remote_pairs]
+    theirs = [target.get_property_by_column(column).key for _, column in reference.local_remote_pairs]
+    known = {values(one, theirs): one for one in targets if inspect(one).mapper is target}
+    for instance in instances:
+        if inspect(instance).mapper is mapper:
+            key = values(instance, ours)
+            found = None if None in key else known.get(key)  # NULL refers to nothing
+            # one that refers to itself waits for nothing
+            set_committed_value(instance, reference.key, None if found is instance else found)
 
 
 def _values(instance: object, keys: list[str]) -> tuple[object, ...]:
