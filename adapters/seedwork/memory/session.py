@@ -212,7 +212,7 @@ class InMemorySession:
             is_stored, is_part = row.key in constraints, row.shape.version is None
             if is_known and (row.key in found or (is_stored and row.key not in stored)):
                 raise UnitOfWorkMisuse(SHARED_PART)
-            if is_part and is_stored and not is_known and is_new(row.instance) and not _takes_place(row, stored):
+            if is_part and is_stored and not is_known and is_new(row.instance) and not _has_key_of_owner(row):
                 raise error_of(row_key_of(row.key[0]))
             if is_part and not (is_stored and is_known) and not is_new(row.instance):
                 raise UnitOfWorkMisuse(OLD_PART if is_stored else DELETED_PART)
@@ -251,9 +251,9 @@ def _key(entity: Entity) -> Key:
     return key_of(_shape(entity), entity.id)
 
 
-def _takes_place(row: Written, stored: Aggregate) -> bool:
-    """Whether a part has the row of one that its owner gives up: as in SQLAlchemy, where its key is its owner's too."""
-    return row.key in stored and not keys_to_owners().isdisjoint(row.shape.mapper.primary_key)
+def _has_key_of_owner(row: Written) -> bool:
+    """Whether a part's key has its owner's in it: as in SQLAlchemy, it takes the row of one that its owner gives up."""
+    return not keys_to_owners().isdisjoint(row.shape.mapper.primary_key)
 
 
 def _by_key(groups: list[list[Written]]) -> dict[Key, Row]:

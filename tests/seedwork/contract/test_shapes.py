@@ -1157,6 +1157,17 @@ def test_a_second_row_of_that_key_is_refused_by_its_error(
         uow.commit()
 
 
+def test_an_id_that_is_taken_is_refused_before_a_part_with_the_key_of_its_owner(
+    uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
+) -> None:
+    ann = Member(name="Ann", badges=[Badge(name="a")])
+    saved(new_unit, ann)
+
+    with pytest.raises(MemberIdTaken), uow:
+        store(uow, Member(id=ann.id, name="Bob", badges=[Badge(name="a")]))
+        uow.commit()
+
+
 def test_parts_with_the_key_of_their_owner_are_replaced_by_others_of_the_same_key(
     uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
 ) -> None:
