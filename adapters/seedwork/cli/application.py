@@ -2,13 +2,15 @@
 
 import gc
 import logging
+from abc import abstractmethod
 from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import typer
 
 from service_layer.seedwork.errors import DatabaseRefused, DatabaseUnavailable
+from service_layer.seedwork.transaction import Transaction
 
 if TYPE_CHECKING:
     from adapters.seedwork.settings import DatabaseSettings
@@ -19,6 +21,14 @@ C = TypeVar("C")
 PATIENCE_S = 3_600.0
 """How long a person at a prompt or in a pager may think, unless ``DATABASE_IDLE_TIMEOUT_S`` is set. In a service
 PostgreSQL ends an idle block much sooner."""
+
+
+class Application(Protocol):
+    """What commands of every application ask of your container."""
+
+    @abstractmethod
+    def unit_of_work(self) -> Transaction:
+        """Return a new unit of work."""
 
 
 @contextmanager

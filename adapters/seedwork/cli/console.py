@@ -2,27 +2,18 @@
 
 import code
 import pkgutil
-from abc import abstractmethod
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
 from importlib import import_module
 from types import ModuleType
-from typing import Annotated, Protocol
+from typing import Annotated
 from uuid import UUID
 
 import typer
 
+from adapters.seedwork.cli.application import Application
 from adapters.seedwork.cli.streams import require_standard_input
 from service_layer.seedwork.block import BlockState
-from service_layer.seedwork.transaction import Transaction
-
-
-class Application(Protocol):
-    """What the prompt works with: your container."""
-
-    @abstractmethod
-    def unit_of_work(self) -> Transaction:
-        """Return a new unit of work."""
 
 
 def console(

@@ -11,7 +11,7 @@ from typing import Annotated
 
 import typer
 
-from adapters.seedwork.cli.console import Application
+from adapters.seedwork.cli.application import Application
 from adapters.seedwork.cli.output import Json, show, show_saved
 from service_layer.seedwork import upkeep
 from service_layer.seedwork.errors import (
