@@ -60,9 +60,7 @@ class InMemoryRepository(Repository[E, Id]):
         session = self._session
         if for_update and session.is_read_only:
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
-        if for_update:
-            session.reload(self._shape, self._key(id))
-        return cast("E | None", session.get(self._shape, self._key(id)))
+        return cast("E | None", session.get(self._shape, self._key(id), anew=for_update))
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:
         after = None if id is None else self._key(id)[1]

@@ -64,19 +64,16 @@ class InMemorySession:
     def has_removed(self, entity: Entity) -> bool:
         return any(entity is removed for removed in (*self._removed.values(), *self._deleted))
 
-    def get(self, shape: Shape, key: Key) -> Entity | None:
-        """Return the entity with this key: always the same object."""
+    def get(self, shape: Shape, key: Key, *, anew: bool = False) -> Entity | None:
+        """Return the entity with this key: always the same object, with ``anew`` brought up to date with its rows."""
+        if anew:
+            self.flush()
+            self._held.pop(key, None)
         if key not in self._held and key not in self._removed:
             self.flush()
             if self._stored(key):
                 self.hold(shape, key)
         return self._held.get(key)
-
-    def reload(self, shape: Shape, key: Key) -> None:
-        """Bring an entity that was loaded up to date with its rows."""
-        self.flush()
-        if self._held.pop(key, None):
-            self.hold(shape, key)
 
     def hold(self, shape: Shape, key: Key) -> Entity:
         if key not in self._held:
