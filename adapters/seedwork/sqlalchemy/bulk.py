@@ -1,9 +1,10 @@
-"""Insert many entities by few statements; the unit of work does not track them."""
+"""Insert past the session: many entities by few statements, or rows whose key may be there already."""
 
 from collections.abc import Iterable, Sequence
+from importlib import import_module
 from itertools import groupby
 
-from sqlalchemy import insert
+from sqlalchemy import Connection, Table, insert
 from sqlalchemy.orm import Session
 
 from adapters.seedwork.shape import Row, Shape
@@ -33,3 +34,14 @@ def insert_rows(session: Session, shape: Shape, instances: Sequence[object], giv
         ]
         if owned:
             insert_rows(session, part.shape, [instance for instance, _ in owned], [key for _, key in owned])
+
+
+def insert_if_absent(connection: Connection, table: Table, *rows: Row) -> bool:
+    """Insert rows, and return whether any was new.
+
+    Where the key of one is there already, or becomes so in a transaction that it waits for, nothing happens.
+    """
+    family = "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
+    dialect = import_module(f"sqlalchemy.dialects.{family}")  # to import both takes 40 ms of every start
+    statement = dialect.insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+    return connection.execute(statement, rows).rowcount > 0

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from adapters.seedwork.mapping import mapper_of
 from adapters.seedwork.outbox import EncodingOutbox, new_delivery, values_of
 from adapters.seedwork.shape import Row
-from adapters.seedwork.sqlalchemy.receipts import insert_if_absent
+from adapters.seedwork.sqlalchemy.bulk import insert_if_absent
 from adapters.seedwork.tables import deliveries, events
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.outbox import Delivery, Published, State

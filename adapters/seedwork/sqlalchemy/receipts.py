@@ -1,13 +1,12 @@
 """The receipts of requests in the database."""
 
 from datetime import UTC, datetime
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, Table, bindparam, delete, select, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 
 from adapters.seedwork.encoding import EncodingReceipts, encoded
-from adapters.seedwork.shape import Row
+from adapters.seedwork.sqlalchemy.bulk import insert_if_absent
 from adapters.seedwork.tables import receipts
 from service_layer.seedwork.receipts import Receipt
 
@@ -41,14 +40,3 @@ class SqlAlchemyReceipts(EncodingReceipts):
     def forget(self, before: datetime, limit: int) -> int:
         old = select(_c.key).where(_c.received_at < before).order_by(_c.received_at).limit(limit)
         return self._connection.execute(delete(receipts).where(_c.key.in_(old))).rowcount
-
-
-def insert_if_absent(connection: Connection, table: Table, *rows: Row) -> bool:
-    """Insert rows, and return whether any was new.
-
-    Where the key of one is there already, or becomes so in a transaction that it waits for, nothing happens.
-    """
-    family = "sqlite" if connection.dialect.name == "sqlite" else "postgresql"
-    insert = import_module(f"sqlalchemy.dialects.{family}").insert  # to import both takes 40 ms of every start
-    statement = insert(table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-    return connection.execute(statement, rows).rowcount > 0
