@@ -21,7 +21,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Parts:
+class PartRelation:
     """A relationship to parts."""
 
     name: str
@@ -56,7 +56,7 @@ class Shape:
         }
         """Its columns, and the attribute of each."""
         self.parts = [
-            Parts(
+            PartRelation(
                 part.key,
                 bool(part.uselist),
                 shape_of(part.mapper),

@@ -14,7 +14,7 @@ from sqlalchemy import Table, inspect
 
 from adapters.seedwork.keys import RowKey, unique_keys
 from adapters.seedwork.mapping import error_of, row_key_of
-from adapters.seedwork.shape import Parts, Shape, shape_of
+from adapters.seedwork.shape import PartRelation, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.transaction import Transaction
 from tests.seedwork.examples import accepted_values, referring, take, with_references
@@ -245,7 +245,7 @@ def _names(shape: Shape, unique: RowKey) -> list[str]:
     return [name for name, (columns, _) in shape.attributes.items() if {*columns} & {*unique.columns.keys()}]
 
 
-def _repeat(part: Parts, names: list[str], entity: object) -> None:
+def _repeat(part: PartRelation, names: list[str], entity: object) -> None:
     one, other = part.of(entity)[:2]
     take(other, {name: getattr(one, name) for name in names})
 

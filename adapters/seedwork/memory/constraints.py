@@ -10,14 +10,14 @@ from sqlalchemy import Column, Table
 
 from adapters.seedwork.keys import RowKey, unique_keys
 from adapters.seedwork.mapping import error_of, has_attributes, mapper_to, needed_by, row_key_of
-from adapters.seedwork.memory.store import Aggregate, Id, Key, Rows
+from adapters.seedwork.memory.store import Aggregate, Key, RowId, Rows
 from adapters.seedwork.messages import REFERENCE
 from adapters.seedwork.shape import Row
 from service_layer.seedwork.errors import ConstraintViolated, ReferenceViolated
 
 Referred = Table | RowKey
 """What a foreign key refers to: a table, by the key by which its rows are known, or another key."""
-Target = tuple[Referred, Id]
+Target = tuple[Referred, RowId]
 """The same, with the values of a row."""
 
 
@@ -116,7 +116,7 @@ def _targets(key: Key, row: Row) -> Iterator[Target]:
     yield from _unique_values(key[0], row)
 
 
-def _unique_values(table: Table, row: Row) -> Iterator[tuple[RowKey, Id]]:
+def _unique_values(table: Table, row: Row) -> Iterator[tuple[RowKey, RowId]]:
     for unique in _other_keys(table):
         values = tuple(row[column.key] for column in unique.columns)
         if None not in values:

@@ -16,7 +16,7 @@ from sqlalchemy.sql.operators import desc_op, nulls_first_op
 from adapters.seedwork.mapping import is_filled
 from adapters.seedwork.mapping_rules import order_of
 from adapters.seedwork.memory.store import Aggregate, Key
-from adapters.seedwork.shape import Parts, Row, Shape, shape_of
+from adapters.seedwork.shape import PartRelation, Row, Shape, shape_of
 from adapters.seedwork.types import rounded
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
@@ -143,7 +143,7 @@ def _mark_stored(instance: object) -> None:
     state.info[_STORED] = True
 
 
-def _in_order(shape: Shape, part: Parts, keys: list[Key], aggregate: Aggregate) -> list[Key]:
+def _in_order(shape: Shape, part: PartRelation, keys: list[Key], aggregate: Aggregate) -> list[Key]:
     for column, modifiers in map(order_of, reversed(shape.mapper.relationships[part.name].order_by or ())):
         values = {key: aggregate[key][str(column.key)] for key in keys}
         descending = desc_op in modifiers

@@ -11,7 +11,7 @@ from sqlalchemy import Table, inspect
 from adapters.seedwork.mapping import error_of, keys_to_owners, row_key_of
 from adapters.seedwork.memory.constraints import Constraints
 from adapters.seedwork.memory.rows import Written, build, is_new, is_touched, key_of, mark_new, written
-from adapters.seedwork.memory.store import Aggregate, Id, InMemoryStore, Key, Rows, replaced
+from adapters.seedwork.memory.store import Aggregate, InMemoryStore, Key, RowId, Rows, replaced
 from adapters.seedwork.messages import COPIED, DELETED_PART, LOCKED, NOT_NEW, OLD_PART, SHARED_PART
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
@@ -89,12 +89,12 @@ class InMemorySession:
         """Return the entity with this key if it was loaded, even if it will be removed."""
         return self._held.get(key) or self._removed.get(key)
 
-    def put(self, table: Table, id: Id, row: Row) -> None:
+    def put(self, table: Table, id: RowId, row: Row) -> None:
         """Write a row that is no entity's."""
         self._begin_to_write()
         self._rows = replaced(self._begin(), [{(table, id): row}], ())
 
-    def drop(self, table: Table, id: Id) -> None:
+    def drop(self, table: Table, id: RowId) -> None:
         """Delete a row that is no entity's."""
         self._begin_to_write()
         self._rows = replaced(self._begin(), (), [(table, id)])

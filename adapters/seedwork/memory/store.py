@@ -12,12 +12,12 @@ from adapters.seedwork.shape import Row
 if TYPE_CHECKING:
     from adapters.seedwork.memory.constraints import Constraints
 
-Id = tuple[Any, ...]
+RowId = tuple[Any, ...]
 """A primary key. Any: of whatever types."""
-Key = tuple[Table, Id]
+Key = tuple[Table, RowId]
 Aggregate = Mapping[Key, Row]
 """The rows of a root and of its parts. A row is never changed: a new one takes its place."""
-Rows = Mapping[Table, Mapping[Id, Aggregate]]
+Rows = Mapping[Table, Mapping[RowId, Aggregate]]
 """All aggregates, by the table and the primary key of their roots."""
 
 
