@@ -176,10 +176,11 @@ class Transaction(CommitHooks):
         block = self.block
         if block is None:
             raise UnitOfWorkMisuse("Left a block that is closed already. Write: with uow:")
-        unfinished, lost_changes = block.state is BlockState.OPEN, False
+        unfinished = block.state is BlockState.OPEN
+        lost_changes = False
         try:
             try:
-                if error is block.failure is None and block.can_lose_changes:
+                if error is None and block.failure is None and block.can_lose_changes:
                     lost_changes = block.changed or self._is_dirty() or block.has_hooks
             finally:
                 if unfinished or not block.outer:
