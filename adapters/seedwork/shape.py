@@ -183,7 +183,7 @@ def _public_names(mapper: Mapper[Any]) -> Iterator[str]:
     if is_dataclass(mapper.class_):
         yield from (field.name for field in fields(mapper.class_))
         return
-    foreign = {column for key in cast("Table", mapper.local_table).foreign_keys for column in [key.parent]}
+    foreign = {key.parent for key in cast("Table", mapper.local_table).foreign_keys}
     for attribute in mapper.attrs:
         if not attribute.key.startswith("_") and foreign.isdisjoint(getattr(attribute, "columns", ())):
             yield attribute.key

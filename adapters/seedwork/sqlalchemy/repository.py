@@ -116,10 +116,9 @@ class SqlAlchemyRepository(Repository[E, Id]):
         return list(self._session.scalars(query, values, execution_options=options))
 
     def _all(self, **values: object) -> list[E]:
-        columns, criteria = self._queries.shape.table.c, self._queries.shape.criteria(values)
-        return list(
-            self._session.scalars(self._queries.all.where(*(columns[name] == criteria[name] for name in criteria)))
-        )
+        shape = self._queries.shape
+        criteria = [shape.table.c[name] == value for name, value in shape.criteria(values).items()]
+        return list(self._session.scalars(self._queries.all.where(*criteria)))
 
     def _key(self, id: UUID) -> Any:  # Any: SQLAlchemy alone knows what an identity key is
         return self._queries.mapper.identity_key_from_primary_key((id,))
