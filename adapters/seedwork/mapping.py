@@ -82,7 +82,7 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
         relations = [key for key, value in options.get("properties", {}).items() if isinstance(value, Relationship)]
         if issubclass(entity, Entity) and relations:
             event.listen(entity, "load", _hold)
-        for key in relations:  # now: SQLAlchemy's own listener, which comes with the configuration, has other words
+        for key in relations:  # before configure_mappers() adds SQLAlchemy's own listener, whose message does not help
             event.listen(getattr(entity, key), "append", _refuse_stored)
             event.listen(getattr(entity, key), "set", _refuse_stored)
 
@@ -184,7 +184,8 @@ def _check_errors() -> None:
 
 
 def _hold(entity: object, context: QueryContext) -> None:
-    # a root that its caller drops would be gone when a change of its parts is flushed; of a stream, too many would stay
+    # The identity map is weak: a root that nobody else keeps would be gone when a change of its parts is flushed, which
+    # counts its version. What a stream yields is not kept: it would fill the memory.
     options, keep = context.execution_options, getattr(context.session, "keep", None)
     if keep and options.get("keep", True) and not options.get("yield_per"):
         keep(entity)

@@ -75,7 +75,7 @@ class JsonType(TypeDecorator[Any]):  # Any: of JSON
     cache_ok = True
 
     def compare_values(self, x: Any, y: Any) -> bool:  # Any: as TypeDecorator has it
-        """Compare what is stored: to Python 1, 1.0 and True are equal, and a change of one to another is one."""
+        """Compare what is stored: to Python 1, 1.0 and True are equal, and as JSON they are three texts."""
         try:
             return json.dumps(x) == json.dumps(y)
         except TypeError:  # what was there before is not known

@@ -30,7 +30,7 @@ class DomainError(Exception):
     """A business rule refused the request; the same request will be refused again."""
 
     def __str__(self) -> str:
-        return super().__str__() or type(self).__name__  # as one that is raised for a constraint, without arguments
+        return super().__str__() or type(self).__name__  # one that stands for a constraint may have no arguments
 
 
 class InvalidValue(DomainError, ValueError):

@@ -11,8 +11,8 @@ TransactionError
 ├── StatementTimeout       a statement took too long
 ├── StorageFailure         the disk is full, or the database file can't be used
 ├── SchemaOutdated         the database's schema is not the one that this code needs
-├── StoredValueUnreadable  a stored event, or a kept answer, is not what its class has become
-└── ConstraintViolated     the data was refused, by a constraint or a column, and no error of the domain is declared
+├── StoredValueUnreadable  a stored event, or a kept answer, does not fit its class as it is now
+└── ConstraintViolated     a constraint or a column refused the data, and no error of the domain is declared for it
     └── ReferenceViolated  that constraint is a foreign key
 """
 
@@ -93,13 +93,13 @@ class SchemaOutdated(TransactionError):
 
 
 class StoredValueUnreadable(TransactionError, ValueError):
-    """A stored event, or a kept answer, is not what its class has become. The text names the field, and no value."""
+    """A stored event, or a kept answer, does not fit its class as it is now. The text names the field, and no value."""
 
 
 class ConstraintViolated(TransactionError):
-    """The database refused the data: by a constraint without a declared error of the domain, or a column can't hold it.
+    """The database refused the data, and no error of the domain is declared for that.
 
-    The second is of a text that is too long, a number out of range, a NUL.
+    A constraint is broken, or a column can't hold the value: a text that is too long, a number out of range, a NUL.
     """
 
 

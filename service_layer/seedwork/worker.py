@@ -22,7 +22,7 @@ from service_layer.seedwork.transaction import Transaction
 TRIES = 10
 LONGEST_PAUSE_S = 3_600
 MOMENT_S = 1.0
-"""How long a delivery is left alone whose predecessor is being made."""
+"""How long a delivery is left alone while an earlier one of its aggregate is being made."""
 BATCH = 20
 """How many deliveries of a handler are made before the next handler's turn."""
 

@@ -77,9 +77,9 @@ def reading_session_factory(engine: Engine) -> sessionmaker[UnitSession]:
 
 
 _DEFAULTS = {
-    # of SQL_ASCII, which a server without a locale has, the driver makes bytes; LATIN1 lacks most letters
+    # the server's own may be SQL_ASCII, whose texts the driver reads as bytes, or LATIN1, which lacks most letters
     "client_encoding": "utf8",
-    # a server that answers no more is given up after 5 s of connecting, or 10 + 3 x 5 s of waiting, not after two hours
+    # a server that is gone is given up after 5 s of connecting, or 10 + 3 x 5 s of waiting, not after two hours
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -168,7 +168,7 @@ def _translate(context: ExceptionContext) -> None:
             of_values=_is_of_values(context.execution_context),
         )
     if isinstance(wrapped, DBAPIError):
-        # it was made of all that the driver's error says, and keeps the values that were sent
+        # SQLAlchemy has made it of the whole text of the driver's error, and keeps the values that were sent
         wrapped.args, wrapped.params = (f"({type(error).__name__}) {error}",), None
     if isinstance(meaning, DatabaseUnavailable) and not isinstance(meaning, DatabaseRefused):
         context.is_disconnect = True  # although it may still answer, as a stand-by does

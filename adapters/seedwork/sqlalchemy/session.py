@@ -114,7 +114,8 @@ class UnitSession(Session):
     def end(self) -> None:
         """Roll back what is not committed, and detach the objects. Unlike after a rollback, they stay readable."""
         try:
-            for instance in self._added:  # its identity map, if it outlives this, must not know what loses its identity
+            # SQLAlchemy's identity map may outlive this block, and must not hold an object that is new again after it
+            for instance in self._added:
                 if instance in self:
                     super().expunge(instance)
             super().close()
