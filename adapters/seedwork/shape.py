@@ -119,7 +119,8 @@ class Shape:
         row: Row = {}
         for name, value in values.items():
             if name not in self.attributes:
-                raise UnitOfWorkMisuse(f"{self.kind.__name__} has no {name}: {', '.join(sorted(self.attributes))}.")
+                there = ", ".join(sorted(self.attributes))
+                raise UnitOfWorkMisuse(f"{self.kind.__name__} has no {name} to look up by. Use one of {there}.")
             columns, is_composite = self.attributes[name]
             if value is not None and any(_is_json(self.table.c[column].type) for column in columns):
                 raise UnitOfWorkMisuse(

@@ -34,7 +34,10 @@ class _Numeric(Numeric[Any]):
     def _to_store(self, value: Any) -> float | None:  # Any: a Decimal, or what SQLAlchemy takes for one
         number = rounded(value, self)
         if self.scale is not None and isinstance(number, Decimal | int) and not _is_kept(Decimal(number)):
-            raise ValueError(f"SQLite keeps {DIGITS_MAX} digits of a number exactly, and can't keep {value}.")
+            raise ValueError(
+                f"SQLite keeps {DIGITS_MAX} digits of a number exactly, not {value}. Let a rule of the domain allow"
+                " fewer, or use PostgreSQL."
+            )
         return _as_float(number)
 
 

@@ -1605,7 +1605,10 @@ def test_a_lookup_of_one_that_finds_several_is_refused(uow: ShapesUnitOfWork, ne
 
 
 def test_a_lookup_by_an_attribute_that_is_not_there_is_refused(uow: ShapesUnitOfWork) -> None:
-    with uow.reading(), pytest.raises(UnitOfWorkMisuse, match="Seat has no colour"):
+    with (
+        uow.reading(),
+        pytest.raises(UnitOfWorkMisuse, match="no colour to look up by. Use one of hall, id, number, row"),
+    ):
         uow.seats._all(colour="red")
 
 

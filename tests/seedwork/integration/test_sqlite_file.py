@@ -125,7 +125,7 @@ def test_places_that_a_column_has_not_are_no_digits_that_sqlite_loses(
 def test_a_number_of_which_sqlite_would_lose_digits_is_refused(
     empty_sqlite_url: str, column: TypeEngine[Any], value: object
 ) -> None:
-    with pytest.raises(ValueError, match=f"15 digits of a number exactly, and can't keep {value}"):
+    with pytest.raises(ValueError, match=f"15 digits of a number exactly, not {value}. Let a rule"):
         stored(empty_sqlite_url, column, value)
 
 
