@@ -65,7 +65,8 @@ def _once(
     key, kind = _key(key), _answer_of(function)
     with uow:
         name = f"{function.__module__}.{function.__qualname__}"
-        (given, defaults), fingerprint = _by_name(function, args, kwargs), uow.receipts.fingerprint
+        fingerprint = uow.receipts.fingerprint
+        given, defaults = _by_name(function, args, kwargs)
         request = fingerprint(name, _without_defaults(uow, given, defaults) if defaults else given)
         if found := uow.receipts.take(key, request):
             # older receipts were kept with defaults that were given; the first by the function's plain name, and by how

@@ -82,7 +82,8 @@ class Transaction(CommitHooks):
         and ``with uow:``.
         """
         joins = self.is_open
-        block, error = self._enter(read_only=True), None
+        block = self._enter(read_only=True)
+        error = None
         try:
             yield self
         except BaseException as raised:

@@ -32,8 +32,8 @@ class SqlAlchemyTransaction(Transaction):
 
     def __init__(self, session_factory: sessionmaker[UnitSession], isolation_level: str | None = None) -> None:
         dialect = session_factory.kw["bind"].dialect
-        serial = dialect.name == "sqlite"
-        super().__init__(isolation_level, "SERIALIZABLE", *(() if serial else ("REPEATABLE READ", "READ COMMITTED")))
+        weaker = () if dialect.name == "sqlite" else ("REPEATABLE READ", "READ COMMITTED")
+        super().__init__(isolation_level, "SERIALIZABLE", *weaker)
         self.retry_tries, self.retry_seconds = dialect.retry_tries, dialect.retry_seconds
         self._session_factory = session_factory
         self._session: UnitSession | None = None
