@@ -73,7 +73,7 @@ class Constraints:
             self._refuse_missing(key)
         for key in deleted:
             self._refuse_given_up(key, stored[key])
-        _steps({key: stored[key] for key in deleted}, deleted)
+        _steps({key: stored[key] for key in deleted}, deleted)  # raises where none of them can be the first to go
         return deleted
 
     def _check(self, key: Key, row: Row) -> None:

@@ -67,16 +67,16 @@ class UnitOfWorkDialect(DefaultDialect):
             execute(*arguments)
             return
         self._prepare(session, context, cursor)
-        if not is_plain(context):
-            execute(*arguments)
-            wrote = context.isinsert or context.isupdate or context.isdelete or context.isddl
-            if not wrote and (ctes := getattr(context.compiled, "ctes", None)):
-                wrote = any(one.element.is_dml for one in ctes)
-        else:  # only the driver knows what plain SQL did
+        if is_plain(context):  # only the driver knows what it did
             driver = context.root_connection.connection.driver_connection
             wrote = self._send_text(driver, cursor, execute, *arguments)
             if self.has_ended(driver):
                 raise UnitOfWorkMisuse(ENDED)
+        else:
+            execute(*arguments)
+            wrote = context.isinsert or context.isupdate or context.isdelete or context.isddl
+            if not wrote and (ctes := getattr(context.compiled, "ctes", None)):
+                wrote = any(one.element.is_dml for one in ctes)
         if wrote:
             session.note_write()
 
