@@ -121,14 +121,14 @@ def _text(field: str, minimum: int, maximum: int, value: object) -> str:
     return trimmed
 
 
-def _is_visible(name: str) -> bool:
+def _is_visible(line: str) -> bool:
     """Whether every character can be seen, or is needed by its neighbours.
 
     Source: Unicode's general categories and names; for joiners RFC 5892, appendix A.1 and A.2.
     """
-    if name.isascii():
-        return name.isprintable()
-    return all(map(_can_stand, " " + name, name, name[1:] + " "))
+    if line.isascii():
+        return line.isprintable()
+    return all(map(_can_stand, " " + line, line, line[1:] + " "))
 
 
 def _can_stand(before: str, character: str, after: str) -> bool:
@@ -196,8 +196,8 @@ def _email(field: str, value: Any) -> EmailAddress:  # Any: whatever a caller ha
 def _json_object(field: str, value: Any) -> dict[str, Any]:  # Any: of JSON
     try:
         # half a character can be stored, but every answer in UTF-8 that shows it would fail
-        text = json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-        if isinstance(value, dict) and json.loads(text) == value:
+        kept = json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+        if isinstance(value, dict) and json.loads(kept) == value:
             return value
     except (TypeError, ValueError, RecursionError):
         pass  # it is no JSON, or is nested too deeply
