@@ -209,7 +209,8 @@ class InMemorySession:
             is_stored, is_part = row.key in constraints, row.shape.version is None
             if is_known and (row.key in found or (is_stored and row.key not in stored)):
                 raise UnitOfWorkMisuse(SHARED_PART)
-            if is_part and is_stored and not is_known and is_new(row.instance) and not _has_key_of_owner(row):
+            # write() would take a new part for a change of the one that goes: the databases insert before they delete
+            if is_part and row.key in stored and not is_known and is_new(row.instance) and not _has_key_of_owner(row):
                 raise error_of(row_key_of(row.key[0]))
             if is_part and not (is_stored and is_known) and not is_new(row.instance):
                 raise UnitOfWorkMisuse(OLD_PART if is_stored else DELETED_PART)

@@ -1157,14 +1157,18 @@ def test_a_second_row_of_that_key_is_refused_by_its_error(
         uow.commit()
 
 
-def test_an_id_that_is_taken_is_refused_before_a_part_with_the_key_of_its_owner(
+def test_an_id_that_is_taken_is_refused_before_parts_whose_keys_are(
     uow: ShapesUnitOfWork, new_unit: New, store: Callable[..., None]
 ) -> None:
-    ann = Member(name="Ann", badges=[Badge(name="a")])
+    fee = Fee(cents=1)
+    ann = Member(name="Ann", badges=[Badge(name="a")], fees=[fee])
     saved(new_unit, ann)
 
     with pytest.raises(MemberIdTaken), uow:
         store(uow, Member(id=ann.id, name="Bob", badges=[Badge(name="a")]))
+        uow.commit()
+    with pytest.raises(MemberIdTaken), uow:
+        store(uow, Member(id=ann.id, name="Bob", fees=[Fee(id=fee.id, cents=1)]))
         uow.commit()
 
 
