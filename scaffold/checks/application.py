@@ -17,7 +17,8 @@ def settings(tree: Path) -> Iterator[Said]:
     from adapters.settings import Settings
 
     dotenv = tree / ".env"
-    written = re.findall(r"^\s*(?:export\s+)?(\w+)\s*=", dotenv.read_text(), re.MULTILINE) if dotenv.exists() else []
+    text = dotenv.read_text("utf-8-sig") if dotenv.exists() else ""
+    written = re.findall(r"^\s*(?:export\s+)?(\w+)\s*=", text, re.MULTILINE)
     known = {name.upper() for name in Settings.model_fields}
     for name in (name.upper() for name in written):
         if name not in known and name.startswith(("DATABASE_", "MIGRATION_")):

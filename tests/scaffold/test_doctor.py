@@ -222,7 +222,8 @@ def test_two_heads_are_named_alone_though_the_database_is_at_both(healthy: Path)
 
 @pytest.mark.rehearsal
 def test_a_setting_that_nothing_reads_is_named(healthy: Path) -> None:
-    (healthy / ".env").write_text("DATABASE_ULR=sqlite:///x.db\nOTHER=1\n")
+    # with the mark that some programs of Windows begin a file with, as the settings themselves read it
+    (healthy / ".env").write_text("DATABASE_ULR=sqlite:///x.db\nOTHER=1\n", "utf-8-sig")
 
     assert on("settings", doctor(healthy)[1])[0] == (
         "mend",
