@@ -67,6 +67,18 @@ def test_what_is_groundworks_is_renewed_and_what_is_yours_is_not_looked_at(fork:
     assert noted(fork) == {"source": str(newer), "commit": git(newer, "rev-parse", "HEAD").strip()}
 
 
+def test_files_that_were_written_on_windows_are_merged_as_any_others(fork: Path, newer: Path) -> None:
+    for name in ("Makefile", "pyproject.toml"):
+        (fork / name).write_text((fork / name).read_text(), newline="\r\n")
+    append(fork, "README.md", "Mine.\n")
+    commit(fork, "written on Windows")
+
+    update(fork, newer)
+
+    assert noted(fork) == {"source": str(newer), "commit": git(newer, "rev-parse", "HEAD").strip()}
+    assert changed(fork)["Makefile"] == "M "
+
+
 def test_afterwards_uv_is_given_the_pins_that_pip_is_given(fork: Path, newer: Path) -> None:
     pyproject = fork / "pyproject.toml"
     pyproject.write_text(with_pins(pyproject.read_text(), "tenacity==1.0"))
