@@ -103,7 +103,7 @@ def fetch(tree: Path, source: str, timeout_s: float | None = None) -> None:
     try:
         _, said = running.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
-        os.killpg(running.pid, signal.SIGKILL)
+        _kill(running)
         running.communicate()
         raise Refused(f"{shown} does not answer within {timeout_s:.0f} s.") from None
     if running.returncode:
@@ -113,6 +113,15 @@ def fetch(tree: Path, source: str, timeout_s: float | None = None) -> None:
             f"{shown} can't be read: {reason.rstrip('.')}. Is the network there? If Groundwork has moved, write:"
             " make update source=URL"
         )
+
+
+def _kill(running: "subprocess.Popen[str]") -> None:
+    """Kill a process with those that it has started, which hold its output open."""
+    if hasattr(os, "killpg"):
+        os.killpg(running.pid, signal.SIGKILL)
+    else:  # Windows has no groups of processes
+        command = ["taskkill", "/f", "/t", "/pid", str(running.pid)]
+        subprocess.run(command, capture_output=True, check=False)
 
 
 def commit_of(tree: Path, word: str) -> str | None:

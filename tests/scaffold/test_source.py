@@ -1,11 +1,14 @@
 """What a fork notes of where it comes from."""
 
+import os
+import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from scaffold.checkout import git
-from scaffold.source import Note, source_of, without_note, without_secret
+from scaffold.checkout import Refused, git
+from scaffold.source import Note, fetch, source_of, without_note, without_secret
 
 
 @pytest.mark.parametrize(
@@ -55,3 +58,29 @@ def test_a_note_takes_the_place_of_the_one_before(text: str) -> None:
     assert without_note(noted) == without_note(text)
     assert Note.of(without_note(noted)) == Note()
     assert ("use = true" in noted) == ("use = true" in text)
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The URL of a server that takes a connection, and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield f"git://127.0.0.1:{server.getsockname()[1]}/groundwork"
+
+
+def test_a_server_that_says_nothing_is_not_waited_for(tmp_path: Path, silent: str) -> None:
+    git(tmp_path, "init", "--quiet")
+
+    with pytest.raises(Refused, match=r"does not answer within 1 s\.$"):
+        fetch(tmp_path, silent, timeout_s=0.6)
+
+
+def test_nor_is_it_on_windows(tmp_path: Path, silent: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    git(tmp_path, "init", "--quiet")
+    program = tmp_path / "taskkill"
+    program.write_text('#!/bin/sh\n[ "$1 $2 $3" = "/f /t /pid" ] && exec kill -9 "$4"\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.delattr(os, "killpg")
+
+    with pytest.raises(Refused, match=r"does not answer within 1 s\.$"):
+        fetch(tmp_path, silent, timeout_s=0.6)
