@@ -2,7 +2,6 @@
 
 import json
 import os
-import pty
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -55,7 +54,7 @@ def finished(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
 
 def on_terminal(start: Start, stream: str, *arguments: object) -> str:
     """What a command writes where ``stream``, one of its standard streams, is a terminal."""
-    terminal, inside = pty.openpty()
+    terminal, inside = os.openpty()
     finished(start(*arguments, **{stream: inside}, env={"TERM": "xterm"}))
     os.write(inside, b"end")  # without it, reading would never end where nothing was written
     output = os.read(terminal, 100_000).decode()

@@ -7,7 +7,6 @@ requests from a pipe, and cleans up when the pipe closes: after a normal end, Ct
 import importlib.util
 import json
 import os
-import pwd
 import re
 import secrets
 import select
@@ -75,6 +74,8 @@ class PostgresServer:
             port: where it listens; a free port if it is not given.
         Raises: PostgresNotFound; RuntimeError with the server's own words if it does not start.
         """
+        if not hasattr(os, "geteuid"):
+            raise PostgresNotFound("On Windows the tests start none. Name one that runs in TEST_DATABASE_URL.")
         primary = None
         if standby_of:
             tcp = True
@@ -361,6 +362,8 @@ def _as_server() -> dict[str, Any]:
     env = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": "UTC"}
     options: dict[str, Any] = {"cwd": "/", "env": env, "stdin": subprocess.DEVNULL}
     if os.geteuid() == 0:
+        import pwd  # noqa: PLC0415  # there is none on Windows
+
         nobody = pwd.getpwnam("nobody")
         options |= {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
     return options

@@ -250,6 +250,19 @@ def test_the_absence_of_postgresql_is_reported_in_one_message(monkeypatch: pytes
         PostgresServer.start()
 
 
+def test_on_windows_the_absence_of_postgresql_is_reported_and_the_fixtures_can_be_imported(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    missing = ("fcntl", "grp", "pty", "pwd", "resource", "termios")
+    fixtures = "tests.seedwork.fixtures, tests.seedwork.command_line"
+    program = f"import sys; sys.modules |= dict.fromkeys({missing}); import {fixtures}"
+    monkeypatch.delattr(os, "geteuid")
+
+    with pytest.raises(PostgresNotFound, match="On Windows .* TEST_DATABASE_URL"):
+        PostgresServer.start()
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
+
+
 def test_a_candidate_that_cannot_run_is_skipped(monkeypatch: pytest.MonkeyPatch, programs: Path) -> None:
     write_program(programs / "initdb", "exit 0")
     write_program(programs / "postgres", "echo wrong machine >&2; exit 1")
