@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from domain.seedwork.entity import new_id
-from tests.seedwork.command_line import PROGRAM, Run, Start, finished, printed, refusal
+from tests.seedwork.command_line import PROGRAM, Run, Start, finished, needs_a_full_disk, printed, refusal
 
 JOHN = ("--name", "John Doe", "--age", 30, "--email", "john@example.com")
 
@@ -138,6 +138,7 @@ def test_wrong_usage_is_reported_in_one_line(run: Run, arguments: tuple[object, 
 # ---- what is saved ------------------------------------------------------------------------------------------------
 
 
+@needs_a_full_disk
 @pytest.mark.parametrize(
     "command",
     [
@@ -159,6 +160,7 @@ def test_what_is_saved_and_cannot_be_printed_is_no_failure(start: Start, john: s
     assert json.loads(complaint[complaint.index("{") :]).keys() == {"id", "name", "age", "email", "version"}
 
 
+@needs_a_full_disk
 def test_an_import_that_is_saved_and_cannot_be_printed_is_no_failure(run: Run, start: Start) -> None:
     process = start("users", "import", "-", shell="> /dev/full")
     assert process.stdin

@@ -5,8 +5,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
+import pytest
 import typer
 from typer.testing import CliRunner, Result
 
@@ -14,6 +16,9 @@ from adapters.seedwork.settings import PROJECT
 
 PROGRAM = "acme"
 """The program's name in tests: messages must contain this one."""
+
+needs_a_full_disk = pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+"""For a test of what can't be written: macOS has no device that takes nothing."""
 
 Run = Callable[..., Result]
 Start = Callable[..., subprocess.Popen[bytes]]

@@ -8,7 +8,7 @@ import pytest
 
 from adapters.seedwork.cli import streams
 from adapters.seedwork.cli.streams import open_output
-from tests.seedwork.command_line import PROGRAM, Run, Start, finished, on_terminal, refusal
+from tests.seedwork.command_line import PROGRAM, Run, Start, finished, needs_a_full_disk, on_terminal, refusal
 
 Write = Callable[[str], Path]
 
@@ -191,6 +191,10 @@ def test_an_export_to_a_device_goes_to_it(run: Run, two_orders: None) -> None:
     export(run, Path("/dev/null"))
 
     assert Path("/dev/null").is_char_device()
+
+
+@needs_a_full_disk
+def test_an_export_to_a_device_that_takes_nothing_is_a_failure(run: Run, two_orders: None) -> None:
     assert refusal(run("orders", "export", "--file", "/dev/full")) == (1, "No space left on device")
 
 
@@ -217,6 +221,7 @@ def test_an_export_whose_reader_has_gone_ends_quietly(run: Run, start: Start, wr
     assert finished(process) == (1, "", "")
 
 
+@needs_a_full_disk
 def test_an_export_that_standard_output_does_not_take_is_a_failure(run: Run, start: Start, two_orders: None) -> None:
     assert finished(start("orders", "export", shell="> /dev/full")) == (1, "", f"{PROGRAM}: No space left on device\n")
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import create_engine, text
 
 from domain.seedwork.entity import new_id
-from tests.seedwork.command_line import PROGRAM, Run, Start, finished, on_terminal, printed, refusal
+from tests.seedwork.command_line import PROGRAM, Run, Start, finished, needs_a_full_disk, on_terminal, printed, refusal
 
 ID = "019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d"
 
@@ -224,6 +224,7 @@ def test_what_the_output_cannot_encode_is_escaped_for_programs(start: Start) -> 
     assert json.loads(output)["number"] == "Dvořák"
 
 
+@needs_a_full_disk
 @pytest.mark.parametrize("option", [(), ("--json",)], ids=["table", "json"])
 def test_what_is_saved_and_cannot_be_printed_is_no_failure(run: Run, start: Start, option: tuple[str, ...]) -> None:
     status, _, complaint = finished(start("orders", "add", "A1", *option, shell="> /dev/full"))
@@ -233,6 +234,7 @@ def test_what_is_saved_and_cannot_be_printed_is_no_failure(run: Run, start: Star
     assert json.loads(complaint[complaint.index("{") :]) == printed(run("orders", "list", "--json"))[0]
 
 
+@needs_a_full_disk
 def test_what_is_saved_is_no_failure_where_nothing_can_be_printed(run: Run, start: Start) -> None:
     assert finished(start("orders", "add", "A1", shell="> /dev/full 2>&1"))[0] == 0
     assert numbers(run) == ["A1"]
@@ -253,6 +255,7 @@ def test_what_is_saved_is_no_failure_for_a_reader_who_has_gone(run: Run, start: 
     assert numbers(run) == ["A1"]
 
 
+@needs_a_full_disk
 def test_what_is_only_shown_and_cannot_be_printed_is_a_failure(start: Start) -> None:
     assert finished(start("orders", "list", shell="> /dev/full")) == (1, "", f"{PROGRAM}: No space left on device\n")
 
