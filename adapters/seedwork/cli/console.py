@@ -56,4 +56,5 @@ def _complete_with_tab(names: dict[str, object]) -> None:
         import rlcompleter
 
         readline.set_completer(rlcompleter.Completer(names).complete)
-        readline.parse_and_bind("tab: complete")
+        is_libedit = "libedit" in (readline.__doc__ or "")  # as on macOS, where it has other words for it
+        readline.parse_and_bind("bind ^I rl_complete" if is_libedit else "tab: complete")

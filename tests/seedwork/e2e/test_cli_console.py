@@ -1,5 +1,8 @@
 """The console: what is typed at the prompt is undone, unless its user says otherwise."""
 
+import sys
+from types import ModuleType
+
 import pytest
 
 from tests.seedwork.command_line import PROGRAM, Run, printed
@@ -31,6 +34,21 @@ def test_the_use_cases_are_names_at_the_prompt(run: Run) -> None:
     named = run("console", stdin="").stderr.partition("At hand: ")[2]
 
     assert {"UUID", "container", "unit_of_work", "uow"} <= {*named.strip().split(", ")}
+
+
+@pytest.mark.parametrize(
+    ("library", "binding"), [("GNU readline", "tab: complete"), ("libedit readline", "bind ^I rl_complete")]
+)
+def test_the_names_are_completed_with_tab_by_either_library(
+    run: Run, monkeypatch: pytest.MonkeyPatch, library: str, binding: str
+) -> None:
+    bound: list[str] = []
+    readline = ModuleType("readline", f"Importing this module enables command line editing using {library}.")
+    vars(readline).update(parse_and_bind=bound.append, set_completer=lambda _: None)
+    monkeypatch.setitem(sys.modules, "readline", readline)
+
+    assert run("console", stdin="").exit_code == 0
+    assert bound == [binding]
 
 
 def test_a_block_at_the_prompt_may_be_idle_longer_than_one_of_a_program(run: Run) -> None:
