@@ -32,7 +32,7 @@ from sqlalchemy.orm import (
 
 from adapters.seedwork.keys import RowKey, row_keys
 from adapters.seedwork.mapping_rules import ORDERING, Relation, check, check_reference, check_tables
-from adapters.seedwork.messages import DELETED_PART, OLD_PART
+from adapters.seedwork.messages import DELETED_PART, OLD_PART, refused
 from domain.seedwork.entity import Entity
 from domain.seedwork.errors import AlreadyExists
 from service_layer.seedwork.errors import ConstraintViolated, UnitOfWorkMisuse
@@ -208,9 +208,9 @@ def refuse_stored(session: Session, *parts: object) -> None:
     """
     for part in parts:
         if inspect(part).was_deleted:
-            raise UnitOfWorkMisuse(DELETED_PART)
+            raise refused(DELETED_PART, part)
         if inspect(part).detached and not any(part is known for known in getattr(session, "kept", ())):
-            raise UnitOfWorkMisuse(OLD_PART)
+            raise refused(OLD_PART, part)
 
 
 def _add_ordering(mapper: Mapper[Any]) -> None:

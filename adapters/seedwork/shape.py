@@ -11,7 +11,7 @@ from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from adapters.seedwork.mapping import keys_to_owners, parts_of
-from adapters.seedwork.messages import NOT_NEW
+from adapters.seedwork.messages import NOT_NEW, refused
 from adapters.seedwork.types import IdType
 from domain.seedwork.rules import uuid
 from service_layer.seedwork.errors import UnitOfWorkMisuse
@@ -156,7 +156,7 @@ class Shape:
     def check(self, instance: object) -> None:
         """Check a new object. Raises: UnitOfWorkMisuse (parts are missing, an attribute is unknown, it was saved)."""
         if self.version is not None and getattr(instance, "version", None):
-            raise UnitOfWorkMisuse(NOT_NEW)
+            raise refused(NOT_NEW, instance)
         if isinstance(instance, self.kind):
             return
         if missing := [part.name for part in self.parts if not hasattr(instance, part.name)]:

@@ -12,7 +12,7 @@ from adapters.seedwork.mapping import error_of, keys_to_owners, row_key_of
 from adapters.seedwork.memory.constraints import Constraints
 from adapters.seedwork.memory.rows import Written, build, is_new, is_touched, key_of, mark_new, written
 from adapters.seedwork.memory.store import Aggregate, InMemoryStore, Key, RowId, Rows, replaced
-from adapters.seedwork.messages import COPIED, DELETED_PART, LOCKED, NOT_NEW, OLD_PART, SHARED_PART
+from adapters.seedwork.messages import COPIED, DELETED_PART, LOCKED, NOT_NEW, OLD_PART, SHARED_PART, refused
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
@@ -43,13 +43,13 @@ class InMemorySession:
     def add(self, entity: Entity) -> None:
         """Add a new entity, which the next flush inserts; or undo a removal."""
         if inspect(entity).obj() is not entity:
-            raise UnitOfWorkMisuse(COPIED)
+            raise refused(COPIED, entity)
         key = _key(entity)
         if self._removed.get(key) is entity:
             self._held[key] = self._removed.pop(key)
         elif not self.holds(entity):
             if entity.version:
-                raise UnitOfWorkMisuse(NOT_NEW)
+                raise refused(NOT_NEW, entity)
             if key in self._removed:
                 self.flush()
             self._new[id(entity)] = entity
@@ -208,12 +208,12 @@ class InMemorySession:
             is_known = found.get(row.key, self._known.get(row.key)) is row.instance
             is_stored, is_part = row.key in constraints, row.shape.version is None
             if is_known and (row.key in found or (is_stored and row.key not in stored)):
-                raise UnitOfWorkMisuse(SHARED_PART)
+                raise refused(SHARED_PART, row.instance)
             # write() would take a new part for a change of the one that goes: the databases insert before they delete
             if is_part and row.key in stored and not is_known and is_new(row.instance) and not _has_key_of_owner(row):
                 raise error_of(row_key_of(row.key[0]))
             if is_part and not (is_stored and is_known) and not is_new(row.instance):
-                raise UnitOfWorkMisuse(OLD_PART if is_stored else DELETED_PART)
+                raise refused(OLD_PART if is_stored else DELETED_PART, row.instance)
             found[row.key] = row.instance
 
     def _replace(self, groups: list[list[Written]], deleted: Iterable[Key]) -> None:

@@ -11,9 +11,8 @@ from sqlalchemy.orm.attributes import History, flag_modified, set_committed_valu
 
 from adapters.seedwork import mapping
 from adapters.seedwork.mapping_rules import Relation
-from adapters.seedwork.messages import SHARED_PART
+from adapters.seedwork.messages import SHARED_PART, refused
 from domain.seedwork.entity import Entity
-from service_layer.seedwork.errors import UnitOfWorkMisuse
 
 if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.session import UnitSession
@@ -140,15 +139,16 @@ def _refuse_shared_parts(session: Session, instance: object, owners: dict[int, o
             if part is None:
                 continue
             if owners.setdefault(id(part), instance) is not instance or _is_kept_by_another(session, part, instance):
-                raise UnitOfWorkMisuse(SHARED_PART)
+                raise refused(SHARED_PART, part)
 
 
 def _refuse_repeated_parts(owners: list[object]) -> None:
     for owner in owners:
         for relation in mapping.parts_of(inspect(owner).mapper):
             found = vars(owner).get(relation.key, ()) if relation.uselist else ()
-            if len({*map(id, found)}) < len(found):
-                raise UnitOfWorkMisuse(SHARED_PART)
+            ids = [*map(id, found)]
+            if len({*ids}) < len(ids):
+                raise refused(SHARED_PART, next(part for part in found if ids.count(id(part)) > 1))
 
 
 def _is_kept_by_another(session: Session, part: object, owner: object) -> bool:

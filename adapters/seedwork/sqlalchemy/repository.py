@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, inspect, select
 from sqlalchemy.orm import Mapper
 
 from adapters.seedwork.mapping import mapper_of, refuse_stored, removed_with
-from adapters.seedwork.messages import COPIED, NOT_NEW
+from adapters.seedwork.messages import COPIED, NOT_NEW, refused
 from adapters.seedwork.shape import shape_of
 from adapters.seedwork.sqlalchemy.bulk import insert_rows
 from adapters.seedwork.sqlalchemy.session import UnitSession
@@ -55,7 +55,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
         self._queries.shape.check_kind(entity, "add")
         session, state = self._session, inspect(entity)
         if state.obj() is not entity:
-            raise UnitOfWorkMisuse(COPIED)
+            raise refused(COPIED, entity)
         if entity in session.deleted:
             session.add_all((entity, *removed_with(entity)))
         elif state.transient and not entity.version:
@@ -65,7 +65,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
                 refuse_stored(session, *removed_with(entity))
             session.add(entity)
         elif entity not in session:
-            raise UnitOfWorkMisuse(NOT_NEW)
+            raise refused(NOT_NEW, entity)
 
     def remove(self, entity: E) -> None:
         self._queries.shape.check_kind(entity, "remove")
