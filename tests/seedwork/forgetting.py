@@ -42,7 +42,7 @@ class _Forgetting:
         for statement, following in zip_longest(body, body[1:]):
             if isinstance(statement, ast.ImportFrom):
                 self._forget_import(statement)
-            elif self._names & {*_defined_by(statement), *_names_beside_its_body(statement)}:
+            elif self._names and self._names & {*_defined_by(statement), *_names_beside_its_body(statement)}:
                 self._remove(statement)
                 if isinstance(statement, ast.Assign | ast.AnnAssign) and following and _is_text(following):
                     self._remove(following)
