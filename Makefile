@@ -90,7 +90,7 @@ rehearsal: $(VENV)/.development ## Test seedwork without your aggregates, take t
 # groundwork: end
 
 format: $(VENV)/.development ## Format the code and fix what ruff can fix
-	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff check --fix-only
 	@$(BIN)/ruff format
 
 constraints: ## Renew constraints.txt, and uv's copy of it, with the newest versions that pyproject.toml allows

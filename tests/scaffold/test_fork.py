@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 import tomllib
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -106,6 +107,18 @@ def test_make_hands_on_what_is_typed_as_it_is(fork: Path) -> None:
     typed = run(fork, "make", "--dry-run", "fork", "name=o'brien $(shell echo no)")
 
     assert r"scaffold fork 'o'\''brien $(shell echo no)'" in typed
+
+
+def test_make_format_lays_out_what_ruff_can_not_fix(fork: Path) -> None:
+    module = fork / "domain" / "clinic.py"
+    module.write_text(f'"""The clinic."""\n\nROOMS = [{", ".join(["123456789"] * 12)}]\n')
+    environment = fork / ".venv"
+    (environment / "bin").mkdir(parents=True)
+    (environment / "bin" / "ruff").symlink_to(Path(sys.executable).with_name("ruff"))
+
+    run(fork, "make", "--old-file=.venv/.development", "format")
+
+    run(fork, "ruff", "format", "--check", "domain/clinic.py")
 
 
 def test_what_only_groundwork_needs_is_gone(fork: Path) -> None:
