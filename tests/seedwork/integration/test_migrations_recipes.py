@@ -7,7 +7,20 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import Column, ForeignKey, Integer, MetaData, String, Table, Uuid, create_engine, event, select, text
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    MetaData,
+    NullPool,
+    String,
+    Table,
+    Uuid,
+    create_engine,
+    event,
+    select,
+    text,
+)
 from sqlalchemy.orm import Session, registry, relationship
 from sqlalchemy.orm.attributes import set_attribute
 
@@ -379,8 +392,7 @@ def test_a_moment_and_an_id_are_copied_in_the_form_that_a_look_up_compares(store
     [plain_id] = re.findall(r"`(replace\(lower\(id\).*?\))`", PAGE)
     id, at = new_id(), datetime(2026, 2, 3, 12, tzinfo=UTC)
     notes = Table("notes", MetaData(), Column("id", Uuid), Column("at", UtcDateTime()))
-    engine = create_engine("sqlite://")
-    with engine.begin() as connection:
+    with create_engine("sqlite://", poolclass=NullPool).begin() as connection:
         notes.create(connection)
         connection.exec_driver_sql("CREATE TABLE old (id, at)")
         connection.exec_driver_sql("INSERT INTO old VALUES (?, ?)", (str(id), stored))
