@@ -54,7 +54,8 @@ def database(_tree: Path) -> Iterator[Said]:
         return
     at, head = " and ".join(status.current) or "no revision", " and ".join(status.head)
     if len(status.head) > 1:
-        yield "mend", f"the revisions have {len(status.head)} heads: {head}", "alembic merge heads"
+        said = f"the revisions have {len(status.head)} heads: {head}; if both change one table, see docs/migrations.md"
+        yield "mend", said, "alembic merge heads"
     elif not status.is_known:
         whose = "a newer release, another branch (docs/migrations.md) or another service"
         yield "mend", f"it is at {at}, which this code does not know: {whose} has migrated it", "git pull"

@@ -216,7 +216,11 @@ def test_two_heads_are_named_alone_though_the_database_is_at_both(healthy: Path)
     run(healthy, "alembic", "upgrade", "heads")
 
     assert on("database", doctor(healthy)[1]) == [
-        ("mend", "the revisions have 2 heads: 111111111111 and 222222222222", "alembic merge heads")
+        (
+            "mend",
+            "the revisions have 2 heads: 111111111111 and 222222222222; if both change one table, see docs/migrations.md",
+            "alembic merge heads",
+        )
     ]
 
 
