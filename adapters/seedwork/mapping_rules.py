@@ -238,9 +238,8 @@ def check_reference(mapper: Mapper[Any], key: ForeignKeyConstraint, target: Mapp
     is_owned = any(part.mapper is mapper for part in target.relationships if part.direction is ONETOMANY)
     for event, action in (("DELETE", key.ondelete), ("UPDATE", None if refers_to_id else key.onupdate)):
         removes = (event, (action or "").upper()) == ("DELETE", "CASCADE")
-        if (action or "NO ACTION").upper() not in {"NO ACTION", "RESTRICT"} and not (
-            is_owned if removes else not shown
-        ):
+        is_seen = shown or (removes and not is_owned)
+        if (action or "NO ACTION").upper() not in {"NO ACTION", "RESTRICT"} and is_seen:
             raise ArgumentError(
                 f"{mapper.local_table}: {columns} says ON {event} {action}, which would change a {kind} without"
                 " counting its version. Leave it out, and let a use case do it."

@@ -403,6 +403,29 @@ def navigation_from_a_part(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version, properties={"chapters": owned})
 
 
+def a_part_that_another_root_takes_along(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Chapter(Part):
+        id: UUID = field(default_factory=new_id)
+        reprint_id: UUID | None = None
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        chapters: list[Chapter] = field(default_factory=list)
+
+    books = table(metadata, "books")
+    chapters = Table(
+        "chapters",
+        metadata,
+        Column("id", Uuid, primary_key=True),
+        Column("book_id", ForeignKey("books.id")),
+        Column("reprint_id", ForeignKey("books.id", ondelete="CASCADE")),
+    )
+    mapping.map_once(Chapter, chapters)
+    owned = relationship(Chapter, cascade="all, delete-orphan", lazy="selectin", foreign_keys=[chapters.c.book_id])
+    mapping.map_once(Book, books, version_id_col=books.c.version, properties={"chapters": owned})
+
+
 def a_key_to_a_part(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Cover(Part):
@@ -553,6 +576,10 @@ def many_to_many(metadata: MetaData) -> None:
         (entities_as_parts, "Author.books holds entities, which are saved by themselves"),
         (navigation, "Book.author points to another aggregate: refer to it by its id, author_id"),
         (navigation_from_a_part, "Chapter.author points to another aggregate: refer to it by its id, author_id"),
+        (
+            a_part_that_another_root_takes_along,
+            "chapters: reprint_id says ON DELETE CASCADE, which would change a Chapter",
+        ),
         (many_to_many, "Book.tags is many-to-many, which is not supported"),
         (a_key_to_a_part, "Book.cover points to a part by a foreign key of its own: give the part's table the key"),
         (
