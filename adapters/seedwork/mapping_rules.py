@@ -179,11 +179,8 @@ def _check_columns(name: str, mapper: Mapper[Any]) -> None:
 
 
 def _check_relation(name: str, relation: Relation, parts: list[Relation]) -> None:
-    if relation.direction is MANYTOONE and not issubclass(relation.mapper.class_, Entity):
-        raise ArgumentError(f"{name} points to a part by a foreign key of its own: give the part's table the key.")
-    is_to_owner = any(part.parent is relation.mapper and part.mapper is relation.parent for part in parts)
-    if relation.direction is MANYTOONE and not is_to_owner:
-        raise ArgumentError(f"{name} points to another aggregate: refer to it by its id, {relation.key}_id.")
+    if relation.direction is MANYTOONE:
+        _refuse_reference(name, relation, parts)
     if relation.direction is MANYTOMANY:
         raise ArgumentError(f"{name} is many-to-many, which is not supported: let parts hold the ids.")
     if relation.direction is ONETOMANY:
@@ -210,6 +207,15 @@ def _check_order(name: str, relation: Relation) -> None:
                 f"{name} is ordered by {column}, which may be NULL: that is first on SQLite and last on PostgreSQL."
                 " Write .nulls_first() or .nulls_last() after it."
             )
+
+
+def _refuse_reference(name: str, relation: Relation, parts: list[Relation]) -> None:
+    to_owners = [(part.parent, part.mapper, part.remote_side) for part in parts]
+    if (relation.mapper, relation.parent, relation.local_columns) in to_owners:
+        raise ArgumentError(f"{name} points back to the owner: leave it out, and hand the owner to what needs it.")
+    if not issubclass(relation.mapper.class_, Entity):
+        raise ArgumentError(f"{name} points to a part by a foreign key of its own: give the part's table the key.")
+    raise ArgumentError(f"{name} points to another aggregate: refer to it by its id, {relation.key}_id.")
 
 
 def order_of(expression: ColumnElement[Any]) -> tuple[ColumnElement[Any], set[object]]:  # Any: of whatever type

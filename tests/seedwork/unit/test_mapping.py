@@ -403,6 +403,32 @@ def navigation_from_a_part(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version, properties={"chapters": owned})
 
 
+def a_relation_to_the_kind_of_its_owner(name: str) -> Plan:
+    @dataclass(eq=False, kw_only=True)
+    class Chapter(Part):
+        id: UUID = field(default_factory=new_id)
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        chapters: list[Chapter] = field(default_factory=list)
+
+    def plan(metadata: MetaData) -> None:
+        books = table(metadata, "books")
+        keys: list[Column[Any]] = [Column(name, ForeignKey("books.id")) for name in ("book_id", "reprint_id")]
+        chapters = Table("chapters", metadata, Column("id", Uuid, primary_key=True), *keys)
+        mapping.map_once(Chapter, chapters, properties={"book": relationship(Book, foreign_keys=chapters.c[name])})
+        owned = relationship(
+            Chapter,
+            cascade="all, delete-orphan",
+            lazy="selectin",
+            foreign_keys=[chapters.c.book_id],
+            overlaps="book",
+        )
+        mapping.map_once(Book, books, version_id_col=books.c.version, properties={"chapters": owned})
+
+    return plan
+
+
 def a_part_that_another_root_takes_along(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Chapter(Part):
@@ -576,6 +602,8 @@ def many_to_many(metadata: MetaData) -> None:
         (entities_as_parts, "Author.books holds entities, which are saved by themselves"),
         (navigation, "Book.author points to another aggregate: refer to it by its id, author_id"),
         (navigation_from_a_part, "Chapter.author points to another aggregate: refer to it by its id, author_id"),
+        (a_relation_to_the_kind_of_its_owner("reprint_id"), "Chapter.book points to another aggregate"),
+        (a_relation_to_the_kind_of_its_owner("book_id"), "Chapter.book points back to the owner: leave it out"),
         (
             a_part_that_another_root_takes_along,
             "chapters: reprint_id says ON DELETE CASCADE, which would change a Chapter",
