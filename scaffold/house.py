@@ -51,7 +51,7 @@ def key_of(plural: str) -> tuple[str, str]:
     """
     text = text_of(f"adapters/{plural}.py") or ""
     table = re.search(rf'^{plural} = (?:sa\.)?Table\(\s*"(\w+)"', text, re.MULTILINE)
-    id = re.search(rf"\bprimary_key=\[{plural}\.c\.(\w+)\]", text)
+    id = re.search(rf'"id": {plural}\.c\.(\w+)', text)
     return table[1] if table else plural, id[1] if id else "id"
 
 

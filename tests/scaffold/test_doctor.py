@@ -215,13 +215,8 @@ def test_two_heads_are_named_alone_though_the_database_is_at_both(healthy: Path)
         revision(healthy, id, '"b203ca35a206"', f"table_{id}")
     run(healthy, "alembic", "upgrade", "heads")
 
-    assert on("database", doctor(healthy)[1]) == [
-        (
-            "mend",
-            "the revisions have 2 heads: 111111111111 and 222222222222; if both change one table, see docs/migrations.md",
-            "alembic merge heads",
-        )
-    ]
+    said = "the revisions have 2 heads: 111111111111 and 222222222222; if both change one table, see docs/migrations.md"
+    assert on("database", doctor(healthy)[1]) == [("mend", said, "alembic merge heads")]
 
 
 @pytest.mark.rehearsal

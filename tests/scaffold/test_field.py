@@ -168,7 +168,7 @@ clients = sa.Table(
 """
 WITH_A_NUMBER = """
 clients = Table("customer", metadata)
-map_once(Client, clients, primary_key=[clients.c.uid])
+map_once(Client, clients, primary_key=[clients.c.uid], properties={"id": clients.c.uid})
 """
 
 
