@@ -17,7 +17,7 @@ from adapters.seedwork.mapping import error_of, row_key_of
 from adapters.seedwork.shape import PartRelation, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.transaction import Transaction
-from tests.seedwork.examples import accepted_values, referring, take, with_references
+from tests.seedwork.examples import accepted, accepted_values, referring, take, with_references
 
 New = Callable[[], Any]  # Any: a unit of work that has the aggregate's repository
 Kind = type[Any]  # Any: an entity
@@ -107,7 +107,7 @@ def check_missing_values_come_back(new_unit: New, kind: Kind) -> None:
         name: None
         for name, (columns, _) in attributes.items()
         if all(table.c[column].nullable and not table.c[column].server_default for column in columns)
-        and _takes_none(kind, name)
+        and [*accepted(kind, name, [None])]
     }
     entities = with_references(kind, 1, **optional)
     save(new_unit, *entities)
@@ -207,15 +207,6 @@ def _changes(kind: Kind) -> Iterator[tuple[str, object]]:
             yield name, getattr(other, name)
     for part in shape_of(inspect(kind)).parts:
         yield part.name, [] if part.many else None
-
-
-def _takes_none(kind: Kind, name: str) -> bool:
-    rule = kind.rules.get(name, lambda value: value)
-    try:
-        rule(None)
-    except ValueError:
-        return False
-    return True
 
 
 def _set(held: Any, name: str, value: object) -> bool:

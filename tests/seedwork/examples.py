@@ -1,7 +1,7 @@
 """Makes examples of any entity or part, from its fields and its rules."""
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -106,12 +106,22 @@ def value_of(kind: type, field: Field[Any], hint: Any, n: int) -> Any:  # Any: a
 
 def accepted_values(kind: type, field: Field[Any], hint: Any, n: int) -> Iterator[Any]:
     """Yield the values to try that the rule of a field accepts."""
-    rule = getattr(kind, "rules", {}).get(field.name, lambda value: value)
-    for value in chain(_values(hint, n), _near_the_limits(rule, hint, n)):
+    near = _near_the_limits(_rule_of(kind, field.name), hint, n)
+    yield from accepted(kind, field.name, chain(_values(hint, n), near))
+
+
+def accepted(kind: type, name: str, values: Iterable[Any]) -> Iterator[Any]:
+    """Yield values as the rule of a field keeps them, without those that it refuses."""
+    rule = _rule_of(kind, name)
+    for value in values:
         try:
             yield rule(value)
         except ValueError:
             continue
+
+
+def _rule_of(kind: type, name: str) -> Any:  # Any: a function of whatever a caller hands in
+    return getattr(kind, "rules", {}).get(name, lambda value: value)
 
 
 @dataclass(frozen=True)
