@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 
 from adapters.seedwork.settings import PROJECT
-from tests.seedwork.pages import page
+from tests.seedwork.pages import blocks, page
 
 PAGE = page("recipes/container.md")
 PROGRAM = shlex.join([sys.executable, "-c", "from adapters.cli import app; app()"])
 
 
 def block(language: str) -> str:
-    [text] = re.findall(rf"^```{language}\n(.*?)^```", PAGE, flags=re.MULTILINE | re.DOTALL)
-    return str(text)
+    [text] = blocks(PAGE, language)
+    return text
 
 
 def shell(commands: str, database: Path) -> subprocess.CompletedProcess[str]:

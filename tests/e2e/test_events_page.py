@@ -27,7 +27,7 @@ from tests.seedwork.ordering import (
     OrderingUnitOfWork,
     map_orders,
 )
-from tests.seedwork.pages import page
+from tests.seedwork.pages import blocks, page
 from tests.seedwork.use_cases import OrderDetails, add_order
 
 PAGE = page("events.md")
@@ -57,7 +57,7 @@ def test_what_it_shows_runs() -> None:
         "datetime": datetime,
         "once": once,
     }
-    for block in re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL):
+    for block in blocks(PAGE, "python"):
         exec(block, names)
 
     class UnitOfWork(InMemoryOrderingUnitOfWork):
@@ -100,8 +100,7 @@ def store(connection: Connection, position: int, published_at: datetime, body: d
 
 def statements(name: str) -> list[str]:
     """The SQL that a page shows and that changes something."""
-    blocks = re.findall(r"^```sql\n(.*?)^```", page(name), re.MULTILINE | re.DOTALL)
-    found = [one.strip() for block in blocks for one in block.split(";")]
+    found = [one.strip() for block in blocks(page(name), "sql") for one in block.split(";")]
     return [one for one in found if re.match("INSERT|UPDATE|DELETE", one)]
 
 

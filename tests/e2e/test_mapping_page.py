@@ -4,7 +4,7 @@ import re
 from textwrap import dedent, indent
 
 from adapters.seedwork.settings import PROJECT
-from tests.seedwork.pages import page
+from tests.seedwork.pages import blocks, page
 
 PAGE = page("mapping.md")
 SOURCES = (
@@ -21,10 +21,10 @@ def is_quoted(block: str) -> bool:
 
 
 def test_its_python_blocks_stand_word_for_word_in_the_sources() -> None:
-    blocks = re.findall(r"^ *```python\n(.*?)^ *```", PAGE, flags=re.MULTILINE | re.DOTALL)
+    quoted = blocks(PAGE, "python")
 
-    assert len(blocks) >= 18
-    assert [block for block in blocks if not is_quoted(block)] == []
+    assert len(quoted) >= 18
+    assert [block for block in quoted if not is_quoted(block)] == []
 
 
 def test_the_aggregates_that_its_table_names_are_there() -> None:

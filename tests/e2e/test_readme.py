@@ -12,14 +12,11 @@ import pytest
 
 from adapters.seedwork.settings import PROJECT
 from tests.seedwork.backends import migrate
+from tests.seedwork.pages import blocks
 
 README = (PROJECT / "README.md").read_text()
 MAKEFILE = (PROJECT / "Makefile").read_text()
 [PROGRAM] = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
-
-
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
 
 
 def run(*command: str, cwd: Path = PROJECT, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -43,7 +40,7 @@ def database_url(tmp_path: Path) -> str:
 
 def test_its_python_blocks_run_one_after_the_other(database_url: str, tmp_path: Path) -> None:
     script = tmp_path / "readme.py"
-    script.write_text("\n\n".join(blocks("python")))
+    script.write_text("\n\n".join(blocks(README, "python")))
 
     result = run(sys.executable, "-W", "error", str(script), PYTHONPATH=str(PROJECT), DATABASE_URL=database_url)
 
@@ -91,7 +88,7 @@ def test_its_make_targets_exist() -> None:
 def test_what_it_shows_of_the_demo_is_what_the_demo_prints(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'demo.db'}"
     migrate(url)
-    [quoted] = [block for block in blocks("console") if "make demo" in block]
+    [quoted] = [block for block in blocks(README, "console") if "make demo" in block]
     lines = [line for line in quoted.splitlines() if line not in {"", "...", "$ make demo"}]
 
     result = run(sys.executable, "docs/demo.py", DATABASE_URL=url, PYTHONPATH=str(PROJECT))

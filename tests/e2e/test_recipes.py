@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import re
 import shlex
 import subprocess
 import sys
@@ -33,6 +32,7 @@ from service_layer.seedwork.errors import (
     ReferenceViolated,
 )
 from service_layer.unit_of_work import UnitOfWork
+from tests.seedwork.pages import blocks
 
 PROGRAM = shlex.join([sys.executable, "-c", "from adapters.cli import app; app()"])
 FOLDER = PROJECT / "docs" / "recipes"
@@ -60,13 +60,9 @@ NO_USER = {
 }
 
 
-def blocks(page: Path, language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", page.read_text(), flags=re.MULTILINE | re.DOTALL)
-
-
 def names_in(page: Path, *wanted: str) -> dict[str, Any]:
     """Run those blocks of a page that contain one of these texts, and return the names that they define."""
-    source = [block for block in blocks(page, "python") if any(text in block for text in wanted)]
+    source = [block for block in blocks(page.read_text(), "python") if any(text in block for text in wanted)]
     names: dict[str, Any] = {"__name__": page.stem}
     exec("\n\n".join(source), names)
     return names
@@ -92,14 +88,16 @@ def assert_runs(command: list[str], folder: Path, environment: dict[str, str]) -
 @pytest.mark.parametrize("page", SCRIPTS, ids=lambda page: page.stem)
 def test_a_recipe_runs(page: Path, environment: dict[str, str], tmp_path: Path) -> None:
     script = tmp_path / "recipe.py"
-    script.write_text("\n\n".join(blocks(page, "python")))
+    script.write_text("\n\n".join(blocks(page.read_text(), "python")))
 
     assert_runs([sys.executable, "-W", "error", str(script)], tmp_path, environment)
-    assert_runs(["sh", "-ec", "\n".join(blocks(page, "sh")).replace("PROGRAM", PROGRAM)], tmp_path, environment)
+    assert_runs(
+        ["sh", "-ec", "\n".join(blocks(page.read_text(), "sh")).replace("PROGRAM", PROGRAM)], tmp_path, environment
+    )
 
 
 def test_the_tests_that_the_recipe_for_tests_shows_pass(environment: dict[str, str], tmp_path: Path) -> None:
-    (tmp_path / "test_users.py").write_text("\n\n".join(blocks(TESTS, "python")))
+    (tmp_path / "test_users.py").write_text("\n\n".join(blocks(TESTS.read_text(), "python")))
 
     printed = assert_runs([sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path)], tmp_path, environment)
 

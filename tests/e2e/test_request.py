@@ -1,19 +1,18 @@
 """The request that ``docs/architecture.md`` follows from the command line to the row."""
 
-import re
-
 from sqlalchemy import Engine, event
 
 from adapters.container import bootstrap
 from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
 from service_layer import users
+from tests.seedwork.pages import blocks
 
 ARCHITECTURE = PROJECT / "docs" / "architecture.md"
 
 
 def test_the_request_that_it_follows_sends_the_statements_that_it_shows(sqlite_url: str) -> None:
-    [quoted] = re.findall(r"^```sql\n(.*?)^```", ARCHITECTURE.read_text(), re.MULTILINE | re.DOTALL)
+    [quoted] = blocks(ARCHITECTURE.read_text(), "sql")
     sent: list[str] = []
 
     with bootstrap(settings=Settings(database_url=sqlite_url)) as container:

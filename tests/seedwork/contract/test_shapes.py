@@ -1,7 +1,6 @@
 """Aggregates of many shapes, on every implementation: saved, loaded, changed and refused alike."""
 
 import copy
-import re
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
@@ -22,7 +21,7 @@ from domain.seedwork.repository import BATCH
 from service_layer.seedwork.details import Details, assign
 from service_layer.seedwork.errors import ConcurrencyConflict, ConstraintViolated, ReferenceViolated, UnitOfWorkMisuse
 from tests.seedwork.backends import NewUnit, Units
-from tests.seedwork.pages import page
+from tests.seedwork.pages import blocks, page
 from tests.seedwork.shapes import (
     Address,
     Album,
@@ -1093,7 +1092,7 @@ def test_rows_are_known_by_a_unique_key_where_the_mapping_says_so(
 def test_a_trigger_counts_what_another_program_changes_and_not_what_the_service_does(
     left_out: str, uow: SqlAlchemyShapesUnitOfWork, new_unit: NewUnit[SqlAlchemyShapesUnitOfWork]
 ) -> None:
-    [trigger] = re.findall("```sql\n(.*?)```", page("migrations.md"), re.DOTALL)
+    [trigger] = blocks(page("migrations.md"), "sql")
     note = Note(text="a")
     with uow:
         for statement in trigger.replace("customer", "house_notes").replace(left_out, "").split(";\n")[:-1]:

@@ -1,6 +1,5 @@
 """Use cases on every implementation: pages, versions and unique values, as their callers see them."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,7 +21,7 @@ from tests.seedwork.ordering import (
     Status,
     VoucherUsed,
 )
-from tests.seedwork.pages import page
+from tests.seedwork.pages import blocks, page
 from tests.seedwork.use_cases import (
     OrderDetails,
     add_order,
@@ -178,7 +177,7 @@ def test_who_asks_decides_as_decision_0023_shows(uow: OrderingUnitOfWork, order:
     kinds = (DomainError, Status, Order, OrderId, OrderingUnitOfWork, OrderDetails)
     names: dict[str, Any] = {kind.__name__: kind for kind in kinds}
     names |= {"__name__": __name__, "dataclass": dataclass, "retry_transient": retry_transient}
-    [block] = re.findall(r"```python\n(.*?)```", page("decisions/0023-who-asks-is-an-argument.md"), re.DOTALL)
+    [block] = blocks(page("decisions/0023-who-asks-is-an-argument.md"), "python")
     exec(block, names)
     change, new_caller = names["change_order_number"], names["Caller"]
     clerk, manager = new_caller("Ann"), new_caller("Bob", is_manager=True)

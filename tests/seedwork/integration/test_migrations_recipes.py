@@ -27,7 +27,7 @@ from sqlalchemy.orm.attributes import set_attribute
 from adapters.seedwork.types import UtcDateTime
 from domain.seedwork.entity import new_id
 from migrations.seedwork.lint import refusals
-from tests.seedwork.pages import page
+from tests.seedwork.pages import blocks, page
 from tests.seedwork.reversal import assert_reversible
 from tests.seedwork.revisions import History
 from tests.seedwork.schema import Schema
@@ -36,9 +36,8 @@ PAGE = page("migrations.md")
 
 
 def block_with(words: str) -> str:
-    blocks = re.findall(r"^ *```python\n(.*?)^ *```", PAGE, re.DOTALL | re.MULTILINE)
-    [block] = [block for block in blocks if words in block]
-    return dedent(str(block))
+    [block] = [block for block in blocks(PAGE, "python") if words in block]
+    return dedent(block)
 
 
 def made_by(history: History, upgrade: str, downgrade: str) -> Schema:

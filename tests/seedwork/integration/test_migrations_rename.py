@@ -22,12 +22,12 @@ from adapters.settings import Settings
 from domain.seedwork.entity import Entity, new_id
 from migrations.seedwork.lint import refusals
 from service_layer.seedwork.retry import retry_transient
-from tests.seedwork.pages import page
+from tests.seedwork.pages import blocks, page
 from tests.seedwork.reversal import assert_reversible
 from tests.seedwork.revisions import History, ruff
 
 PAGE = page("migrations.md")
-ADD, FILL, REQUIRE, DROP = re.findall(r'^```python\n(""".*?)^```', PAGE, re.DOTALL | re.MULTILINE)[:4]
+ADD, FILL, REQUIRE, DROP = [block for block in blocks(PAGE, "python") if block.startswith('"""')][:4]
 
 BASE, *_ = re.findall(r'down_revision: str \| None = "(\w+)"', ADD)
 CREATE = """

@@ -26,7 +26,7 @@ from domain.seedwork.entity import new_id
 from service_layer.seedwork.errors import ConcurrencyConflict, DatabaseRefused, SchemaOutdated
 from tests.seedwork.fixtures import require_own_server
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders, metadata
-from tests.seedwork.pages import page
+from tests.seedwork.pages import blocks, page
 from tests.seedwork.revisions import History
 from tests.seedwork.shapes import SqlAlchemyShapesUnitOfWork, Studio, map_shapes
 
@@ -91,8 +91,9 @@ def test_units_of_work_work_under_the_role_of_the_application(migrated: Urls) ->
 
 
 def test_a_policy_keeps_the_rows_of_other_tenants_from_a_unit_of_work(migrated: Urls) -> None:
-    blocks = re.findall(r"^```(sql|python)\n(.*?)^```", page("operations.md"), re.MULTILINE | re.DOTALL)
-    policy, hook = (block for _, block in blocks if "POLICY" in block or "app.tenant" in block)
+    operations = page("operations.md")
+    [policy] = (block for block in blocks(operations, "sql") if "POLICY" in block)
+    [hook] = (block for block in blocks(operations, "python") if "app.tenant" in block)
     with connect(migrated.owner) as owner:
         owner.execute(policy.replace("projects", "house_studios").encode())
     names: dict[str, Any] = {**vars(sqlalchemy), **vars(sqlalchemy.orm), **vars(engine), "UnitSession": UnitSession}

@@ -1,7 +1,6 @@
 """What only a unit of work on a real session has: the session itself, and a connection that must return to the pool."""
 
 import gc
-import re
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -51,7 +50,7 @@ from tests.seedwork.ordering import (
     metadata,
     orders,
 )
-from tests.seedwork.pages import page
+from tests.seedwork.pages import blocks, page
 
 
 class Interrupted(Exception):
@@ -113,7 +112,7 @@ def test_the_query_port_of_decision_0006_answers(uow: SqlAlchemyOrderingUnitOfWo
     kinds = (Protocol, Status, OrderingUnitOfWork, SqlAlchemyOrderingUnitOfWork)
     names: dict[str, Any] = {kind.__name__: kind for kind in kinds}
     names |= {"retry_transient": retry_transient, "orders": orders, "select": select, "func": func}
-    [block] = re.findall(r"```python\n(.*?)```", page("decisions/0006-joins-and-reports.md"), re.DOTALL)
+    [block] = blocks(page("decisions/0006-joins-and-reports.md"), "python")
     exec(block, names)
 
     answer = names["orders_by_status"](uow, names["SqlAlchemyOrderStatistics"](uow))
