@@ -1,4 +1,4 @@
-"""What all mappings share: the metadata with its naming convention, the registry, and the rules of a mapping."""
+"""What all mappings share: the metadata with its naming convention, the registry, and what a mapping says."""
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -10,7 +10,6 @@ from sqlalchemy import (
     Column,
     ColumnElement,
     Constraint,
-    ForeignKeyConstraint,
     Index,
     MetaData,
     Table,
@@ -18,7 +17,6 @@ from sqlalchemy import (
     event,
     inspect,
 )
-from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import (
     ONETOMANY,
     Mapper,
@@ -31,11 +29,18 @@ from sqlalchemy.orm import (
 )
 
 from adapters.seedwork.keys import RowKey, row_keys
-from adapters.seedwork.mapping_rules import ORDERING, Relation, check, check_reference, check_tables
-from adapters.seedwork.messages import DELETED_PART, OLD_PART, refused
+from adapters.seedwork.mapping_rules import (
+    ORDERING,
+    Relation,
+    check,
+    check_error,
+    check_reference,
+    check_tables,
+    has_attributes,
+)
+from adapters.seedwork.refusals import DELETED_PART, OLD_PART, refused
 from domain.seedwork.entity import Entity
-from domain.seedwork.errors import AlreadyExists
-from service_layer.seedwork.errors import ConstraintViolated, UnitOfWorkMisuse
+from service_layer.seedwork.errors import UnitOfWorkMisuse
 
 metadata = MetaData(
     naming_convention={
@@ -67,7 +72,8 @@ def mapping() -> Generator[None]:
         for mapper in mappers:
             check(mapper, parts)
         check_tables(mappers)
-        _check_errors()
+        for constraint in constraints():
+            check_error(constraint)
         for mapper in mappers:
             _add_ordering(mapper)
         configure_mappers()
@@ -126,11 +132,6 @@ def keys_to_owners() -> set[ColumnElement[Any]]:  # Any: of whatever type
     return {column for mapper in mapper_registry.mappers for part in parts_of(mapper) for column in part.remote_side}
 
 
-def has_attributes(mapper: Mapper[Any], key: ForeignKeyConstraint) -> bool:  # Any: of an entity, or of a part
-    """Whether the mapping has each column of a foreign key: one that it leaves out is another program's."""
-    return {*key.columns} <= {*mapper.columns}
-
-
 def references_of(mapper: Mapper[Any]) -> list[Relation]:
     """Return the relationships that only order what is saved: one for each foreign key to another aggregate."""
     return [reference for reference in mapper.relationships if reference.key.startswith(ORDERING)]
@@ -153,34 +154,6 @@ def constraints() -> Iterator[Constraint | Index]:
     for metadata in {table.metadata for table in mapped if isinstance(table, Table)}:
         for table in metadata.tables.values():
             yield from table.constraints | table.indexes
-
-
-def error_of(constraint: Constraint | Index) -> Exception:
-    """Return what a broken constraint is reported as: the domain's error declared beside it, or ConstraintViolated."""
-    if error := constraint.info.get("error"):
-        kind: type[Exception] = error
-        columns = getattr(constraint, "columns", ()) if issubclass(kind, AlreadyExists) else ()
-        return kind(*(column.key for column in columns))
-    return ConstraintViolated(f"The database refused the data: {constraint.name} does not allow it.")
-
-
-def _check_errors() -> None:
-    for constraint in constraints():
-        if not (kind := constraint.info.get("error")):
-            continue
-        table = constraint.table
-        if not isinstance(constraint.name, str):
-            raise ArgumentError(
-                f"{table} has the error {kind.__name__} for a constraint without a name, by which the database says"
-                f' which one is broken. Write: {type(constraint).__name__}(..., name="...")'
-            )
-        try:
-            error_of(constraint)
-        except TypeError as error:
-            raise ArgumentError(
-                f"{table} has the error {kind.__name__} for {constraint.name}, and it can't be made of what the"
-                f" database says: {error}. Give each of its arguments a default."
-            ) from error
 
 
 def _hold(entity: object, context: QueryContext) -> None:

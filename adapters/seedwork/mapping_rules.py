@@ -4,7 +4,18 @@ from dataclasses import fields, is_dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, Boolean, Column, ColumnElement, DateTime, ForeignKeyConstraint, Numeric, Table
+from sqlalchemy import (
+    JSON,
+    Boolean,
+    Column,
+    ColumnElement,
+    Constraint,
+    DateTime,
+    ForeignKeyConstraint,
+    Index,
+    Numeric,
+    Table,
+)
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper, RelationshipProperty
 from sqlalchemy.sql.elements import UnaryExpression
@@ -12,6 +23,7 @@ from sqlalchemy.sql.operators import nulls_first_op, nulls_last_op
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from adapters.seedwork.keys import columns_of, conditions_of, row_keys
+from adapters.seedwork.refusals import error_of
 from domain.seedwork.entity import Entity
 
 Relation = RelationshipProperty[Any]  # Any: of whatever classes
@@ -64,6 +76,25 @@ def check_tables(mappers: list[Mapper[Any]]) -> None:  # Any: of whatever classe
                 f"{other.__name__} and {kind.__name__} are mapped to {table}, and each would load rows of the other."
                 " Map one class, with a field that says of which kind a row is."
             )
+
+
+def check_error(constraint: Constraint | Index) -> None:
+    """Refuse an error of the domain by which a broken constraint can't be reported. Raises: ArgumentError."""
+    if not (kind := constraint.info.get("error")):
+        return
+    table = constraint.table
+    if not isinstance(constraint.name, str):
+        raise ArgumentError(
+            f"{table} has the error {kind.__name__} for a constraint without a name, by which the database says"
+            f' which one is broken. Write: {type(constraint).__name__}(..., name="...")'
+        )
+    try:
+        error_of(constraint)
+    except TypeError as error:
+        raise ArgumentError(
+            f"{table} has the error {kind.__name__} for {constraint.name}, and it can't be made of what the"
+            f" database says: {error}. Give each of its arguments a default."
+        ) from error
 
 
 def _check_table(mapper: Mapper[Any]) -> None:
@@ -226,25 +257,30 @@ def order_of(expression: ColumnElement[Any]) -> tuple[ColumnElement[Any], set[ob
     return expression, set()
 
 
+def has_attributes(mapper: Mapper[Any], key: ForeignKeyConstraint) -> bool:  # Any: of an entity, or of a part
+    """Whether the mapping has each column of a foreign key: one that it leaves out is another program's."""
+    return {*key.columns} <= {*mapper.columns}
+
+
 def check_reference(mapper: Mapper[Any], key: ForeignKeyConstraint, target: Mapper[Any]) -> None:  # Any: of any class
     """Refuse a foreign key to another aggregate that can't be followed, or by which the database would change rows.
 
     Raises: ArgumentError.
     """
     kind, columns = mapper.class_.__name__, ", ".join(key.column_keys)
-    shown = {*key.columns} & {*mapper.columns}
     unknown = [element.column for element in key.elements if element.column not in {*target.columns}]
-    if unknown and shown == {*key.columns}:
+    if unknown and has_attributes(mapper, key):
         raise ArgumentError(
             f"{kind} refers to {', '.join(map(str, unknown))}, which no attribute of {target.class_.__name__} has."
             f" Refer to its id by another column, and leave {columns} out: exclude_properties={key.column_keys}"
         )
     # an id never changes
     refers_to_id = [element.column for element in key.elements] == list(target.primary_key)
+    is_mapped = not {*mapper.columns}.isdisjoint(key.columns)
     is_owned = any(part.mapper is mapper for part in target.relationships if part.direction is ONETOMANY)
     for event, action in (("DELETE", key.ondelete), ("UPDATE", None if refers_to_id else key.onupdate)):
         removes = (event, (action or "").upper()) == ("DELETE", "CASCADE")
-        is_seen = shown or (removes and not is_owned)
+        is_seen = is_mapped or (removes and not is_owned)
         if (action or "NO ACTION").upper() not in {"NO ACTION", "RESTRICT"} and is_seen:
             raise ArgumentError(
                 f"{mapper.local_table}: {columns} says ON {event} {action}, which would change a {kind} without"

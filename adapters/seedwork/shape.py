@@ -11,7 +11,7 @@ from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from adapters.seedwork.mapping import keys_to_owners, parts_of
-from adapters.seedwork.messages import NOT_NEW, refused
+from adapters.seedwork.refusals import NOT_NEW, refused
 from adapters.seedwork.types import IdType
 from domain.seedwork.rules import uuid
 from service_layer.seedwork.errors import UnitOfWorkMisuse

@@ -13,7 +13,8 @@ import pytest
 from sqlalchemy import Table, inspect
 
 from adapters.seedwork.keys import RowKey, unique_keys
-from adapters.seedwork.mapping import error_of, row_key_of
+from adapters.seedwork.mapping import row_key_of
+from adapters.seedwork.refusals import error_of
 from adapters.seedwork.shape import PartRelation, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.transaction import Transaction

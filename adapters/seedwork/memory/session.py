@@ -8,11 +8,11 @@ from typing import Any
 
 from sqlalchemy import Table, inspect
 
-from adapters.seedwork.mapping import error_of, keys_to_owners, row_key_of
+from adapters.seedwork.mapping import keys_to_owners, row_key_of
 from adapters.seedwork.memory.constraints import Constraints
 from adapters.seedwork.memory.rows import Written, build, is_new, is_touched, key_of, mark_new, written
 from adapters.seedwork.memory.store import Aggregate, InMemoryStore, Key, RowId, Rows, replaced
-from adapters.seedwork.messages import COPIED, DELETED_PART, LOCKED, NOT_NEW, OLD_PART, SHARED_PART, refused
+from adapters.seedwork.refusals import COPIED, DELETED_PART, LOCKED, NOT_NEW, OLD_PART, SHARED_PART, error_of, refused
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse

@@ -12,7 +12,7 @@ from weakref import ref
 from sqlalchemy import PoolProxiedConnection, TextualSelect
 from sqlalchemy.engine.default import DefaultDialect
 
-from adapters.seedwork.messages import BEGUN_BY_UNIT, ENDED
+from adapters.seedwork.refusals import BEGUN_BY_UNIT, ENDED
 from service_layer.seedwork.block import BlockState
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction

@@ -8,8 +8,8 @@ import re
 from sqlalchemy import Constraint, Dialect, Index
 
 from adapters.seedwork.keys import columns_of
-from adapters.seedwork.mapping import constraints, error_of
-from adapters.seedwork.messages import LOCKED, REFERENCE
+from adapters.seedwork.mapping import constraints
+from adapters.seedwork.refusals import LOCKED, REFERENCE, error_of
 from adapters.seedwork.sqlalchemy.gaps import SAVEPOINTS, UNKNOWN_HERE
 from service_layer.seedwork.block import Block, BlockState
 from service_layer.seedwork.errors import (

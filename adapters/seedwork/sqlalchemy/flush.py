@@ -11,7 +11,7 @@ from sqlalchemy.orm.attributes import History, flag_modified, set_committed_valu
 
 from adapters.seedwork import mapping
 from adapters.seedwork.mapping_rules import Relation
-from adapters.seedwork.messages import SHARED_PART, refused
+from adapters.seedwork.refusals import SHARED_PART, error_of, refused
 from domain.seedwork.entity import Entity
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _refuse_known_identity(session: Session, instance: object) -> None:
     # flush, make an UPDATE of the two
     mapper = inspect(instance).mapper
     if session.identity_map.get(mapper.identity_key_from_instance(instance)) is not None:
-        raise mapping.error_of(mapping.row_key_of(cast("Table", mapper.local_table)))
+        raise error_of(mapping.row_key_of(cast("Table", mapper.local_table)))
 
 
 def _order_by_references(new: list[object], dirty: list[object], deleted: list[object]) -> None:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any  # Any, below: psycopg is an extra
 
 from sqlalchemy import PoolProxiedConnection
 
-from adapters.seedwork.messages import ENDED
+from adapters.seedwork.refusals import ENDED
 from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 

@@ -10,7 +10,7 @@ from sqlalchemy import bindparam, func, inspect, select
 from sqlalchemy.orm import Mapper
 
 from adapters.seedwork.mapping import mapper_of, refuse_stored, removed_with
-from adapters.seedwork.messages import COPIED, NOT_NEW, refused
+from adapters.seedwork.refusals import COPIED, NOT_NEW, refused
 from adapters.seedwork.shape import shape_of
 from adapters.seedwork.sqlalchemy.bulk import insert_rows
 from adapters.seedwork.sqlalchemy.session import UnitSession

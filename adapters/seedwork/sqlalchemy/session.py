@@ -11,7 +11,7 @@ from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.seedwork.mapping import removed_with
-from adapters.seedwork.messages import BEGUN_BY_UNIT, ENDED, REFERENCE
+from adapters.seedwork.refusals import BEGUN_BY_UNIT, ENDED, REFERENCE
 from adapters.seedwork.sqlalchemy.flush import prepare_flush
 from adapters.seedwork.sqlalchemy.undo import Undo, unsave
 from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict, ReferenceViolated, UnitOfWorkMisuse

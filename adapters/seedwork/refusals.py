@@ -1,6 +1,9 @@
-"""What is refused in more than one module of the adapters, in the same words."""
+"""What more than one module of the adapters refuses, in the same words and by the same error."""
 
-from service_layer.seedwork.errors import UnitOfWorkMisuse
+from sqlalchemy import Constraint, Index
+
+from domain.seedwork.errors import AlreadyExists
+from service_layer.seedwork.errors import ConstraintViolated, UnitOfWorkMisuse
 
 # of an entity or a part: see refused()
 NOT_NEW = "add() of {}, which this block has removed or another block got. Get it again in this one."
@@ -40,3 +43,12 @@ def refused(message: str, instance: object) -> UnitOfWorkMisuse:
     """Return the error that says a message of an object, named by its class and, if it has one, its id."""
     id = getattr(instance, "__dict__", {}).get("id", "")
     return UnitOfWorkMisuse(message.format(f"{type(instance).__name__} {id}".rstrip()))
+
+
+def error_of(constraint: Constraint | Index) -> Exception:
+    """Return what a broken constraint is reported as: the domain's error declared beside it, or ConstraintViolated."""
+    if error := constraint.info.get("error"):
+        kind: type[Exception] = error
+        columns = getattr(constraint, "columns", ()) if issubclass(kind, AlreadyExists) else ()
+        return kind(*(column.key for column in columns))
+    return ConstraintViolated(f"The database refused the data: {constraint.name} does not allow it.")
