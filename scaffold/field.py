@@ -42,13 +42,7 @@ def add_fields(name: str, fields: str) -> None:
     if not tokens(fields):
         raise Refused(f'No field is named. Try: make field name={name} fields="vip:bool:default=false"')
     added = [token for token in tokens(fields) if token not in tokens(before)]
-    objections = list(_objections(parse(" ".join(added), name)[0])) if added else []
-    try:
-        aggregate, new = planned(name, " ".join([before, *added]), is_there=True)
-    except Refused as error:
-        raise Refused(*objections, *error.args) from None
-    if objections:
-        raise Refused(*objections)
+    aggregate, new = _planned(name, before, added)
     texts, by_hand = _merged(name, render(Aggregate(name, parse(before, name)[0])), new)
     columns = [field.name for field in aggregate.fields[-len(added) :]] if added else []
     what = " and ".join(columns).replace("_", " ") if len(columns) < 3 else f"{len(columns)} fields"
@@ -76,6 +70,20 @@ def add_fields(name: str, fields: str) -> None:
     sys.exit(1)
 
 
+def _planned(name: str, before: str, added: list[str]) -> tuple[Aggregate, dict[str, str]]:
+    there, given = parse(before, name)[0], parse(" ".join(added), name)[0]
+    objections = list(_objections(given, there))
+    if {field.name for field in given.fields} & {field.name for field in there.fields}:
+        raise Refused(*objections)
+    try:
+        aggregate, new = planned(name, " ".join([before, *added]), is_there=True)
+    except Refused as error:
+        raise Refused(*objections, *error.args) from None
+    if objections:
+        raise Refused(*objections)
+    return aggregate, new
+
+
 def _merged(name: str, old: dict[str, str], new: dict[str, str]) -> tuple[dict[str, str], dict[str, list[Hunk]]]:
     texts: dict[str, str] = {}
     by_hand: dict[str, list[Hunk]] = {}
@@ -92,11 +100,13 @@ def _merged(name: str, old: dict[str, str], new: dict[str, str]) -> tuple[dict[s
     return formatted(texts), by_hand
 
 
-def _objections(added: Fields) -> Iterator[str]:
+def _objections(added: Fields, there: Fields) -> Iterator[str]:
     for key in added.keys:
         yield f"unique({','.join(key)}): rows that are there may break it. Write a revision of your own for it."
     for field in added.fields:
-        if field.is_required:
+        if any(field.name == other.name for other in there.fields):
+            yield f"{field.name} is a field already: this adds new ones. To change it, see docs/migrations.md"
+        elif field.is_required:
             yield f"{field.name} would be missing in the rows that are there. Try :optional, or :default=..."
         elif field.unique and not field.optional:
             yield f"{field.name} would be the same in all rows that are there. Try :unique:optional"

@@ -38,9 +38,9 @@ def recorded() -> dict[str, str]:
 def generated(name: str) -> str:
     """Return the fields with which an aggregate was generated. Raises: Refused (it was not generated here)."""
     if name not in (aggregates := recorded()):
-        raise Refused(
-            f"{name!r} is no aggregate that was generated here. Try one of: {', '.join(aggregates) or 'none'}"
-        )
+        known = ", ".join(aggregates)
+        there = f"Try one of: {known}" if known else f"None was: write make aggregate name={name} fields=..."
+        raise Refused(f"{name!r} is no aggregate that was generated here. {there}")
     return aggregates[name]
 
 

@@ -20,6 +20,8 @@ from service_layer.unit_of_work import UnitOfWork
 LAYERS = {"domain", "service_layer", "adapter", "adapters", "migration", "migrations", "test", "tests", "scaffold"}
 TESTS = {"changed", "run", "uow"}
 """Names that the generated functions have for something else."""
+DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
+"""Names that no file may have on Windows."""
 LONGEST = 63
 """How long a name in PostgreSQL may be."""
 WIDEST = 120
@@ -67,8 +69,7 @@ def _objections_to_name(name: str, fields: str) -> Iterator[str]:
             f"{name} can't be an aggregate's name: pytest takes {camel(name)} for a test."
             f" Try: name={name.removeprefix('test_')}_test"
         )
-    elif name in LAYERS | TESTS:
-        user = "a folder of the house has it" if name in LAYERS else "the program uses it"
+    elif user := _user(name):
         yield f"{name} can't be an aggregate's name: {user}. Try: name={name}_record"
     elif plural == name:
         yield f"{name} can't be an aggregate's name: many of them are called {plural} too. Try: name={name}_record"
@@ -82,6 +83,14 @@ def _objections_to_name(name: str, fields: str) -> Iterator[str]:
         )
     elif taken := _taken(name, plural):
         yield f"{name} can't be an aggregate's name: {taken} is there already. Try: name={name}_record"
+
+
+def _user(name: str) -> str:
+    if name in LAYERS:
+        return "a folder of the house has it"
+    if name in DEVICES:
+        return "Windows can't have a file of that name"
+    return "the program uses it" if name in TESTS else ""
 
 
 def _taken(name: str, plural: str) -> str | None:

@@ -121,12 +121,27 @@ def test_what_was_not_generated_gets_no_field() -> None:
             add_fields(name, "vip:bool:default=false")
 
 
+def test_a_house_in_which_nothing_was_generated_says_what_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(house, "PROJECT", tmp_path)
+
+    with pytest.raises(Refused, match=r"None was: write make aggregate name=visit"):
+        add_fields("visit", "vip:bool:default=false")
+
+
 @pytest.fixture
 def visits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A house that has a record of visits, and none of their files."""
     (tmp_path / "scaffold").mkdir()
     (tmp_path / "scaffold" / "aggregates.toml").write_text('visit = "label:str(20)"\n')
     monkeypatch.setattr(house, "PROJECT", tmp_path)
+
+
+@pytest.mark.usefixtures("visits")
+def test_a_field_that_is_there_in_other_words_is_told() -> None:
+    with pytest.raises(Refused, match=r"^label is a field already: this adds new ones\. .*\nday would be missing"):
+        add_fields("visit", "label:str(30) day:date")
 
 
 @pytest.mark.usefixtures("visits")

@@ -57,6 +57,8 @@ def refusal(name: str, fields: str = "label:str(20)") -> str:
         ("entity", "entity_record"),
         ("page", "page_record"),
         ("receipt", "receipt_record"),
+        ("con", "con_record"),
+        ("lpt1", "lpt1_record"),
     ],
 )
 def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) -> None:
