@@ -1,7 +1,8 @@
 """Settles what is a list: requirements, pins and phony targets, where each entry stands for itself.
 
 A merge of texts takes two changes in neighbouring lines for a conflict. So what Groundwork has changed in entries that
-the fork has not is carried out before, in the fork's text and in the old one alike: the merge sees no difference there.
+the fork has not is carried out before, in the fork's text and in the old one alike; and the new text gets the order of
+the old one, since an order means nothing. The merge sees no difference there.
 """
 
 import re
@@ -14,6 +15,7 @@ Entries = Callable[[list[str]], Iterator[tuple[int, Key]]]
 
 _ARRAY = re.compile(r"([\w-]+) = \[\s*$")
 _REQUIREMENT = re.compile(r"\s*\"([A-Za-z0-9][\w.-]*)[^\"]*\",?\s*(#.*)?$")
+_WITHOUT_COMMA = re.compile(r"^(\s*\"[^\"]*\")(?!,)")
 _PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(\[.*\])?==")
 _PHONY = re.compile(r"^\.PHONY:.*$", re.MULTILINE)
 
@@ -67,10 +69,23 @@ class _Lines:
     def put(self, key: Key, line: str | None, before: list[Key]) -> None:
         """Let an entry be this line, or none. A new one comes after the last of those before it that is there."""
         places = self.places
+        there = [places[other] for other in before if other in places]
         if key in places:
             self.lines[places[key] : places[key] + 1] = [] if line is None else [line]
-        elif line is not None and (there := [places[other] for other in before if other in places]):
-            self.lines.insert(there[-1] + 1, line)
+        elif line is not None and there:
+            ended = f"{self.lines[there[-1]].rstrip()}\n"
+            self.lines[there[-1] : there[-1] + 1] = [_WITHOUT_COMMA.sub(r"\1,", ended), line]
+        elif line is not None and (others := [number for (name, _), number in places.items() if name == key[0]]):
+            self.lines.insert(others[0], line)
+
+    def in_order(self, keys: list[Key]) -> str:
+        """Return the text with its entries in this order, each list by itself."""
+        places, lines = self.places, [*self.lines]
+        for name in {name for name, _ in keys}:
+            there = [key for key in keys if key[0] == name and key in places]
+            for number, key in zip(sorted(places[key] for key in there), there, strict=True):
+                lines[number] = self.lines[places[key]]
+        return "".join(lines)
 
 
 def _settle(entries: Entries, base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
@@ -87,7 +102,7 @@ def _settle(entries: Entries, base: str, ours: str, theirs: str) -> tuple[str, s
         elif own not in {is_, None}:
             kept += 1
         before.put(key, line, above)
-    return before.text, mine.text, theirs, kept
+    return before.text, mine.text, now.in_order([*before.places]), kept
 
 
 def _targets(base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:

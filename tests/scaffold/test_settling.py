@@ -68,6 +68,32 @@ def test_pins_are_taken_line_by_line() -> None:
     assert merged == Merged("alembic==1.20.2\nhttpx==1.0\nmako==1.5\nnew_one==1\nSQLAlchemy==2.1.8\n")
 
 
+def test_another_order_of_groundworks_changes_no_pin_and_no_requirement() -> None:
+    base = "alembic==1\nDjango==1\nmako==1\npytest==1\nSQLAlchemy==1\n"
+    mine = "alembic==1\nDjango==9\nhttpx==3\nmako==1\npytest==1\nSQLAlchemy==1\nzope==1\n"
+    now = "tenacity==2\nSQLAlchemy==1\npytest==2\nmako==1\nDjango==1\nalembic==1\n"
+
+    merged = merge_into_yours("constraints.txt", base, mine, now)
+
+    pins = "tenacity==2\nalembic==1\nDjango==9\nhttpx==3\nmako==1\npytest==2\nSQLAlchemy==1\nzope==1\n"
+    assert merged == Merged(pins)
+    alembic = '    "alembic~=1.20",\n'
+    theirs = requirements((f"{alembic}{TENACITY}", f"{TENACITY}{alembic}"), ("pytest~=9.2", "pytest~=9.3"))
+    found = merge_into_yours("pyproject.toml", PYPROJECT, requirements(OWN), theirs)
+    assert found == Merged(requirements(OWN, ("pytest~=9.2", "pytest~=9.3")))
+
+
+def test_a_new_entry_comes_behind_a_last_one_that_has_no_comma_or_no_end_of_line() -> None:
+    now = requirements((TENACITY, f'{TENACITY}    "rich~=15.0",\n'))
+    mine = requirements((TENACITY, '    "tenacity~=9.2"  # again\n'))
+
+    merged = merge_into_yours("pyproject.toml", PYPROJECT, mine, now)
+
+    assert merged == Merged(requirements((TENACITY, '    "tenacity~=9.2",  # again\n    "rich~=15.0",\n')))
+    pins = merge_into_yours("constraints.txt", "a==1\nz==1\n", "a==1\nz==1", "a==1\nz==1\nzope==1\n")
+    assert pins == Merged("a==1\nz==1\nzope==1\n")
+
+
 def test_targets_of_both_are_phony() -> None:
     base, mine, now = (f".PHONY: help {words}\n\nhelp:\n" for words in ("test old", "test old deploy", "test update"))
 
