@@ -57,9 +57,15 @@ def snapshot(tree: Path, commit: str) -> Snapshot:
     for name in ids:
         head = bytes(left[:100]).partition(b"\n")[0]
         start, size = len(head) + 1, int(head.split()[2])
-        texts[name] = bytes(left[start : start + size]).decode("utf-8", "surrogateescape")
+        texts[name] = _decoded(bytes(left[start : start + size]))
         left = left[start + size + 1 :]
     return Snapshot(tree, texts, modes=modes)
+
+
+def _decoded(blob: bytes) -> str:
+    text = blob.decode("utf-8", "surrogateescape")
+    # what was committed with the ends of lines of Windows would differ in each line
+    return text if "\0" in text else text.replace("\r\n", "\n")
 
 
 @dataclass(frozen=True)

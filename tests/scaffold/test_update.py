@@ -79,6 +79,24 @@ def test_files_that_were_written_on_windows_are_merged_as_any_others(fork: Path,
     assert changed(fork)["Makefile"] == "M "
 
 
+def test_so_are_those_that_were_committed_with_the_ends_of_lines_of_windows(
+    fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (fork / ".gitattributes").unlink()
+    commit(fork, "as it was")
+    edit(fork, ERRORS, '"""', '"""Mine. ')
+    for name in ("Makefile", "pyproject.toml", ERRORS, TYPES):
+        (fork / name).write_text((fork / name).read_text(), newline="\r\n")
+    commit(fork, "written on Windows")
+
+    update(fork, newer)
+
+    assert " yours " not in capfd.readouterr().out
+    assert noted(fork) == {"source": str(newer), "commit": git(newer, "rev-parse", "HEAD").strip()}
+    assert {changed(fork)[name] for name in ("Makefile", "pyproject.toml", ERRORS, TYPES)} == {"M "}
+    assert "Mine. " in (fork / ERRORS).read_text()
+
+
 def test_afterwards_uv_is_given_the_pins_that_pip_is_given(fork: Path, newer: Path) -> None:
     pyproject = fork / "pyproject.toml"
     pyproject.write_text(with_pins(pyproject.read_text(), "tenacity==1.0"))
