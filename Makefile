@@ -21,7 +21,7 @@ DEMO_DATABASE := DATABASE_URL=sqlite:///$(VENV)/demo.db MIGRATION_DATABASE_URL=s
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist worksteal
 
 .DEFAULT_GOAL := help
-.PHONY: help demo setup test check aggregate field remove fork drop-sample update doctor mutants cluster bench rehearsal format constraints
+.PHONY: help demo setup test check aggregate field remove fork drop-sample update doctor tried mutants cluster bench rehearsal format constraints
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1	\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -56,11 +56,11 @@ drop-sample: $(VENV)/.development ## Take users out of every layer; keep-history
 	@$(BIN)/python -m scaffold drop-sample $(if $(keep-history),--keep-history)
 # sample: end
 
-update: $(VENV)/.development ## Take what is new in the template: to=v1.3, dry-run=1 shows it only
+update: tried ## Take what is new in the template: to=v1.3, dry-run=1 shows it only
 	@$(BIN)/python -m scaffold update $(call option,to) $(call option,source) $(call option,from) $(call option,in) \
 		$(if $(dry-run),--dry-run)
 
-doctor: $(VENV)/.development ## Say what is not as it should be, and the command that mends it: json=1 for programs
+doctor: tried ## Say what is not as it should be, and the command that mends it: json=1 for programs
 	@$(BIN)/python -m scaffold doctor $(if $(json),--json)
 
 aggregate: $(VENV)/.development ## Write an aggregate: name=patient fields="chart_number:str(20):unique born:date"
@@ -116,6 +116,10 @@ $(VENV)/.run-time: $(BIN)/python pyproject.toml constraints.txt
 $(VENV)/.development: $(BIN)/python pyproject.toml constraints.txt
 	@$(call install,'.[dev]')
 	@touch $@ $(VENV)/.run-time
+
+# what names or mends a fault begins also where that fault keeps the packages from being installed
+tried: $(BIN)/python
+	@$(MAKE) --no-print-directory $(VENV)/.development || echo "Going on with the packages that are there." >&2
 
 # groundwork: begin
 $(VENV)/.benchmark: $(BIN)/python pyproject.toml constraints.txt

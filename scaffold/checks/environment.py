@@ -4,7 +4,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Iterator
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +31,19 @@ def packages(tree: Path) -> Iterator[Said]:
     pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", (tree / "constraints.txt").read_text(), re.MULTILINE))
     there = {name: _installed(name) for name in pinned}
     project = _project(tree)
-    lines = [*project["dependencies"], *_extra(project, "dev")]
-    missing = sorted(name for name in {project["name"], *_required(project, lines)} if _installed(name) is None)
-    differing = [name for name, pin in pinned.items() if there[name] not in {None, pin}]
+    required = [*_required(project, [*project["dependencies"], *_extra(project, "dev")])]
+    names = {project["name"], *(found[1] for line in required if (found := _REQUIREMENT.match(line)))}
+    missing = sorted(name for name in names if _installed(name) is None)
+    differing = [name for name, pin in pinned.items() if there[name] not in {None, pin, f"{pin}.0"}]
+    needed = {"pyproject.toml": required}
+    needed |= {name: requires(name) or [] for name, pin in pinned.items() if there[name] == pin}
+    if excluded := [*_excluded(needed, pinned)]:
+        yield "mend", _some(excluded), "In constraints.txt and in [tool.uv] of pyproject.toml write a version that fits"
     if missing:
         yield "mend", f"not installed: {_some(missing)}", INSTALL
     if differing:
         yield "mend", _some([f"{name} is {there[name]}, {pinned[name]} is pinned" for name in differing]), INSTALL
-    if not missing and not differing:
+    if not excluded and not missing and not differing:
         yield "ok", f"{len([*filter(None, there.values())])} are installed, as constraints.txt pins them", ""
 
 
@@ -53,7 +58,7 @@ def _extra(project: dict[str, Any], name: str) -> list[str]:
 
 
 def _required(project: dict[str, Any], lines: list[str]) -> Iterator[str]:
-    """Yield the names of what is required here, with what the project's own extras require."""
+    """Yield the lines of what is required here, with what the project's own extras require."""
     for line in lines:
         if found := _REQUIREMENT.match(line):
             name, extras, marker = found.groups()
@@ -61,7 +66,28 @@ def _required(project: dict[str, Any], lines: list[str]) -> Iterator[str]:
                 for extra in re.findall(r"[\w-]+", extras or ""):
                     yield from _required(project, _extra(project, extra))
             elif marker is None or _holds(marker):
-                yield name
+                yield line
+
+
+def _excluded(needed: dict[str, list[str]], pinned: dict[str, str]) -> Iterator[str]:
+    """Say which pins exclude what is needed: as long as both stand, nothing can be installed.
+
+    Args:
+        needed: by who needs it, the requirements.
+        pinned: by name, the versions.
+    """
+    try:
+        from packaging.requirements import Requirement
+        from packaging.utils import canonicalize_name
+    except ModuleNotFoundError:
+        return
+    pins = {canonicalize_name(name): pin for name, pin in pinned.items()}
+    for who, lines in needed.items():
+        for wanted in map(Requirement, lines):
+            pin = pins.get(canonicalize_name(wanted.name))
+            is_here = wanted.marker is None or wanted.marker.evaluate({"extra": ""})
+            if pin and is_here and not wanted.specifier.contains(pin, prereleases=True):
+                yield f"{who} needs {wanted.name}{wanted.specifier}, and {pin} is pinned"
 
 
 def _holds(marker: str) -> bool:

@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from contextlib import closing
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
@@ -156,10 +157,26 @@ def test_a_package_that_is_missing_or_another_is_named(healthy: Path) -> None:
     code, found = doctor(healthy)
 
     packages = on("packages", found)
-    assert packages[0] == ("mend", "not installed: nowhere", "touch pyproject.toml && make setup")
-    assert packages[1][1].startswith("alembic is 1.")
-    assert packages[1][1].endswith(", 1.0 is pinned")
+    assert packages[1] == ("mend", "not installed: nowhere", "touch pyproject.toml && make setup")
+    assert packages[2][1].startswith("alembic is 1.")
+    assert packages[2][1].endswith(", 1.0 is pinned")
     assert code == 1
+
+
+@pytest.mark.rehearsal
+def test_a_pin_that_excludes_what_is_needed_is_named(healthy: Path) -> None:
+    edit(healthy / "pyproject.toml", '"alembic~=1.20"', '"alembic~=1.99"')
+    edit(healthy / "constraints.txt", f"mdurl=={version('mdurl')}\n", "mdurl==9.0\n")
+
+    code, found = doctor(healthy)
+
+    level, said, advice = on("packages", found)[0]
+    assert said.split("; ") == [
+        f"pyproject.toml needs alembic~=1.99, and {version('alembic')} is pinned",
+        "markdown-it-py needs mdurl~=0.1, and 9.0 is pinned",
+    ]
+    assert (level, code) == ("mend", 1)
+    assert advice == "In constraints.txt and in [tool.uv] of pyproject.toml write a version that fits"
 
 
 @pytest.mark.rehearsal

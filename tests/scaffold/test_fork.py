@@ -14,7 +14,7 @@ from scaffold import fork as fork_module
 from scaffold.checkout import Refused, git, tracked
 from scaffold.constraints import still_needed
 from scaffold.fork import main, objection_to
-from scaffold.rehearsal import TESTS, run
+from scaffold.rehearsal import TESTS, ended, run
 
 
 def status(tree: Path) -> str:
@@ -119,6 +119,21 @@ def test_make_format_lays_out_what_ruff_can_not_fix(fork: Path) -> None:
     run(fork, "make", "--old-file=.venv/.development", "format")
 
     run(fork, "ruff", "format", "--check", "domain/clinic.py")
+
+
+@pytest.mark.parametrize("command", ["doctor", "update"])
+def test_make_begins_what_names_or_mends_a_fault_where_nothing_can_be_installed(fork: Path, command: str) -> None:
+    venv = fork / "environment"
+    (venv / "bin").mkdir(parents=True)
+    python = venv / "bin" / "python"
+    python.write_text('#!/bin/sh\necho "$@"\n[ "$2" != pip ]\n')
+    python.chmod(0o755)
+
+    done = ended(fork, "make", f"VENV={venv}", "PATH=/usr/bin:/bin", command)
+
+    assert done.stdout.splitlines()[-1].rstrip() == f"-m scaffold {command}"
+    assert done.returncode == 0
+    assert "Going on with the packages that are there.\n" in done.stderr
 
 
 def test_what_only_groundwork_needs_is_gone(fork: Path) -> None:
