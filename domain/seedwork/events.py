@@ -70,5 +70,8 @@ class Event:
 def kind_of(name: str) -> type[Event]:
     """Return the class of the events that are stored under a name. Raises: LookupError (no module defines it)."""
     if name not in _kinds:
-        raise LookupError(f"No event is called {name!r}. Keep the class as long as such events are delivered.")
+        raise LookupError(
+            f"No event is called {name!r}. Keep the class as long as such events are delivered, or let a worker of the"
+            " newer release deliver them."
+        )
     return _kinds[name]

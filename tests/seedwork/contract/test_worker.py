@@ -357,7 +357,9 @@ def test_an_event_without_a_class_fails_by_an_error_that_names_it(
     worker.work()
 
     assert handler.got == []
-    assert (pending(uow)[0].error or "").startswith("StoredValueUnreadable: No event is called 'order placed'.")
+    error = pending(uow)[0].error or ""
+    assert error.startswith("StoredValueUnreadable: No event is called 'order placed'.")
+    assert "let a worker of the newer release deliver them" in error
 
 
 def test_a_handler_that_does_not_take_a_kind_any_more_does_not_get_it(
