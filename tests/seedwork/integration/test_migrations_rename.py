@@ -211,6 +211,25 @@ def id_of(revision: str) -> str:
     return str(id)
 
 
+def test_the_fill_ends_where_the_column_may_be_null(history: History) -> None:
+    history.plant(BASE, CREATE.replace("length=100), nullable=False", "length=100)"), "pass")
+    history.upgrade(id_of(ADD))
+    code: dict[str, str] = {}
+    exec(FILL, code)
+    values = [(None, None), (None, "Ann"), ("Bea", None), ("Cleo", "Cle")]
+    rows = [{"id": str(UUID(int=n)), "name": name, "copy": copy} for n, (name, copy) in enumerate(values)]
+    with history.engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO customers (id, name, full_name, version) VALUES (:id, :name, :copy, 1)"), rows
+        )
+
+        filled = [connection.execute(text(code["BATCH"])).rowcount for _ in range(2)]
+
+        names = connection.scalars(text("SELECT full_name FROM customers ORDER BY id")).all()
+    assert filled == [3, 0]
+    assert names == [None, None, "Bea", "Cleo"]
+
+
 def test_each_of_its_revisions_can_be_undone(history: History) -> None:
     assert_reversible(history)
 
