@@ -694,6 +694,7 @@ class Member(Entity):
     id: MemberId = field(default_factory=lambda: MemberId(new_id()))
     name: str
     brought_by: MemberId | None = None
+    works_in: StudioId | None = None
     fees: list[Fee] = field(default_factory=list)
     badges: list[Badge] = field(default_factory=list)
 
@@ -713,6 +714,7 @@ members = Table(
     Column("uid", IdType[MemberId](), nullable=False),
     Column("name", String(50), nullable=False),
     Column("brought_by", IdType[MemberId](), ForeignKey("house_members.uid"), index=True),
+    Column("works_in", IdType[StudioId](), ForeignKey("house_studios.id"), index=True),
     Column("lock_version", Integer, nullable=False, server_default="1"),
     UniqueConstraint("uid", info={"error": MemberIdTaken}),
 )

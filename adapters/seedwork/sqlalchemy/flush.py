@@ -97,7 +97,7 @@ def _counts_by_itself(mapper: Mapper[Any]) -> bool:  # Any: of whatever class
 @cache
 def _stands_alone(mapper: Mapper[Any]) -> bool:
     """Whether an object has neither parts nor references that its flush must look at."""
-    return _counts_by_itself(mapper) and not _references_in_a_circle(mapper)
+    return _counts_by_itself(mapper) and not _references_in_circles(mapper)
 
 
 @cache
@@ -107,10 +107,17 @@ def _relation_to_owner(mapper: Mapper[Any]) -> Relation | None:
 
 
 @cache
-def _references_in_a_circle(mapper: Mapper[Any]) -> list[Relation]:
-    """Return the references of a class whose target, by references of its own or of others, leads back to it."""
-    references, table = mapping.references_of(mapper), cast("Table", mapper.local_table)
-    return [one for one in references if table in mapping.needed_by(cast("Table", one.mapper.local_table))]
+def _references_in_circles(mapper: Mapper[Any]) -> list[Relation]:
+    """Return the references of a class in a circle of references to one in a circle, be it the same or another.
+
+    The rows of a circle SQLAlchemy orders one by one, and not by their classes.
+    """
+    return [one for one in mapping.references_of(mapper) if _is_in_a_circle(mapper) and _is_in_a_circle(one.mapper)]
+
+
+def _is_in_a_circle(mapper: Mapper[Any]) -> bool:
+    table = cast("Table", mapper.local_table)
+    return any(table in mapping.needed_by(key.referred_table) for key in table.foreign_key_constraints)
 
 
 def _owner_id(instance: object) -> tuple[Relation, tuple[Any, ...]] | None:
@@ -171,7 +178,7 @@ def _refuse_known_identity(session: Session, instance: object) -> None:
 def _order_by_references(new: list[object], dirty: list[object], deleted: list[object]) -> None:
     """Let SQLAlchemy know which row is inserted or deleted before another one, where their classes do not say it."""
     for mapper in {inspect(instance).mapper for instance in (*new, *dirty, *deleted)}:
-        for reference in _references_in_a_circle(mapper):
+        for reference in _references_in_circles(mapper):
             _show_targets(reference, [*new, *dirty], new, _values)
             _show_targets(reference, deleted, deleted, _stored_values)
 

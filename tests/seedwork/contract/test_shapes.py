@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -1291,6 +1291,27 @@ def test_entities_of_two_kinds_that_refer_to_each_other_are_added_and_removed_in
 
     with new_unit().reading() as other:
         assert (other.artists.count(), other.albums.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("turn", [list, reversed], ids=["in order", "the referring one first"])
+def test_entities_of_two_kinds_that_each_refer_to_their_own_kind_are_added_and_removed_in_one_block(
+    uow: ShapesUnitOfWork, new_unit: New, turn: Callable[[list[Any]], Iterator[Any]]
+) -> None:
+    studios = [
+        Studio(tenant_id=uuid4(), code=f"{n}") for n in range(9)
+    ]  # many: the order of a pair may be right by chance
+    members = [Member(name="Ann", works_in=studio.id) for studio in studios]
+
+    with uow:
+        add(uow, *turn([*studios, *members]))
+        uow.commit()
+    with uow:
+        for held in turn([repository_of(uow, entity).get(entity.id) for entity in (*studios, *members)]):
+            repository_of(uow, held).remove(held)
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert (other.studios.count(), other.members.count()) == (0, 0)
 
 
 def test_a_stored_entity_may_refer_to_a_new_one_of_its_kind(uow: ShapesUnitOfWork, new_unit: New) -> None:
