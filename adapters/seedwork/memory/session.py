@@ -149,17 +149,19 @@ class InMemorySession:
 
     def rollback(self) -> None:
         """Go back to the innermost savepoint, entities included."""
+        flushed = self._begin()
         self._rows, inserted, deleted, known = self._savepoints.pop()
         self._known |= known  # a part whose place a new one has taken is back
         self._constraints = None
-        touched = (*self._held.values(), *self._removed.values(), *self._deleted[deleted:])
+        entities = (*self._held.values(), *self._removed.values(), *self._deleted[deleted:])
         self._new, self._held, self._removed = {}, {}, {}
         self._unsave(inserted)
         del self._deleted[deleted:]
-        for entity in touched:
-            if entity.version and self._stored(key := _key(entity)):
+        for entity in entities:
+            if entity.version and (stored := self._stored(key := _key(entity))):
                 self._known[key] = entity
-                self.hold(_shape(entity), key)
+                is_as_before = stored is flushed[key[0]].get(key[1]) and not is_touched(entity)
+                self._held[key] = entity if is_as_before else build(_shape(entity), key, stored, self._known)
 
     def close(self) -> None:
         """Drop what was not committed, and let the next writer begin."""

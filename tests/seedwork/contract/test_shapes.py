@@ -694,6 +694,18 @@ def rooms(person: Person) -> list[str]:
     return [room.name for room in person.address.rooms]
 
 
+def test_an_inner_block_that_is_rolled_back_leaves_what_it_did_not_change_as_it_was(uow: ShapesUnitOfWork) -> None:
+    cart = Cart(items=[Item(sku="b"), Item(sku="a")])
+
+    with uow:
+        uow.carts.add(cart)
+        with uow:
+            uow.rollback()
+        uow.commit()
+
+    assert skus(cart) == [("b", 1), ("a", 1)]
+
+
 @pytest.mark.parametrize("changed", ["root", "part"])
 def test_parts_of_parts_are_readable_after_an_inner_block_whose_changes_were_refused(
     uow: ShapesUnitOfWork, new_unit: New, changed: str
