@@ -687,6 +687,7 @@ class Fee(Part):
 class Badge(Part):
     name: str
     rank: int = 1
+    changes: int | None = None
 
 
 @dataclass(eq=False, kw_only=True)
@@ -734,6 +735,7 @@ badges = Table(
     Column("member_uid", IdType[MemberId](), ForeignKey("house_members.uid"), primary_key=True),
     Column("name", String(20), primary_key=True),
     Column("rank", Integer, nullable=False),
+    Column("changes", Integer, onupdate=1),
 )
 
 

@@ -76,7 +76,7 @@ def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> It
             row |= {
                 column.key: _made(shape, column, column.onupdate)
                 for column in shape.table.columns
-                if column.onupdate and row[column.key] == stored[key][column.key]
+                if column.onupdate and shape.columns.get(str(column.key)) not in changed
             }
     yield Written(key, row, shape, instance)
     for part in shape.parts:

@@ -1200,6 +1200,19 @@ def test_parts_with_the_key_of_their_owner_are_replaced_by_others_of_the_same_ke
     assert [(badge.name, badge.rank) for badge in loaded(new_unit, ann).badges] == [("b", 2), ("c", 3)]
 
 
+def test_what_an_update_would_fill_is_empty_in_a_new_part_that_takes_the_row_of_another(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    ann = Member(name="Ann", badges=[Badge(name="a")])
+    saved(new_unit, ann)
+
+    with uow:
+        uow.members.get(ann.id).badges = [Badge(name="a", rank=2)]
+        uow.commit()
+
+    assert [badge.changes for badge in loaded(new_unit, ann).badges] == [None]
+
+
 def test_a_part_whose_place_another_one_has_taken_is_back_after_an_inner_rollback(
     uow: ShapesUnitOfWork, new_unit: New
 ) -> None:
