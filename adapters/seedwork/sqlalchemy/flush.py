@@ -56,11 +56,15 @@ def _prepare_aggregates(session: "UnitSession") -> None:
 
 
 def _leave_out_new_parts(session: Session) -> None:
-    """Leave the new parts out of what is removed: SQLAlchemy would insert them, without their root."""
+    """Leave the new parts out of what is removed, or was: SQLAlchemy would insert them, without their root."""
     for instance in session.deleted:
         for part in mapping.removed_with(instance):
             if inspect(part).pending:
                 session.expunge(part)
+    for instance in session.new:
+        state = inspect(instance)
+        if state.pending and any(owner and owner.deleted for owner in state.parents.values()):
+            session.expunge(instance)
 
 
 def _taken_away(session: Session) -> list[object]:

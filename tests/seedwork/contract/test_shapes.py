@@ -1213,6 +1213,28 @@ def test_what_an_update_would_fill_is_empty_in_a_new_part_that_takes_the_row_of_
     assert [badge.changes for badge in loaded(new_unit, ann).badges] == [None]
 
 
+@pytest.mark.parametrize("is_flushed", [False, True])
+def test_a_part_that_a_removed_root_gets_is_not_saved(
+    uow: ShapesUnitOfWork, new_unit: New, *, is_flushed: bool
+) -> None:
+    ann, person = Member(name="Ann"), a_person()
+    saved(new_unit, ann, person)
+
+    with uow:
+        member, held = uow.members.get(ann.id), uow.people.get(person.id)
+        assert held.address
+        uow.members.remove(member)
+        uow.people.remove(held)
+        if is_flushed:
+            uow.flush()
+        member.badges.append(Badge(name="a"))
+        held.address.rooms.append(Room(name="cellar"))
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert (other.members.count(), other.people.count()) == (0, 0)
+
+
 def test_a_part_whose_place_another_one_has_taken_is_back_after_an_inner_rollback(
     uow: ShapesUnitOfWork, new_unit: New
 ) -> None:
