@@ -132,6 +132,12 @@ def keys_to_owners() -> set[ColumnElement[Any]]:  # Any: of whatever type
     return {column for mapper in mapper_registry.mappers for part in parts_of(mapper) for column in part.remote_side}
 
 
+@cache
+def has_key_of_owner(mapper: Mapper[Any]) -> bool:  # Any: of a part
+    """Whether a part's key has its owner's in it: SQLAlchemy lets a new one take the row that its owner gives up."""
+    return not keys_to_owners().isdisjoint(mapper.primary_key)
+
+
 def references_of(mapper: Mapper[Any]) -> list[Relation]:
     """Return the relationships that only order what is saved: one for each foreign key to another aggregate."""
     return [reference for reference in mapper.relationships if reference.key.startswith(ORDERING)]

@@ -23,6 +23,10 @@ DELETED_PART = (
     "{} is deleted already: its owner gave it up, and a flush followed, as before each query. To move a part, get both"
     " owners first, and send no query between the two steps; or make a new part."
 )
+CHANGED_KEY = (
+    "{} would get another key. The primary key of a part stays what it is, its owner's in it too. Make a new part, and"
+    " put it in this one's place."
+)
 
 REFERENCE = "A row would point to one that does not exist, or be removed while others point to it."
 LOCKED = (

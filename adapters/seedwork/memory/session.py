@@ -8,11 +8,21 @@ from typing import Any
 
 from sqlalchemy import Table, inspect
 
-from adapters.seedwork.mapping import keys_to_owners, row_key_of
+from adapters.seedwork.mapping import has_key_of_owner, row_key_of
 from adapters.seedwork.memory.constraints import Constraints
 from adapters.seedwork.memory.rows import Written, build, is_new, is_touched, key_of, mark_new, written
 from adapters.seedwork.memory.store import Aggregate, InMemoryStore, Key, RowId, Rows, replaced
-from adapters.seedwork.refusals import COPIED, DELETED_PART, LOCKED, NOT_NEW, OLD_PART, SHARED_PART, error_of, refused
+from adapters.seedwork.refusals import (
+    CHANGED_KEY,
+    COPIED,
+    DELETED_PART,
+    LOCKED,
+    NOT_NEW,
+    OLD_PART,
+    SHARED_PART,
+    error_of,
+    refused,
+)
 from adapters.seedwork.shape import Row, Shape, shape_of
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, ConcurrencyConflict, UnitOfWorkMisuse
@@ -211,11 +221,19 @@ class InMemorySession:
             is_stored, is_part = row.key in constraints, row.shape.version is None
             if is_known and (row.key in found or (is_stored and row.key not in stored)):
                 raise refused(SHARED_PART, row.instance)
-            # write() would take a new part for a change of the one that goes: the databases insert before they delete
-            if is_part and row.key in stored and not is_known and is_new(row.instance) and not _has_key_of_owner(row):
+            # write() would take a new part for a change of the one that goes: the databases insert before they delete,
+            # unless its owner's key is in it
+            if (
+                is_part
+                and row.key in stored
+                and not is_known
+                and is_new(row.instance)
+                and not has_key_of_owner(row.shape.mapper)
+            ):
                 raise error_of(row_key_of(row.key[0]))
             if is_part and not (is_stored and is_known) and not is_new(row.instance):
-                raise refused(OLD_PART if is_stored else DELETED_PART, row.instance)
+                is_other = any(known is row.instance and key in constraints for key, known in self._known.items())
+                raise refused(CHANGED_KEY if is_other else OLD_PART if is_stored else DELETED_PART, row.instance)
             found[row.key] = row.instance
 
     def _replace(self, groups: list[list[Written]], deleted: Iterable[Key]) -> None:
@@ -249,11 +267,6 @@ def _shape(entity: Entity) -> Shape:
 
 def _key(entity: Entity) -> Key:
     return key_of(_shape(entity), entity.id)
-
-
-def _has_key_of_owner(row: Written) -> bool:
-    """Whether a part's key has its owner's in it: as in SQLAlchemy, it takes the row of one that its owner gives up."""
-    return not keys_to_owners().isdisjoint(row.shape.mapper.primary_key)
 
 
 def _by_key(groups: list[list[Written]]) -> dict[Key, Row]:

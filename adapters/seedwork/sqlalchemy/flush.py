@@ -11,7 +11,7 @@ from sqlalchemy.orm.attributes import History, flag_modified, set_committed_valu
 
 from adapters.seedwork import mapping
 from adapters.seedwork.mapping_rules import Relation
-from adapters.seedwork.refusals import SHARED_PART, error_of, refused
+from adapters.seedwork.refusals import CHANGED_KEY, SHARED_PART, error_of, refused
 from domain.seedwork.entity import Entity
 
 if TYPE_CHECKING:
@@ -49,6 +49,8 @@ def _prepare_aggregates(session: "UnitSession") -> None:
     for instance in (*dirty, *deleted):
         if not _counts_by_itself(inspect(instance).mapper) and (instance in deleted or session.is_modified(instance)):
             _refuse_shared_parts(session, instance, owners)
+            if not (instance in deleted or isinstance(instance, Entity)):
+                _refuse_changed_key(instance)
             root = _root_of(session, instance)
             if root is not None and root not in deleted:
                 session.keep(root)
@@ -151,6 +153,16 @@ def _refuse_shared_parts(session: Session, instance: object, owners: dict[int, o
                 continue
             if owners.setdefault(id(part), instance) is not instance or _is_kept_by_another(session, part, instance):
                 raise refused(SHARED_PART, part)
+            is_moved = inspect(part).persistent and instance not in session.deleted
+            if is_moved and mapping.has_key_of_owner(inspect(part).mapper):
+                raise refused(CHANGED_KEY, part)
+
+
+def _refuse_changed_key(instance: object) -> None:
+    state = inspect(instance)
+    keys = [state.mapper.get_property_by_column(column).key for column in state.mapper.primary_key]
+    if any(state.attrs[key].history.has_changes() for key in keys):
+        raise refused(CHANGED_KEY, instance)
 
 
 def _refuse_repeated_parts(owners: list[object]) -> None:

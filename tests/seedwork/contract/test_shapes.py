@@ -1213,6 +1213,28 @@ def test_what_an_update_would_fill_is_empty_in_a_new_part_that_takes_the_row_of_
     assert [badge.changes for badge in loaded(new_unit, ann).badges] == [None]
 
 
+def _rename(ann: Member, _bob: Member) -> None:
+    ann.badges[0].name = "b"
+
+
+def _move(ann: Member, bob: Member) -> None:
+    bob.badges.append(ann.badges.pop())
+
+
+@pytest.mark.parametrize("change", [_rename, _move])
+def test_the_key_of_a_part_stays_what_it_is(
+    uow: ShapesUnitOfWork, new_unit: New, change: Callable[[Member, Member], None]
+) -> None:
+    ann, bob = Member(name="Ann", badges=[Badge(name="a")]), Member(name="Bob")
+    saved(new_unit, ann, bob)
+
+    with pytest.raises(UnitOfWorkMisuse, match="Badge would get another key"), uow:
+        change(uow.members.get(ann.id), uow.members.get(bob.id))
+        uow.commit()
+
+    assert [badge.name for badge in loaded(new_unit, ann).badges] == ["a"]
+
+
 @pytest.mark.parametrize("is_flushed", [False, True])
 def test_a_part_that_a_removed_root_gets_is_not_saved(
     uow: ShapesUnitOfWork, new_unit: New, *, is_flushed: bool
@@ -1233,6 +1255,24 @@ def test_a_part_that_a_removed_root_gets_is_not_saved(
 
     with new_unit().reading() as other:
         assert (other.members.count(), other.people.count()) == (0, 0)
+
+
+@pytest.mark.parametrize("change", [_rename, _move])
+def test_a_part_with_another_key_can_be_removed_with_its_root(
+    uow: ShapesUnitOfWork, new_unit: New, change: Callable[[Member, Member], None]
+) -> None:
+    ann, bob = Member(name="Ann", badges=[Badge(name="a")]), Member(name="Bob")
+    saved(new_unit, ann, bob)
+
+    with uow:
+        held = uow.members.get(ann.id), uow.members.get(bob.id)
+        change(*held)
+        for member in held:
+            uow.members.remove(member)
+        uow.commit()
+
+    with new_unit().reading() as other:
+        assert other.members.count() == 0
 
 
 def test_a_part_whose_place_another_one_has_taken_is_back_after_an_inner_rollback(
