@@ -172,6 +172,18 @@ def _refuse_repeated_parts(owners: list[object]) -> None:
             ids = [*map(id, found)]
             if len({*ids}) < len(ids):
                 raise refused(SHARED_PART, next(part for part in found if ids.count(id(part)) > 1))
+            if mapping.has_key_of_owner(relation.mapper):
+                # where a stored part goes that has the key of two new ones, both would take its row
+                keys = {tuple(getattr(part, name) for name in _own_key(relation)) for part in found}
+                if len(keys) < len(found):
+                    raise error_of(mapping.row_key_of(cast("Table", relation.mapper.local_table)))
+
+
+@cache
+def _own_key(relation: Relation) -> list[str]:
+    """Return the attributes in the key of a part by which its owner's parts differ."""
+    mine = [column for column in relation.mapper.primary_key if column not in relation.remote_side]
+    return [relation.mapper.get_property_by_column(column).key for column in mine]
 
 
 def _is_kept_by_another(session: Session, part: object, owner: object) -> bool:

@@ -1213,6 +1213,17 @@ def test_what_an_update_would_fill_is_empty_in_a_new_part_that_takes_the_row_of_
     assert [badge.changes for badge in loaded(new_unit, ann).badges] == [None]
 
 
+def test_two_parts_of_one_key_do_not_both_take_the_row_of_one_that_goes(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    ann = Member(name="Ann", badges=[Badge(name="a")])
+    saved(new_unit, ann)
+
+    with pytest.raises(ConstraintViolated), uow:
+        uow.members.get(ann.id).badges = [Badge(name="a", rank=2), Badge(name="a", rank=3)]
+        uow.commit()
+
+    assert [badge.rank for badge in loaded(new_unit, ann).badges] == [1]
+
+
 def _rename(ann: Member, _bob: Member) -> None:
     ann.badges[0].name = "b"
 
