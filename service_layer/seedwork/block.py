@@ -7,8 +7,6 @@ from enum import Enum
 from threading import local
 from typing import Self
 
-from service_layer.seedwork.errors import FailedTransaction, UnitOfWorkMisuse
-
 
 class BlockState(Enum):
     """What has become of a block."""
@@ -63,13 +61,6 @@ class Block:
             self.outer.before_commit += self.before_commit
             self.outer.after_commit += self.after_commit
         self.changed = False
-
-    def check(self, action: str, *, failed: bool) -> None:
-        """Check that work is possible. Raises: UnitOfWorkMisuse (it has ended), FailedTransaction unless ``failed``."""
-        if self.state is not BlockState.OPEN:
-            raise UnitOfWorkMisuse(f"{action} in a block that was {self.state.value}. Write it in a new one: with uow:")
-        if self.failure and not failed:
-            raise FailedTransaction(action, self.failure) from self.failure
 
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Note a failure. If it lost the connection, the blocks around have failed with this one."""

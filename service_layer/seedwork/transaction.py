@@ -14,7 +14,12 @@ from typing import Self
 
 from service_layer.seedwork.block import Block, BlockState, running_caller
 from service_layer.seedwork.commit_hooks import CommitHooks
-from service_layer.seedwork.errors import WRITE_IN_READING_BLOCK, UncommittedChanges, UnitOfWorkMisuse
+from service_layer.seedwork.errors import (
+    WRITE_IN_READING_BLOCK,
+    FailedTransaction,
+    UncommittedChanges,
+    UnitOfWorkMisuse,
+)
 
 
 class Transaction(CommitHooks):
@@ -142,7 +147,12 @@ class Transaction(CommitHooks):
             raise UnitOfWorkMisuse(f"{action} outside a block. Write it inside: with uow:")
         if self._owner != running_caller():
             raise UnitOfWorkMisuse(f"{action} in a block that is open in another thread or task. Make a unit for each.")
-        block.check(action, failed=failed)
+        if block.state is not BlockState.OPEN:
+            raise UnitOfWorkMisuse(
+                f"{action} in a block that was {block.state.value}. Write it in a new one: with uow:"
+            )
+        if block.failure and not failed:
+            raise FailedTransaction(action, block.failure) from block.failure
         return block
 
     def _writing_block(self, action: str) -> Block:
