@@ -58,6 +58,16 @@ mapper_registry = registry(metadata=metadata)
 _lock = Lock()
 
 
+class KeepingSession(Session):
+    """A session that keeps objects for as long as its block lasts; the identity map alone is weak."""
+
+    kept: list[object]
+
+    def keep(self, *instances: object) -> None:
+        """Keep objects, whoever else lets go of them."""
+        raise NotImplementedError
+
+
 @contextmanager
 def mapping() -> Generator[None]:
     """Map entities inside this block; at its end every mapping is checked. It may be repeated, from any thread.
@@ -165,9 +175,9 @@ def constraints() -> Iterator[Constraint | Index]:
 def _hold(entity: object, context: QueryContext) -> None:
     # The identity map is weak: a root that nobody else keeps would be gone when a change of its parts is flushed, which
     # counts its version. What a stream yields is not kept: it would fill the memory.
-    options, keep = context.execution_options, getattr(context.session, "keep", None)
-    if keep and options.get("keep", True) and not options.get("yield_per"):
-        keep(entity)
+    options, session = context.execution_options, context.session
+    if isinstance(session, KeepingSession) and options.get("keep", True) and not options.get("yield_per"):
+        session.keep(entity)
 
 
 def _refuse_stored(owner: object, part: object, *_: object) -> None:
@@ -185,10 +195,11 @@ def refuse_stored(session: Session, *parts: object) -> None:
 
     Raises: UnitOfWorkMisuse (the block has deleted one, or another block has loaded or saved it).
     """
+    kept = session.kept if isinstance(session, KeepingSession) else ()
     for part in parts:
         if inspect(part).was_deleted:
             raise refused(DELETED_PART, part)
-        if inspect(part).detached and not any(part is known for known in getattr(session, "kept", ())):
+        if inspect(part).detached and not any(part is known for known in kept):
             raise refused(OLD_PART, part)
 
 

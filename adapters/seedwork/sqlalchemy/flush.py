@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from sqlalchemy import Table, inspect
 from sqlalchemy.orm import InstanceState, Mapper, Session
@@ -14,11 +14,8 @@ from adapters.seedwork.mapping_rules import Relation
 from adapters.seedwork.refusals import CHANGED_KEY, SHARED_PART, error_of, refused
 from domain.seedwork.entity import Entity
 
-if TYPE_CHECKING:
-    from adapters.seedwork.sqlalchemy.session import UnitSession
 
-
-def prepare_flush(session: "UnitSession", *_: object) -> None:
+def prepare_flush(session: mapping.KeepingSession, *_: object) -> None:
     """Prepare what a flush will send.
 
     Raises: UnitOfWorkMisuse (a part belongs to two owners, or to one twice), and the error of a primary key that the
@@ -33,7 +30,7 @@ def prepare_flush(session: "UnitSession", *_: object) -> None:
         _prepare_aggregates(session)
 
 
-def _prepare_aggregates(session: "UnitSession") -> None:
+def _prepare_aggregates(session: mapping.KeepingSession) -> None:
     _leave_out_new_parts(session)
     while gone := _taken_away(session):
         for part in gone:

@@ -7,10 +7,10 @@ from typing import Any, NoReturn
 
 from sqlalchemy import Connection, event
 from sqlalchemy.exc import CircularDependencyError
-from sqlalchemy.orm import InstanceState, Mapper, Session, SessionTransaction
+from sqlalchemy.orm import InstanceState, Mapper, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
-from adapters.seedwork.mapping import removed_with
+from adapters.seedwork.mapping import KeepingSession, removed_with
 from adapters.seedwork.refusals import BEGUN_BY_UNIT, ENDED, REFERENCE
 from adapters.seedwork.sqlalchemy.flush import prepare_flush
 from adapters.seedwork.sqlalchemy.undo import Undo, unsave
@@ -33,7 +33,7 @@ class _Begun:
     """Whether a statement has written past the session's own record of what changed."""
 
 
-class UnitSession(Session):
+class UnitSession(KeepingSession):
     """The session of one block of a unit of work, and of the blocks inside it, on a connection of its own."""
 
     unit: Transaction
@@ -48,8 +48,7 @@ class UnitSession(Session):
         self._is_flushing = False
         self._blocks: list[_Begun] = []
         """The transaction and its savepoints, innermost last."""
-        self.kept: list[object] = []
-        """What is known for as long as the block lasts, whoever else keeps it."""
+        self.kept = []
         self._added: list[object] = []
         self._open: list[Any] = []  # Any: a driver's cursor, or its adapter
         """The cursors that the server keeps open, to be read in batches."""
@@ -165,7 +164,6 @@ class UnitSession(Session):
         self._open.append(cursor)
 
     def keep(self, *instances: object) -> None:
-        """Keep objects for the block, whoever else lets go of them: the identity map is weak."""
         if not self.is_read_only:
             self.kept += instances
 
