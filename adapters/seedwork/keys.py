@@ -10,6 +10,11 @@ from sqlalchemy.orm import Mapper
 RowKey = PrimaryKeyConstraint | UniqueConstraint | Index
 
 
+def table_of(mapper: Mapper[Any]) -> Table:  # Any: of whatever class
+    """Return the table of a class: none is mapped to anything else."""
+    return cast("Table", mapper.local_table)
+
+
 @cache
 def unique_keys(table: Table) -> tuple[RowKey, ...]:
     """Return the primary key of a table, and its unique keys that cover all rows and have columns alone.
@@ -23,8 +28,7 @@ def unique_keys(table: Table) -> tuple[RowKey, ...]:
 
 def row_keys(mapper: Mapper[Any]) -> Iterator[RowKey]:  # Any: of whatever class
     """Yield the keys of the columns that a mapping has for its primary key: the table's own, or a unique one."""
-    table = cast("Table", mapper.local_table)
-    yield from (key for key in unique_keys(table) if {*key.columns} == {*mapper.primary_key})
+    yield from (key for key in unique_keys(table_of(mapper)) if {*key.columns} == {*mapper.primary_key})
 
 
 def conditions_of(index: Index) -> dict[str, Any]:

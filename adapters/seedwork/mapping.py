@@ -4,7 +4,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import cache
 from threading import Lock
-from typing import Any, cast
+from typing import Any
 
 from sqlalchemy import (
     Column,
@@ -28,7 +28,7 @@ from sqlalchemy.orm import (
     relationship,
 )
 
-from adapters.seedwork.keys import RowKey, row_keys
+from adapters.seedwork.keys import RowKey, row_keys, table_of
 from adapters.seedwork.mapping_rules import (
     ORDERING,
     Relation,
@@ -206,9 +206,7 @@ def refuse_stored(session: Session, *parts: object) -> None:
 def _add_ordering(mapper: Mapper[Any]) -> None:
     # SQLAlchemy orders the statements of a flush by relationships alone, and a reference by id has none.
     known = keys_to_owners()
-    names = {
-        key: ORDERING + "_".join(key.column_keys) for key in cast("Table", mapper.local_table).foreign_key_constraints
-    }
+    names = {key: ORDERING + "_".join(key.column_keys) for key in table_of(mapper).foreign_key_constraints}
     for key, name in names.items():
         target = mapper_to(key.referred_table)
         if target and known.isdisjoint(key.columns) and not mapper.has_property(name):

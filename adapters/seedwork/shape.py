@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from operator import attrgetter, itemgetter
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import JSON, Table, Uuid
+from sqlalchemy import JSON, Uuid
 from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
+from adapters.seedwork.keys import table_of
 from adapters.seedwork.mapping import keys_to_owners, parts_of
 from adapters.seedwork.refusals import NOT_NEW, refused
 from adapters.seedwork.types import IdType
@@ -46,7 +47,7 @@ class Shape:
     def __init__(self, mapper: Mapper[Any]) -> None:  # Any: of an entity, or of a part
         self.kind: type = mapper.class_
         self.mapper = mapper
-        self.table = cast("Table", mapper.local_table)
+        self.table = table_of(mapper)
         self.key = tuple(str(column.key) for column in mapper.primary_key)
         """The columns by which its rows are known."""
         self.version: str | None = None if mapper.version_id_col is None else mapper.version_id_col.key
@@ -184,7 +185,7 @@ def _public_names(mapper: Mapper[Any]) -> Iterator[str]:
     if is_dataclass(mapper.class_):
         yield from (field.name for field in fields(mapper.class_))
         return
-    foreign = {key.parent for key in cast("Table", mapper.local_table).foreign_keys}
+    foreign = {key.parent for key in table_of(mapper).foreign_keys}
     for attribute in mapper.attrs:
         if not attribute.key.startswith("_") and foreign.isdisjoint(getattr(attribute, "columns", ())):
             yield attribute.key

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, inspect
+from sqlalchemy import inspect
 from sqlalchemy.orm import InstanceState, Mapper, Session
 from sqlalchemy.orm.attributes import History, flag_modified, set_committed_value
 
 from adapters.seedwork import mapping
+from adapters.seedwork.keys import table_of
 from adapters.seedwork.mapping_rules import Relation
 from adapters.seedwork.refusals import CHANGED_KEY, SHARED_PART, error_of, refused
 from domain.seedwork.entity import Entity
@@ -119,7 +120,7 @@ def _references_in_circles(mapper: Mapper[Any]) -> list[Relation]:
 
 
 def _is_in_a_circle(mapper: Mapper[Any]) -> bool:
-    table = cast("Table", mapper.local_table)
+    table = table_of(mapper)
     return any(table in mapping.needed_by(key.referred_table) for key in table.foreign_key_constraints)
 
 
@@ -173,7 +174,7 @@ def _refuse_repeated_parts(owners: list[object]) -> None:
                 # where a stored part goes that has the key of two new ones, both would take its row
                 keys = {tuple(getattr(part, name) for name in _own_key(relation)) for part in found}
                 if len(keys) < len(found):
-                    raise error_of(mapping.row_key_of(cast("Table", relation.mapper.local_table)))
+                    raise error_of(mapping.row_key_of(table_of(relation.mapper)))
 
 
 @cache
@@ -197,7 +198,7 @@ def _refuse_known_identity(session: Session, instance: object) -> None:
     # flush, make an UPDATE of the two
     mapper = inspect(instance).mapper
     if session.identity_map.get(mapper.identity_key_from_instance(instance)) is not None:
-        raise error_of(mapping.row_key_of(cast("Table", mapper.local_table)))
+        raise error_of(mapping.row_key_of(table_of(mapper)))
 
 
 def _order_by_references(new: list[object], dirty: list[object], deleted: list[object]) -> None:
