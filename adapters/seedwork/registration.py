@@ -1,7 +1,7 @@
 """How a unit of work gets its repositories: one line each."""
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from service_layer.seedwork.transaction import Transaction
 
@@ -24,10 +24,10 @@ def RepositoryOf(repository: Callable[[Any], R]) -> R:  # noqa: N802  # it reads
     return cast("R", _Registered(repository))
 
 
-class _Registered(Generic[R]):
+class _Registered:
     """A descriptor: what ``uow.orders`` calls."""
 
-    def __init__(self, repository: Callable[[Any], R]) -> None:
+    def __init__(self, repository: Callable[[Any], object]) -> None:
         self.repository = repository
         """What makes the repository."""
 
