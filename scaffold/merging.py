@@ -46,15 +46,22 @@ def merged(old: str, new: str, now: str) -> tuple[str, list[Hunk]]:
         new: what would be generated now; imports that it has more stand below the others, for ruff to sort.
         now: the file.
     """
-    imports, body = _parted(now)
+    imports, body = parted(now)
     missing = []
-    for hunk in reversed(list(_hunks(_parted(old)[1], _parted(new)[1]))):
+    for hunk in reversed(list(_hunks(parted(old)[1], parted(new)[1]))):
         if (applied := hunk.applied_to(body)) is None:
             missing.append(hunk)
         else:
             body = applied
     added = [line for line in _statements(new) if line not in _statements(old)]
     return "\n".join([*imports, *added, *body]) + "\n", missing[::-1]
+
+
+def parted(text: str) -> tuple[Lines, Lines]:
+    """Return the lines up to the last import, and those that follow."""
+    lines = text.splitlines()
+    last = max((node.end_lineno or 0 for node in _imports(text)), default=0)
+    return lines[:last], lines[last:]
 
 
 def _hunks(old: Lines, new: Lines) -> Iterator[Hunk]:
@@ -65,13 +72,6 @@ def _hunks(old: Lines, new: Lines) -> Iterator[Hunk]:
 
 def _places(lines: Lines, block: Lines) -> list[int]:
     return [start for start in range(len(lines) - len(block) + 1) if lines[start : start + len(block)] == block]
-
-
-def _parted(text: str) -> tuple[Lines, Lines]:
-    """Return the lines up to the last import, and those that follow."""
-    lines = text.splitlines()
-    last = max((node.end_lineno or 0 for node in _imports(text)), default=0)
-    return lines[:last], lines[last:]
 
 
 def _statements(text: str) -> Lines:

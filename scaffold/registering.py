@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.checkout import Refused
+from scaffold.merging import parted
 from scaffold.rendering import Aggregate, formatted
 from tests.seedwork.forgetting import forget
 
@@ -141,10 +142,5 @@ def _inserted(text: str, place: ast.AST, added: list[str]) -> str:
 
 
 def _with_imports(text: str, imports: list[str]) -> str:
-    lines = text.splitlines()
-    last = max(
-        (node.end_lineno or 0 for node in ast.parse(text).body if isinstance(node, ast.Import | ast.ImportFrom)),
-        default=0,
-    )
-    lines[last:last] = imports
-    return "\n".join(lines) + "\n"
+    above, below = parted(text)
+    return "\n".join([*above, *imports, *below]) + "\n"
