@@ -12,6 +12,7 @@ from textwrap import wrap
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from adapters.seedwork.settings import PROJECT
+from scaffold.changes import put
 from scaffold.checkout import Refused
 from scaffold.english import camel, plural_of, with_article
 from scaffold.fields import Fields
@@ -198,9 +199,7 @@ def formatted(texts: dict[str, str]) -> dict[str, str]:
     sort = ("check", "--select=I,F401", "--fix-only", "--quiet", "--no-cache", *rules, "--config", ours)
     with TemporaryDirectory() as folder:
         for path, text in texts.items():
-            file = Path(folder, path)
-            file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text(text)
+            put(Path(folder, path), text)
         for command in (sort, ("format", "--quiet", "--no-cache", *rules)):
             run = [sys.executable, "-m", "ruff", *command, "."]
             done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
