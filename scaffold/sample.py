@@ -18,7 +18,7 @@ from scaffold.constraints import still_needed
 from scaffold.house import marked
 from scaffold.leaving import REPORTS, REVISION, TABLE, leave_revision, leave_sample, module_of
 from scaffold.owners import files_of
-from scaffold.revisions import heads_of, id_of, turned_round
+from scaffold.revisions import FOLDER, heads_of, id_of, turned_round
 from scaffold.settling import with_pins
 from tests.seedwork.forgetting import REGISTRATIONS, forget
 
@@ -51,7 +51,7 @@ def planned(tree: Path, names: list[str], *, keeps_history: bool) -> Changes:
     changes = Changes(tree)
     sample = files_of("sample", names)
     present = [*names, *untracked(tree)]
-    revisions = [name for name in present if name.startswith("migrations/versions/") and name.endswith(".py")]
+    revisions = [name for name in present if name.startswith(FOLDER) and name.endswith(".py")]
     objections = [*_objections(changes, sample, present, revisions)]
     if not keeps_history and not _is_on_app_db():
         objections.append(
@@ -125,4 +125,4 @@ def _drop_by_a_revision(changes: Changes, revisions: list[str]) -> None:
     text = re.sub(r'^""".*"""', f'"""drop {TABLE}"""', turned_round(texts[REVISION]))
     text = text.replace(f'revision: str = "{REVISION}"', f'revision: str = "{revision}"', 1)
     text = re.sub(r"^(down_revision: .* = ).*$", rf'\1"{heads[0]}"', text, flags=re.MULTILINE)
-    changes.write(f"migrations/versions/{now:%Y%m%d_%H%M}_{revision}_drop_{TABLE}.py", marked(text, MARKER))
+    changes.write(f"{FOLDER}{now:%Y%m%d_%H%M}_{revision}_drop_{TABLE}.py", marked(text, MARKER))

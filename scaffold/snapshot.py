@@ -9,6 +9,7 @@ from scaffold.changes import Changes
 from scaffold.checkout import GIT, Refused, git
 from scaffold.leaving import leave_groundwork, leave_revision, leave_sample
 from scaffold.owners import files_of
+from scaffold.revisions import FOLDER
 from scaffold.source import OURS, without_note
 from scaffold.texts import tidy
 
@@ -98,7 +99,7 @@ def as_in(fork: Fork, files: Snapshot, lists: str) -> Snapshot:
     sample = files_of("sample", left.names(), lists)
     leave_groundwork(left, lists)
     if not fork.has_sample:
-        leave_revision(left, [name for name in left.names() if name.startswith("migrations/versions/")])
+        leave_revision(left, [name for name in left.names() if name.startswith(FOLDER)])
         leave_sample(left, sample, _tidy_if_possible)
     if "pyproject.toml" in left:
         left.write("pyproject.toml", _with_identity(left.read("pyproject.toml"), without_note(fork.pyproject)))
