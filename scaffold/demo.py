@@ -50,7 +50,7 @@ class Demo:
 
     def walk(self, aggregate: Aggregate) -> None:
         """Add one, look at it, change it, and remove it."""
-        group = aggregate.plural.replace("_", "-")
+        group = aggregate.group
         values = [word for field in aggregate.valued for word in shlex.split(words_typed(field.field))]
         added = self._type(group, "add", *values, "--json")
         if aggregate.uniques:

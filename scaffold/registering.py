@@ -35,8 +35,7 @@ def registered(aggregate: Aggregate) -> dict[str, str]:
         COMMANDS: [f"from adapters.cli import {plural}"],
     }
     port = [f"{plural}: {entity}Repository", f'"""All {aggregate.titles}."""']
-    command = plural.replace("_", "-")
-    group = f'app.add_typer({plural}.app, name="{command}")'
+    commands = f'app.add_typer({plural}.app, name="{aggregate.group}")'
     lines: list[tuple[str, str, Place, list[str]]] = [
         (PORTS, "class UnitOfWork", _class("UnitOfWork"), port),
         *(
@@ -44,12 +43,12 @@ def registered(aggregate: Aggregate) -> dict[str, str]:
             for kind in ("SqlAlchemy", "InMemory")
         ),
         (MAPPERS, "with mapping() in start_mappers()", _mapping, [f"map_{plural}()"]),
-        (COMMANDS, "app = typer.Typer(...)", _program, [group]),
+        (COMMANDS, "app = typer.Typer(...)", _program, [commands]),
     ]
     pages = {page: (PROJECT / page).read_text() for page in PAGES}
     taken = {page: {*_taken(pages[page], imports[page])} for page in PAGES}
-    if not _stands_in(pages[COMMANDS], group) and f"'{command}'" in ast.unparse(ast.parse(pages[COMMANDS])):
-        taken[COMMANDS].add(command)
+    if not _stands_in(pages[COMMANDS], commands) and f"'{aggregate.group}'" in ast.unparse(ast.parse(pages[COMMANDS])):
+        taken[COMMANDS].add(aggregate.group)
     objections = [
         f"{name} can't be an aggregate's name: {page} has another {word}. Try: name={name}_record"
         for page in PAGES

@@ -76,6 +76,11 @@ class Aggregate:
         return plural_of(self.name)
 
     @property
+    def group(self) -> str:
+        """The name of its commands, as it is typed."""
+        return self.plural.replace("_", "-")
+
+    @property
     def entity(self) -> str:
         """The class."""
         return camel(self.name)
