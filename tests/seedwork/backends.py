@@ -9,6 +9,7 @@ from typing import Any, Generic, Protocol, Self, TypeVar
 
 from alembic import command
 from alembic.config import Config
+from sqlalchemy import Engine, QueuePool
 from sqlalchemy.util import await_
 from sqlalchemy.util.concurrency import in_greenlet
 
@@ -78,6 +79,12 @@ def database(units: Units[U_co], url: str, **settings: Any) -> Generator[Backend
     """A migrated database, with an application of its own."""
     with bootstrap(settings=_settings(url, **settings)) as application:
         yield on_database(units, application)
+
+
+def checked_out(engine: Engine) -> int:
+    """Return how many connections of a pool are in use."""
+    assert isinstance(engine.pool, QueuePool)
+    return engine.pool.checkedout()
 
 
 class Loop:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 
 import pytest
-from sqlalchemy import AsyncAdaptedQueuePool, create_engine, func, select, text
+from sqlalchemy import create_engine, func, select, text
 from sqlalchemy.util import await_
 
 from adapters.container import Container, async_bootstrap, bootstrap
@@ -14,6 +14,7 @@ from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.settings import Settings
 from service_layer.seedwork.errors import ConcurrencyConflict, SchemaOutdated, UnitOfWorkMisuse
 from service_layer.seedwork.retry import retry_transient
+from tests.seedwork.backends import checked_out
 from tests.seedwork.ordering import (
     InMemoryOrderingUnitOfWork,
     OrderingUnitOfWork,
@@ -39,12 +40,6 @@ async def added(container: Container) -> OrderDetails:
 
 async def saved(container: Container) -> tuple[OrderDetails, ...]:
     return (await run(list_orders, new_unit(container))).items
-
-
-def checked_out(container: Container) -> int:
-    pool = container.engine().pool
-    assert isinstance(pool, AsyncAdaptedQueuePool)
-    return pool.checkedout()
 
 
 def test_service_functions_are_awaited_as_they_are(settings: Settings) -> None:
@@ -140,12 +135,12 @@ def test_a_cancelled_task_is_rolled_back_and_gives_its_connection_back(settings:
         async with async_bootstrap(settings) as container:
             task = asyncio.create_task(run(work, new_unit(container)))
             await inside.wait()
-            assert checked_out(container) == 1
+            assert checked_out(container.engine()) == 1
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
 
-            assert checked_out(container) == 0
+            assert checked_out(container.engine()) == 0
             order = await added(container)
             assert await saved(container) == (order,)
 
@@ -172,7 +167,7 @@ def test_a_task_is_cancelled_in_the_middle_of_a_statement(
             with pytest.raises(TimeoutError):
                 await asyncio.wait_for(run(work, new_unit(container)), timeout=0.3)
 
-            assert checked_out(container) == 0
+            assert checked_out(container.engine()) == 0
             order = await added(container)
             assert await saved(container) == (order,)
 

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, QueuePool, create_engine, text
+from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import clear_mappers
 
 from adapters.container import Container, async_bootstrap, bootstrap
@@ -22,6 +22,7 @@ from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.settings import Settings
 from service_layer.seedwork.errors import ConcurrencyConflict, FailedTransaction, UnitOfWorkMisuse
 from service_layer.seedwork.retry import retry_transient
+from tests.seedwork.backends import checked_out
 from tests.seedwork.ordering import (
     Order,
     OrderingUnitOfWork,
@@ -66,11 +67,6 @@ def without_garbage_collection() -> Iterator[None]:
     gc.disable()
     yield
     gc.enable()
-
-
-def checked_out(engine: Engine) -> int:
-    assert isinstance(engine.pool, QueuePool)
-    return engine.pool.checkedout()
 
 
 def write(uow: OrderingUnitOfWork, number: str = "B-2") -> None:

@@ -13,7 +13,6 @@ from sqlalchemy import (
     Engine,
     Integer,
     MetaData,
-    QueuePool,
     Table,
     Uuid,
     delete,
@@ -40,6 +39,7 @@ from service_layer.seedwork.errors import (
     UnitOfWorkMisuse,
 )
 from service_layer.seedwork.retry import retry_transient
+from tests.seedwork.backends import checked_out
 from tests.seedwork.ordering import (
     Order,
     OrderingUnitOfWork,
@@ -80,11 +80,6 @@ def uow(container: Container) -> SqlAlchemyOrderingUnitOfWork:
 def numbers(engine: Engine) -> list[str]:
     with engine.connect() as connection:
         return list(connection.scalars(select(orders.c.number).order_by(orders.c.number)))
-
-
-def checked_out(engine: Engine) -> int:
-    assert isinstance(engine.pool, QueuePool)
-    return engine.pool.checkedout()
 
 
 def given_two_orders(uow: SqlAlchemyOrderingUnitOfWork) -> None:
