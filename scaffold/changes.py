@@ -24,12 +24,12 @@ class Changes:
         return text
 
     def write(self, name: str, text: str) -> None:
-        """Let a file hold this, and write it after all that was planned before."""
+        """Plan the text of a file, which is written after all that was planned before."""
         self._texts.pop(name, None)
         self._texts[name] = text
 
     def remove(self, name: str) -> None:
-        """Let a file go."""
+        """Plan that a file is removed."""
         self._texts[name] = None
 
     def names(self) -> list[str]:

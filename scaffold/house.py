@@ -1,4 +1,4 @@
-"""What stands in the house already, and drafts of what shall: everything is made in a copy first."""
+"""What the house has already, and a copy of it, in which a command tries what it is about to write."""
 
 import json
 import re

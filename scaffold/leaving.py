@@ -30,7 +30,7 @@ demo: $(VENV)/.development ## Show the life of an aggregate by its commands, on 
 
 
 def leave_groundwork(changes: Changes, lists: str | None = None) -> None:
-    """Let go what only Groundwork needs.
+    """Remove what only Groundwork needs.
 
     Args:
         changes: the files.
@@ -43,7 +43,7 @@ def leave_groundwork(changes: Changes, lists: str | None = None) -> None:
 
 
 def leave_sample(changes: Changes, sample: list[str], tidied: Callable[[str, str], str] = tidy) -> None:
-    """Let the sample go.
+    """Remove the sample, with its registrations and the lines about it.
 
     Args:
         changes: the files.
@@ -60,7 +60,7 @@ def leave_sample(changes: Changes, sample: list[str], tidied: Callable[[str, str
 
 
 def leave_revision(changes: Changes, revisions: list[str]) -> None:
-    """Let the sample's revision go, and those that follow it follow the one before.
+    """Remove the sample's revision; those that follow it follow the one before it.
 
     Args:
         changes: the files.

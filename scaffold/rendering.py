@@ -122,12 +122,12 @@ class Aggregate:
 
     @property
     def given_refs(self) -> list[Words]:
-        """The references that the test of the commands gives: those that are needed, or that find one."""
+        """The references that the test of the commands gives: those that are needed, and those in ``found_by``."""
         return [ref for ref in self.refs if not ref.field.optional or ref in self.found_by]
 
     @property
     def found_by(self) -> list[Words]:
-        """The unique fields by which that test finds one: the only one there is has none of its kind to refer to."""
+        """The unique fields by which that test finds one. It adds one, which can't refer to another of its class."""
         return [field for field in self.uniques if field.field.type != "ref" or field.other != self.entity]
 
     @property

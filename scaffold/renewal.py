@@ -62,7 +62,7 @@ class Renewal:
 
     def _step(self, name: str, before: str | None, mine: str | None, now: str | None) -> Iterator[Step]:
         is_shared = owner_of(name, self.lists) == "shared"
-        if before is None and mine is None and self._is_left(name):
+        if before is None and mine is None and self._is_in_removed_folder(name):
             yield Step("yours", name, None, "you removed its folder")
         elif mine == before:
             yield Step("remove" if now is None else "create" if before is None else "replace", name, now)
@@ -75,7 +75,7 @@ class Renewal:
         else:
             yield from (self._shared if is_shared else self._yours)(name, before or "", mine, now)
 
-    def _is_left(self, name: str) -> bool:
+    def _is_in_removed_folder(self, name: str) -> bool:
         """Whether a new file would stand in a folder that the fork has removed."""
         folders = [f"{folder}/" for folder in PurePath(name).parents[:-1]]
         before, now = (
