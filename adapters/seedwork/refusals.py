@@ -28,6 +28,7 @@ CHANGED_KEY = (
     " put it in this one's place."
 )
 
+NOT_ALLOWED = "The database refused the data: {} does not allow it."
 REFERENCE = "A row would point to one that does not exist, or be removed while others point to it."
 LOCKED = (
     "Another transaction has kept the data locked for too long. Run the whole block anew; or, if that transaction is"
@@ -55,4 +56,4 @@ def error_of(constraint: Constraint | Index) -> Exception:
         kind: type[Exception] = error
         columns = getattr(constraint, "columns", ()) if issubclass(kind, AlreadyExists) else ()
         return kind(*(column.key for column in columns))
-    return ConstraintViolated(f"The database refused the data: {constraint.name} does not allow it.")
+    return ConstraintViolated(NOT_ALLOWED.format(constraint.name))

@@ -12,7 +12,7 @@ from adapters.seedwork.keys import RowKey, unique_keys
 from adapters.seedwork.mapping import mapper_to, needed_by, row_key_of
 from adapters.seedwork.mapping_rules import has_attributes
 from adapters.seedwork.memory.store import Aggregate, Key, RowId, Rows
-from adapters.seedwork.refusals import REFERENCE, error_of
+from adapters.seedwork.refusals import NOT_ALLOWED, REFERENCE, error_of
 from adapters.seedwork.shape import Row
 from service_layer.seedwork.errors import ConstraintViolated, ReferenceViolated
 
@@ -82,7 +82,7 @@ class Constraints:
             raise error_of(row_key_of(key[0]))
         for column in key[0].columns:
             if row[column.key] is None and not column.nullable:
-                raise ConstraintViolated(f"The database refused the data: {column.key} does not allow it.")
+                raise ConstraintViolated(NOT_ALLOWED.format(column.key))
         for unique in _unique_values(key[0], row):
             if unique in self._owners:
                 raise error_of(unique[0])

@@ -9,7 +9,7 @@ from sqlalchemy import Constraint, Dialect, Index
 
 from adapters.seedwork.keys import columns_of
 from adapters.seedwork.mapping import constraints
-from adapters.seedwork.refusals import LOCKED, REFERENCE, error_of
+from adapters.seedwork.refusals import LOCKED, NOT_ALLOWED, REFERENCE, error_of
 from adapters.seedwork.sqlalchemy.gaps import SAVEPOINTS, UNKNOWN_HERE
 from service_layer.seedwork.block import Block, BlockState
 from service_layer.seedwork.errors import (
@@ -183,7 +183,7 @@ def _broken_constraint(error: BaseException, code: str, dialect: Dialect) -> Exc
     for constraint in constraints() if broken and code != "SQLITE_CONSTRAINT_NOTNULL" else ():
         if "error" in constraint.info and names & {_name(constraint, dialect), ", ".join(columns_of(constraint))}:
             return error_of(constraint)
-    return ConstraintViolated(f"The database refused the data: {f'{broken} does not allow it' if broken else error}.")
+    return ConstraintViolated(NOT_ALLOWED.format(broken) if broken else f"The database refused the data: {error}.")
 
 
 def _name(constraint: Constraint | Index, dialect: Dialect) -> str | None:
