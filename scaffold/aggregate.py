@@ -36,7 +36,7 @@ def main(_tree: Path, arguments: list[str]) -> None:
                 path, text = revision_in(tree, f"create {aggregate.titles}")
                 texts = {**noted, path: text, **pages}
     write(PROJECT, texts)
-    commands = f"{project(PROJECT)['name']} {aggregate.group} --help"
+    commands = f"{project(PROJECT).name} {aggregate.group} --help"
     print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {commands}")
 
 

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import tomllib
 from pathlib import Path
-from typing import cast
+from typing import NamedTuple
 
 GIT = shutil.which("git") or "git"
 
@@ -41,13 +41,20 @@ def _files(tree: Path, *which: str) -> list[str]:
     return [name for name in names if (tree / name).is_file() and not (tree / name).is_symlink()]
 
 
-def project(tree: Path) -> dict[str, object]:
-    """Return what ``pyproject.toml`` says of a fork: its name, where it began. Raises: Refused (it says neither)."""
+class Project(NamedTuple):
+    """What ``pyproject.toml`` says of a folder."""
+
+    name: str
+    commit: str | None
+    """The commit of Groundwork that a fork stands on; Groundwork itself has none."""
+
+
+def project(tree: Path) -> Project:
+    """Read what ``pyproject.toml`` says. Raises: Refused (there is none, it is broken, or it has no name)."""
     file = tree / "pyproject.toml"
     try:
         read = tomllib.loads(file.read_text())
-        begun = cast("dict[str, str]", read["tool"].get("groundwork", {}))
-        return {"name": read["project"]["name"], "commit": begun.get("commit")}
+        return Project(read["project"]["name"], read["tool"].get("groundwork", {}).get("commit"))
     except (OSError, tomllib.TOMLDecodeError, KeyError) as error:
         said = getattr(error, "strerror", None) or error
         raise Refused(f"{file} can't be used: {said}. Is {tree} the folder of a fork?") from error

@@ -31,7 +31,7 @@ def main(tree: Path, arguments: list[str]) -> None:
         return
     with TemporaryDirectory() as folder:
         url = f"sqlite:///{Path(folder, 'demo.db')}"
-        demo = Demo(tree, str(project(tree)["name"]), os.environ | {"DATABASE_URL": url, "MIGRATION_DATABASE_URL": url})
+        demo = Demo(tree, project(tree).name, os.environ | {"DATABASE_URL": url, "MIGRATION_DATABASE_URL": url})
         demo.migrate()
         demo.walk(shown)
 

@@ -26,9 +26,10 @@ def main(tree: Path, arguments: list[str]) -> None:
     if len(arguments) != 1:
         raise Refused("Give it one name: make fork name=clinic")
     [name] = arguments
-    if commit := project(tree)["commit"]:
-        said = f"This is {project(tree)['name']} already, begun from Groundwork at commit {commit}."
-        if name != project(tree)["name"]:
+    begun = project(tree)
+    if begun.commit:
+        said = f"This is {begun.name} already, begun from Groundwork at commit {begun.commit}."
+        if name != begun.name:
             raise Refused(f"{said} To rename it, change pyproject.toml and README.md.")
         print(said)
         return

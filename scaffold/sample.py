@@ -30,7 +30,7 @@ def main(tree: Path, arguments: list[str]) -> None:
     """Drop the sample. Raises: Refused (this is no fork; something of yours still uses the sample)."""
     if set(arguments) - {KEEP_HISTORY}:
         raise Refused("Write: make drop-sample, or make drop-sample keep-history=1")
-    if not project(tree)["commit"]:
+    if not project(tree).commit:
         raise Refused("This is Groundwork, whose sample stays. Begin a fork first: make fork name=clinic")
     names = tracked(tree)
     if not files_of("sample", [name for name in names if not name.startswith("migrations/")]):

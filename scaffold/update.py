@@ -64,7 +64,7 @@ def main(tree: Path, arguments: list[str]) -> None:
 
 def refuse_unless_clean(fork: Path) -> None:
     """Refuse a fork with changes that are not committed. Raises: Refused."""
-    if project(fork)["name"] == OURS:
+    if project(fork).name == OURS:
         raise Refused("This is Groundwork itself. In a fork write: make update; from here: make update in=../clinic")
     if git(fork, "rev-parse", "--show-prefix").strip():
         raise Refused(f"{fork} is a folder in a repository: only one that is a repository can be updated.")

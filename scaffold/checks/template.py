@@ -104,7 +104,7 @@ def _difference(before: str, now: str) -> tuple[int, int]:
 def _note(tree: Path) -> Note | None:
     """Return what the fork notes; None in Groundwork itself."""
     note = Note.of((tree / "pyproject.toml").read_text())
-    return None if project(tree)["name"] == OURS and not note.commit else note
+    return None if project(tree).name == OURS and not note.commit else note
 
 
 @cache
