@@ -26,6 +26,8 @@ from service_layer.seedwork.worker import Worker
 POLL_S = 1.0
 UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
+_Handler = Annotated[str, typer.Argument(metavar="HANDLER", help="Its registered name.", show_default=False)]
+
 
 @dataclass(frozen=True)
 class Count:
@@ -104,7 +106,7 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
 
     @app.command()
     def drop(
-        handler: Annotated[str, typer.Argument(metavar="HANDLER", help="Its registered name.", show_default=False)],
+        handler: _Handler,
         position: Annotated[
             int | None,
             typer.Argument(
@@ -129,11 +131,7 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
         show_saved(Count, [Count(count)], as_json=as_json)
 
     @app.command()
-    def replay(
-        handler: Annotated[str, typer.Argument(metavar="HANDLER", help="Its registered name.", show_default=False)],
-        *,
-        as_json: Json = False,
-    ) -> None:
+    def replay(handler: _Handler, *, as_json: Json = False) -> None:
         """Deliver all stored events of its kinds to a handler again: to a new one, or after a mistake in it.
 
         $ PROGRAM events replay "count registrations"
