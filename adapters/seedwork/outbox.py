@@ -48,7 +48,13 @@ class EncodingOutbox(Outbox):
             )
         if published.schema < kind.schema:
             body = kind.upgrade(dict(body), published.schema)
-        event: Event = decoded(kind, body | {"id": published.id})
+        try:
+            event: Event = decoded(kind, body | {"id": published.id})
+        except StoredValueUnreadable as error:
+            raise StoredValueUnreadable(
+                f"{published.name!r} can't be read: {str(error).rstrip('.')}. Write a default or upgrade() into its"
+                " class, or let a worker of the newer release deliver it."
+            ) from None
         return event
 
 

@@ -395,12 +395,14 @@ def test_a_stored_event_that_its_class_refuses_shows_only_the_words_of_the_domai
         uow.commit()
     with uow.reading():
         [published] = uow.outbox.events(100)
-        refused = "Value error, grams 77 is not allowed: it must be less."
+        refused = "Value error, grams 77 is not allowed: it must be less"
         for grams, words in ((77, f"it: {refused}"), (-5, "it: ValueError")):
             stored = type(published)(**asdict(published) | {"body": published.body | {"grams": grams}})
             with pytest.raises(StoredValueUnreadable) as caught:
                 uow.outbox.decoded(stored)
-            assert str(caught.value) == words
+            assert str(caught.value).startswith(
+                f"'order loaded' can't be read: {words}. Write a default or upgrade() into"
+            )
 
 
 def test_two_events_can_not_have_one_name() -> None:
