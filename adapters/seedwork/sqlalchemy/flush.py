@@ -205,7 +205,9 @@ def _order_by_references(new: list[object], dirty: list[object], deleted: list[o
     """Let SQLAlchemy know which row is inserted or deleted before another one, where their classes do not say it."""
     for mapper in {inspect(instance).mapper for instance in (*new, *dirty, *deleted)}:
         for reference in _references_in_circles(mapper):
-            _show_targets(reference, [*new, *dirty], new, _values)
+            theirs = {reference.mapper.get_property_by_column(column).key for _, column in reference.local_remote_pairs}
+            changed = [one for one in dirty if not theirs.isdisjoint(inspect(one).committed_state)]
+            _show_targets(reference, [*new, *dirty], [*new, *changed], _values)
             _show_targets(reference, deleted, deleted, _stored_values)
 
 

@@ -1637,6 +1637,26 @@ def test_what_is_inserted_in_bulk_refers_by_a_unique_key_to_what_comes_before_it
         uow.commit()
 
 
+@pytest.mark.parametrize("turn", [list, reversed], ids=["in order", "the referring ones first"])
+def test_a_unique_key_is_changed_in_the_block_that_refers_to_it(
+    uow: ShapesUnitOfWork, new_unit: New, turn: Callable[[list[Any]], Iterator[Any]]
+) -> None:
+    ids = [*turn(sorted(FolderId(new_id()) for _ in range(9)))]
+    outer = Folder(id=ids[0], code="a")
+    inner = [Folder(id=id) for id in ids[1:]]  # many: the order of a pair may be right by chance
+    saved(new_unit, outer, *inner)
+
+    with uow:
+        held = [uow.folders.get(id) for id in ids]
+        held[0].code = "b"
+        for folder in held[1:]:
+            folder.around = "b"
+        uow.folders.add(Folder(around="b"))
+        uow.commit()
+
+    assert [loaded(new_unit, folder).around for folder in inner] == ["b"] * 8
+
+
 def test_an_entity_may_refer_to_itself_by_a_unique_key(uow: ShapesUnitOfWork, new_unit: New) -> None:
     folder = Folder(code="x", around="x")
     saved(new_unit, folder)
