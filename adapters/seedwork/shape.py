@@ -14,6 +14,7 @@ from adapters.seedwork.keys import table_of
 from adapters.seedwork.mapping import keys_to_owners, parts_of
 from adapters.seedwork.refusals import NOT_NEW, refused
 from adapters.seedwork.types import IdType
+from domain.seedwork.entity import Entity
 from domain.seedwork.rules import uuid
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
@@ -50,8 +51,9 @@ class Shape:
         self.table = table_of(mapper)
         self.key = tuple(str(column.key) for column in mapper.primary_key)
         """The columns by which its rows are known."""
-        self.version: str | None = None if mapper.version_id_col is None else mapper.version_id_col.key
-        """The column that counts versions; a part has none."""
+        version = mapper.version_id_col if issubclass(self.kind, Entity) else None
+        self.version: str | None = None if version is None else version.key
+        """The column that counts the versions of a root; a part has none, also where SQLAlchemy counts its row."""
         self.columns = {
             str(column.key): attribute.key for attribute in mapper.column_attrs for column in attribute.columns
         }

@@ -113,6 +113,7 @@ cart_items = Table(
     Column("sku", String(20), nullable=False),
     Column("quantity", Integer, nullable=False),
     UniqueConstraint("cart_id", "sku", info={"error": SkuRepeated}),
+    Column("version", Integer, nullable=False, server_default="1"),  # as of a part that becomes an aggregate
 )
 
 
@@ -764,7 +765,7 @@ def _write_shelf_mark(folder: Folder, code: str, *_: object) -> None:
 
 def map_shapes() -> None:
     with mapping():
-        map_once(Item, cart_items)
+        map_once(Item, cart_items, version_id_col=cart_items.c.version)
         map_once(
             Cart,
             carts,
