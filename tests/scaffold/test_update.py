@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import sys
 import tomllib
 from pathlib import Path
 
@@ -95,6 +96,12 @@ def test_so_are_those_that_were_committed_with_the_ends_of_lines_of_windows(
     assert noted(fork) == {"source": str(newer), "commit": git(newer, "rev-parse", "HEAD").strip()}
     assert {changed(fork)[name] for name in ("Makefile", "pyproject.toml", ERRORS, TYPES)} == {"M "}
     assert "Mine. " in (fork / ERRORS).read_text()
+
+
+def test_a_fork_that_let_the_tests_of_seedwork_go_is_updated_and_looked_at(fork: Path) -> None:
+    imported = "import sys, scaffold.update, scaffold.doctor; print([name for name in sys.modules if 'tests' in name])"
+
+    assert run(fork, sys.executable, "-c", imported) == "[]\n"
 
 
 def test_afterwards_uv_is_given_the_pins_that_pip_is_given(fork: Path, newer: Path) -> None:
