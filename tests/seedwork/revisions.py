@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import StringIO
@@ -62,12 +63,13 @@ class History:
         (self.folder / f"{id}.py").write_text(REVISION.format(id=id, down=down, **bodies))
 
     def config(self, **attributes: object) -> Config:
-        """Configure alembic for a call in this process."""
-        config = Config(toml_file=PROJECT / "pyproject.toml")
-        config.set_main_option("path_separator", "os")
-        config.set_main_option("version_locations", str(self.folder))
-        config.attributes.update(attributes or {"url": self.url})
-        return config
+        """Configure alembic for a call in this process. Nothing is read, as pyproject.toml is when one is written."""
+        return self._of_this_folder(Config(), attributes or {"url": self.url})
+
+    def write(self, message: str) -> None:
+        """Have alembic write the revision that the code needs, by the project's own rules for a new file."""
+        config = self._of_this_folder(Config(toml_file=PROJECT / "pyproject.toml"), {"url": self.url})
+        command.revision(config, message, autogenerate=True)
 
     def upgrade(self, revision: str = "head") -> None:
         """Migrate in this process."""
@@ -75,17 +77,21 @@ class History:
 
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         """Start ``alembic`` in a process of its own."""
-        self.folder.mkdir(exist_ok=True)
-        file = self.folder / "pyproject.toml"
-        file.write_text(CONFIGURATION.format(project=PROJECT.as_posix()))
         return subprocess.Popen(
-            [sys.executable, "-m", "alembic", "-c", str(file), *arguments],
+            [sys.executable, "-m", "alembic", "-c", self.file(), *arguments],
             env={**os.environ, "DATABASE_URL": self.url, "MIGRATION_DATABASE_URL": self.url},
             cwd=PROJECT,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
+
+    def file(self) -> str:
+        """Write the configuration that a command line names, and return its path."""
+        self.folder.mkdir(exist_ok=True)
+        file = self.folder / "pyproject.toml"
+        file.write_text(CONFIGURATION.format(project=PROJECT.as_posix()))
+        return str(file)
 
     def downgrade(self, revision: str) -> None:
         """Go back in this process."""
@@ -106,6 +112,13 @@ class History:
     def tables(self) -> set[str]:
         """Return the names of all tables but the one whose row migrations lock where a server has nothing else."""
         return set(inspect(self.engine).get_table_names()) - {"alembic_lock"}
+
+    def _of_this_folder(self, config: Config, attributes: Mapping[str, object]) -> Config:
+        config.set_main_option("script_location", str(PROJECT / "migrations"))
+        config.set_main_option("path_separator", "os")
+        config.set_main_option("version_locations", str(self.folder))
+        config.attributes.update(attributes)
+        return config
 
     @cached_property
     def engine(self) -> Engine:
