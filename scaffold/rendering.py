@@ -2,7 +2,6 @@
 
 import re
 import subprocess
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,6 +15,7 @@ from scaffold.changes import put
 from scaffold.checkout import Refused
 from scaffold.english import camel, plural_of, with_article
 from scaffold.fields import Fields
+from scaffold.texts import ruff
 from scaffold.values import refused_by, words_typed
 from scaffold.words import Words
 
@@ -206,8 +206,7 @@ def formatted(texts: dict[str, str]) -> dict[str, str]:
         for path, text in texts.items():
             put(Path(folder, path), text)
         for command in (sort, ("format", "--quiet", "--no-cache", *rules)):
-            run = [sys.executable, "-m", "ruff", *command, "."]
-            done = subprocess.run(run, cwd=folder, capture_output=True, text=True, check=False)
+            done = subprocess.run([ruff(), *command, "."], cwd=folder, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise Refused(f"ruff fails, as the check of your files does: {(done.stdout + done.stderr).strip()}")
         return {path: Path(folder, path).read_text() for path in texts}

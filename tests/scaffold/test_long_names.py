@@ -1,7 +1,6 @@
 """Long names make no line that is too long: where one can't be avoided, nothing is written."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -10,6 +9,7 @@ from scaffold import registering
 from scaffold.checkout import Refused
 from scaffold.planning import planned
 from scaffold.registering import registered
+from scaffold.texts import ruff
 from tests.seedwork.bare import copy_project
 
 TYPES = (
@@ -43,7 +43,7 @@ def test_the_longest_names_make_what_ruff_accepts(house: Path, name: str) -> Non
 
     for command in (("check", "--quiet"), ("format", "--check", "--quiet")):
         done = subprocess.run(
-            [sys.executable, "-m", "ruff", *command, "--no-cache", *texts],
+            [ruff(), *command, "--no-cache", *texts],
             cwd=house,
             check=False,
             capture_output=True,

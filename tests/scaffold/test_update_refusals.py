@@ -1,6 +1,7 @@
 """What an update refuses, before it writes anything."""
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from adapters.seedwork.settings import PROJECT
 from scaffold.checkout import Refused, git
 from scaffold.rehearsal import commit, run
+from scaffold.texts import laid_out
 from scaffold.update import main
 from tests.scaffold.updating import NEW, append, changed, revision, update
 
@@ -112,3 +114,10 @@ def test_two_heads_are_to_be_merged_first(fork: Path, groundwork: Path) -> None:
         update(fork, groundwork)
 
     assert changed(fork) == {}
+
+
+def test_where_ruff_is_missing_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ruff", None)
+
+    with pytest.raises(Refused, match="ruff is not installed here. Write: make setup"):
+        laid_out("domain/order.py", "pass")

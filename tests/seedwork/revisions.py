@@ -12,6 +12,7 @@ from textwrap import dedent, indent
 
 from alembic import command
 from alembic.config import Config
+from ruff import find_ruff_bin  # type: ignore[import-untyped]
 from sqlalchemy import Engine, NullPool, create_engine, inspect
 
 from adapters.seedwork.settings import PROJECT
@@ -130,5 +131,5 @@ class History:
 def ruff(command: str, revision: str) -> str:
     """Return what ruff reports about the text of a revision."""
     name = PROJECT / "migrations" / "versions" / "revision.py"
-    run = [sys.executable, "-m", "ruff", *command.split(), "--stdin-filename", str(name), "-"]
+    run = [find_ruff_bin(), *command.split(), "--stdin-filename", str(name), "-"]
     return subprocess.run(run, input=revision, capture_output=True, text=True, check=False).stdout
