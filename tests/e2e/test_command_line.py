@@ -5,8 +5,9 @@ import json
 import pytest
 from sqlalchemy import create_engine, text
 
+from adapters.cli import app
 from domain.seedwork.entity import new_id
-from tests.seedwork.command_line import PROGRAM, Run, Start, finished, needs_a_full_disk, printed, refusal
+from tests.seedwork.command_line import PROGRAM, Run, Start, finished, needs_a_full_disk, on_full_disk, printed, refusal
 
 JOHN = ("--name", "John Doe", "--age", 30, "--email", "john@example.com")
 
@@ -150,10 +151,10 @@ def test_wrong_usage_is_reported_in_one_line(run: Run, arguments: tuple[object, 
     ],
     ids=lambda command: command[1],
 )
-def test_what_is_saved_and_cannot_be_printed_is_no_failure(start: Start, john: str, command: tuple[str, ...]) -> None:
+def test_what_is_saved_and_cannot_be_printed_is_no_failure(john: str, command: tuple[str, ...]) -> None:
     arguments = [john if argument == "JOHN" else argument for argument in command]
 
-    status, _, complaint = finished(start(*arguments, shell="> /dev/full"))
+    status, complaint = on_full_disk(app, *arguments)
 
     assert status == 0
     assert complaint.startswith(f"{PROGRAM}: It is saved, and only printing it failed (No space left on device): ")

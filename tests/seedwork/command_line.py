@@ -5,6 +5,8 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +51,19 @@ def starter(module: str, **environment: str) -> Start:
         )
 
     return start
+
+
+def on_full_disk(app: typer.Typer, *arguments: object) -> tuple[int, str]:
+    """Run a command in this process where standard output takes nothing; return its exit code and its complaint."""
+    with (
+        Path("/dev/full").open("w") as output,
+        redirect_stdout(output),
+        redirect_stderr(StringIO()) as complaint,
+        pytest.raises(SystemExit) as ended,
+    ):
+        app([*map(str, arguments)], prog_name=PROGRAM)
+    assert isinstance(ended.value.code, int)
+    return ended.value.code, complaint.getvalue()
 
 
 def finished(process: subprocess.Popen[bytes]) -> tuple[int, str, str]:
