@@ -100,6 +100,7 @@ from adapters.settings import Settings
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders
 
+gc.freeze()  # what is imported is no garbage, and five processes would look for some in it
 with bootstrap(settings=Settings(_env_file=None, database_url=sys.argv[1])) as container:
     map_orders()
     uow, other = (SqlAlchemyOrderingUnitOfWork(container.session_factory()) for _ in range(2))
