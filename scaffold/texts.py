@@ -52,7 +52,7 @@ def ruff() -> str:
     Raises: Refused (there is none).
     """
     try:
-        from ruff import find_ruff_bin  # type: ignore[import-untyped]  # noqa: PLC0415  # an update may find none
+        from ruff import find_ruff_bin  # type: ignore[import-untyped]  # noqa: PLC0415  # has no types; may be missing
 
         return str(find_ruff_bin())
     except (ImportError, FileNotFoundError):

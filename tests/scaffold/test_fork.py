@@ -129,7 +129,7 @@ def test_make_begins_what_names_or_mends_a_fault_where_nothing_can_be_installed(
     python.write_text('#!/bin/sh\necho "$@"\n[ "$2" != pip ]\n')
     python.chmod(0o755)
 
-    done = ended(fork, "make", f"VENV={venv}", "PATH=/usr/bin:/bin", command)
+    done = ended(fork, "make", "--no-print-directory", f"VENV={venv}", "PATH=/usr/bin:/bin", command)
 
     assert done.stdout.splitlines()[-1].rstrip() == f"-m scaffold {command}"
     assert done.returncode == 0

@@ -12,7 +12,7 @@ from textwrap import dedent, indent
 
 from alembic import command
 from alembic.config import Config
-from ruff import find_ruff_bin  # type: ignore[import-untyped]
+from ruff import find_ruff_bin  # type: ignore[import-untyped]  # it has no types
 from sqlalchemy import Engine, NullPool, create_engine, inspect
 
 from adapters.seedwork.settings import PROJECT

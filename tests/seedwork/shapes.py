@@ -113,7 +113,6 @@ cart_items = Table(
     Column("sku", String(20), nullable=False),
     Column("quantity", Integer, nullable=False),
     UniqueConstraint("cart_id", "sku", info={"error": SkuRepeated}),
-    Column("version", Integer, nullable=False, server_default="1"),  # as of a part that becomes an aggregate
 )
 
 
@@ -737,6 +736,7 @@ badges = Table(
     Column("name", String(20), primary_key=True),
     Column("rank", Integer, nullable=False),
     Column("changes", Integer, onupdate=1),
+    Column("version", Integer, nullable=False, server_default="1"),  # of a part, on its way to an aggregate
 )
 
 
@@ -765,7 +765,7 @@ def _write_shelf_mark(folder: Folder, code: str, *_: object) -> None:
 
 def map_shapes() -> None:
     with mapping():
-        map_once(Item, cart_items, version_id_col=cart_items.c.version)
+        map_once(Item, cart_items)
         map_once(
             Cart,
             carts,
@@ -818,7 +818,7 @@ def map_shapes() -> None:
             exclude_properties=[fees.c.id, fees.c.member_id],
             properties={"id": fees.c.uid},
         )
-        map_once(Badge, badges)
+        map_once(Badge, badges, version_id_col=badges.c.version)
         map_once(
             Member,
             members,
