@@ -691,6 +691,11 @@ class Badge(Part):
 
 
 @dataclass(eq=False, kw_only=True)
+class Remark(Part):
+    text: str
+
+
+@dataclass(eq=False, kw_only=True)
 class Member(Entity):
     id: MemberId = field(default_factory=lambda: MemberId(new_id()))
     name: str
@@ -698,6 +703,7 @@ class Member(Entity):
     works_in: StudioId | None = None
     fees: list[Fee] = field(default_factory=list)
     badges: list[Badge] = field(default_factory=list)
+    remarks: list[Remark] = field(default_factory=list)
 
 
 class MemberNotFound(NotFound):
@@ -737,6 +743,13 @@ badges = Table(
     Column("rank", Integer, nullable=False),
     Column("changes", Integer, onupdate=1),
     Column("version", Integer, nullable=False, server_default="1"),  # of a part, on its way to an aggregate
+)
+remarks = Table(
+    "house_remarks",
+    metadata,
+    Column("member_uid", IdType[MemberId](), ForeignKey("house_members.uid"), primary_key=True),
+    Column("number", IdType[UUID](), primary_key=True, default=new_id),  # no field shows it
+    Column("text", String(20), nullable=False),
 )
 
 
@@ -819,6 +832,7 @@ def map_shapes() -> None:
             properties={"id": fees.c.uid},
         )
         map_once(Badge, badges, version_id_col=badges.c.version)
+        map_once(Remark, remarks)
         map_once(
             Member,
             members,
@@ -830,6 +844,7 @@ def map_shapes() -> None:
                 "version": members.c.lock_version,
                 "fees": parts(Fee, order_by=fees.c.uid, foreign_keys=[fees.c.member_uid]),
                 "badges": parts(Badge, order_by=badges.c.name),
+                "remarks": parts(Remark, order_by=remarks.c.text),
             },
         )
 

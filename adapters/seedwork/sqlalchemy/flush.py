@@ -172,8 +172,9 @@ def _refuse_repeated_parts(owners: list[object]) -> None:
                 raise refused(SHARED_PART, next(part for part in found if ids.count(id(part)) > 1))
             if mapping.has_key_of_owner(relation.mapper):
                 # where a stored part goes that has the key of two new ones, both would take its row
-                keys = {tuple(getattr(part, name) for name in _own_key(relation)) for part in found}
-                if len(keys) < len(found):
+                names = _own_key(relation)
+                keys = [key for part in found if None not in (key := _values(part, names))]  # None: a default makes it
+                if len({*keys}) < len(keys):
                     raise error_of(mapping.row_key_of(table_of(relation.mapper)))
 
 

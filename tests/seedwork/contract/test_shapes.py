@@ -44,6 +44,7 @@ from tests.seedwork.shapes import (
     Person,
     Point,
     Recording,
+    Remark,
     Room,
     Seat,
     SeatTaken,
@@ -1222,6 +1223,17 @@ def test_two_parts_of_one_key_do_not_both_take_the_row_of_one_that_goes(uow: Sha
         uow.commit()
 
     assert [badge.rank for badge in loaded(new_unit, ann).badges] == [1]
+
+
+def test_parts_of_one_root_may_get_their_keys_from_a_default(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    ann = Member(name="Ann", remarks=[Remark(text="kind")])
+    saved(new_unit, ann)
+
+    with uow:
+        uow.members.get(ann.id).remarks += [Remark(text="late"), Remark(text="tall")]
+        uow.commit()
+
+    assert [remark.text for remark in loaded(new_unit, ann).remarks] == ["kind", "late", "tall"]
 
 
 def _rename(ann: Member, _bob: Member) -> None:
