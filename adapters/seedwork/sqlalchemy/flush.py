@@ -87,6 +87,12 @@ def _changes(owners: list[object]) -> Iterator[History]:
             yield inspect(owner).attrs[relation.key].history
 
 
+def _has_changed(instance: object, names: list[str]) -> bool:
+    """Whether an attribute has another value than its row: one that is given its own again has not changed."""
+    state = inspect(instance)
+    return any(name in state.committed_state and state.attrs[name].history.has_changes() for name in names)
+
+
 def _is_stored(part: object) -> bool:
     state: InstanceState[Any] = inspect(part)
     return state.persistent or state.detached
@@ -157,9 +163,8 @@ def _refuse_shared_parts(session: Session, instance: object, owners: dict[int, o
 
 
 def _refuse_changed_key(instance: object) -> None:
-    state = inspect(instance)
-    keys = [state.mapper.get_property_by_column(column).key for column in state.mapper.primary_key]
-    if any(state.attrs[key].history.has_changes() for key in keys):
+    mapper = inspect(instance).mapper
+    if _has_changed(instance, [mapper.get_property_by_column(column).key for column in mapper.primary_key]):
         raise refused(CHANGED_KEY, instance)
 
 
@@ -206,8 +211,8 @@ def _order_by_references(new: list[object], dirty: list[object], deleted: list[o
     """Let SQLAlchemy know which row is inserted or deleted before another one, where their classes do not say it."""
     for mapper in {inspect(instance).mapper for instance in (*new, *dirty, *deleted)}:
         for reference in _references_in_circles(mapper):
-            theirs = {reference.mapper.get_property_by_column(column).key for _, column in reference.local_remote_pairs}
-            changed = [one for one in dirty if not theirs.isdisjoint(inspect(one).committed_state)]
+            theirs = [reference.mapper.get_property_by_column(column).key for _, column in reference.local_remote_pairs]
+            changed = [one for one in dirty if _has_changed(one, theirs)]
             _show_targets(reference, [*new, *dirty], [*new, *changed], _values)
             _show_targets(reference, deleted, deleted, _stored_values)
 

@@ -1669,6 +1669,23 @@ def test_a_unique_key_is_changed_in_the_block_that_refers_to_it(
     assert [loaded(new_unit, folder).around for folder in inner] == ["b"] * 8
 
 
+def test_two_that_refer_to_each_other_may_be_given_the_unique_keys_that_they_have(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    ann, bob = Folder(code="a"), Folder(code="b", around="a")
+    saved(new_unit, ann, bob)
+
+    with uow:
+        uow.folders.get(ann.id).around = "b"
+        uow.commit()
+    with uow:
+        for folder in uow.folders.get(ann.id), uow.folders.get(bob.id):
+            assign(folder, {"code": folder.code, "around": folder.around})
+        uow.commit()
+
+    assert [loaded(new_unit, folder).around for folder in (ann, bob)] == ["b", "a"]
+
+
 def test_an_entity_may_refer_to_itself_by_a_unique_key(uow: ShapesUnitOfWork, new_unit: New) -> None:
     folder = Folder(code="x", around="x")
     saved(new_unit, folder)
