@@ -63,7 +63,8 @@ def _leave_out_new_parts(session: Session) -> None:
                 session.expunge(part)
     for instance in session.new:
         state = inspect(instance)
-        if state.pending and any(owner and owner.deleted for owner in state.parents.values()):
+        is_owned = any(owner and owner.deleted for owner in state.parents.values())
+        if state.pending and is_owned and id(instance) not in _given_to_saved(session):
             session.expunge(instance)
 
 
@@ -75,9 +76,13 @@ def _taken_away(session: Session) -> list[object]:
     gone = [part for part in lost if _is_stored(part) and part not in deleted]
     if not gone:
         return gone
-    saved = [*session.dirty, *session.new]
-    moved = {id(part) for change in _changes(saved) for part in change.added or ()}
+    moved = _given_to_saved(session)
     return [part for part in gone if id(part) not in moved]
+
+
+def _given_to_saved(session: Session) -> set[int]:
+    """Return which parts the objects that are saved have got."""
+    return {id(part) for change in _changes([*session.dirty, *session.new]) for part in change.added or ()}
 
 
 def _changes(owners: list[object]) -> Iterator[History]:

@@ -1280,6 +1280,23 @@ def test_a_part_that_a_removed_root_gets_is_not_saved(
         assert (other.members.count(), other.people.count()) == (0, 0)
 
 
+def test_a_new_part_is_saved_with_the_root_that_has_it_if_a_removed_one_gets_it_too(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    gone, kept, item = Cart(), Cart(), Item(sku="VASE")
+    saved(new_unit, gone, kept)
+
+    with uow:
+        removed, held = uow.carts.get(gone.id), uow.carts.get(kept.id)
+        uow.carts.remove(removed)
+        uow.carts.count()  # which flushes
+        held.items.append(item)
+        removed.items.append(item)
+        uow.commit()
+
+    assert [item.sku for item in loaded(new_unit, kept).items] == ["VASE"]
+
+
 @pytest.mark.parametrize("change", [_rename, _move])
 def test_a_part_with_another_key_can_be_removed_with_its_root(
     uow: ShapesUnitOfWork, new_unit: New, change: Callable[[Member, Member], None]
