@@ -6,6 +6,7 @@ place is left: there the fork's own lines stay. Where both only added lines, the
 
 import re
 import subprocess
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,8 +58,20 @@ def merge_into_yours(name: str, base: str, ours: str, theirs: str) -> Merged:
     merged = _merge_file(base, ours, theirs, "new", size=SIZE)
     if merged.conflicts < 0:
         return Merged(ours, 1)
-    kept += sum(map(_keeps_ours, _PLACE.finditer(merged.text)))
-    return Merged(_PLACE.sub(_resolved, merged.text), kept)
+    text = _PLACE.sub(_resolved, merged.text)
+    if name.endswith(".toml") and not _is_toml(
+        text
+    ):  # a table that Groundwork moved, and the fork edited, stands twice
+        return Merged(ours, kept + 1)
+    return Merged(text, kept + sum(map(_keeps_ours, _PLACE.finditer(merged.text))))
+
+
+def _is_toml(text: str) -> bool:
+    try:
+        tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return True
 
 
 def _keeps_ours(place: re.Match[str]) -> bool:

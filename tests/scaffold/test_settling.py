@@ -58,6 +58,16 @@ def test_a_requirement_that_both_have_changed_stays_as_you_have_it_and_is_counte
     assert merge_into_yours("pyproject.toml", PYPROJECT, mine, now) == Merged(mine, conflicts=1)
 
 
+def test_a_table_that_groundwork_moved_and_you_edited_does_not_stand_twice() -> None:
+    mypy, ruff = "[tool.mypy]\nstrict = true\n\n", "[tool.ruff]\nline-length = 120\n\n"
+    between = "".join(f"[tool.other{number}]\nuse = true\n\n" for number in range(3))
+    mine = f"{mypy.replace('true', 'false')}{between}{ruff}"
+
+    merged = merge_into_yours("pyproject.toml", f"{mypy}{between}{ruff}", mine, f"{between}{ruff}{mypy}")
+
+    assert merged == Merged(mine, conflicts=1)
+
+
 def test_pins_are_taken_line_by_line() -> None:
     base = "alembic==1.20.1\nDjango==5.2\nmako==1.4\nSQLAlchemy==2.1.9\nzope==1\n"
     mine = "alembic==1.20.1\nhttpx==1.0\nmako==1.4\nSQLAlchemy==2.1.8\nzope==1\n"
