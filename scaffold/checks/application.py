@@ -41,10 +41,6 @@ def database(_tree: Path) -> Iterator[Said]:
 
     try:
         given = Settings()
-        file = Path(given.url.database or "")
-        if given.url.get_backend_name() == "sqlite" and not file.exists():  # to connect would make it
-            yield "mend", f"{file.name} is not there yet", "alembic upgrade head"
-            return
         status = schema_status(given)
     except ValidationError:
         yield "note", "it is unknown until the settings are mended", ""
@@ -56,6 +52,8 @@ def database(_tree: Path) -> Iterator[Said]:
     if len(status.head) > 1:
         said = f"the revisions have {len(status.head)} heads: {head}; if both change one table, see docs/migrations.md"
         yield "mend", said, "alembic merge heads"
+    elif given.url.get_backend_name() == "sqlite" and not (file := Path(given.url.database or "")).exists():
+        yield "mend", f"{file.name} is not there yet", "alembic upgrade head"
     elif not status.is_known:
         whose = "a newer release, another branch (docs/migrations.md) or another service"
         yield "mend", f"it is at {at}, which this code does not know: {whose} has migrated it", "git pull"

@@ -282,6 +282,9 @@ def test_how_far_groundwork_is_ahead_is_only_to_be_known(healthy: Path, begun: P
     assert code == 0
 
 
+    assert on("database", doctor(healthy, DATABASE_URL="sqlite:///new.db")[1]) == [
+        ("mend", said, "alembic merge heads")
+    ]
 @pytest.mark.rehearsal
 def test_a_fork_that_notes_itself_as_its_source_is_named(healthy: Path, begun: Path) -> None:
     edit(healthy / "pyproject.toml", f'source = "{PROJECT}"', f'source = "{begun}"')
