@@ -37,6 +37,19 @@ class _Output(io.FileIO):
             return memoryview(data).nbytes
 
 
+def _cure(error: ModuleNotFoundError) -> str:
+    """Say how what is missing comes back. Raises: the error (it is for who wrote the import)."""
+    from scaffold.checkout import project  # noqa: PLC0415  # an older Python can't read it
+
+    package = (error.name or "").partition(".")[0]
+    if package == "tests":  # a fork may let them go
+        commit = project(TREE).commit or "HEAD"
+        return f"This needs {error.name}, which is gone. Run: git restore --source={commit[:12]} -- tests/seedwork"
+    if (TREE / package).is_dir():
+        raise error
+    return f"This needs {error.name}, which is not installed. Run: make setup"
+
+
 def main() -> None:
     """Run what the arguments name; a refusal is printed, and exits with 1."""
     if sys.version_info < (3, 11):  # noqa: UP036  # an older one can't even import the rest
@@ -57,6 +70,8 @@ def main() -> None:
         import_module(f"scaffold.{COMMANDS[name]}").main(TREE, arguments)
     except Refused as refusal:
         sys.exit(str(refusal))
+    except ModuleNotFoundError as error:
+        sys.exit(_cure(error))
     except SyntaxError as error:  # in one of your files, as in the middle of a merge
         sys.exit(f"{error.filename}, line {error.lineno}: {error.msg}. Mend it first, then run the command again.")
     except KeyboardInterrupt:

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.seedwork.settings import PROJECT
 from scaffold import writing
 from scaffold.checkout import Refused, git
-from scaffold.rehearsal import commit, run
+from scaffold.rehearsal import commit, ended, run
 from scaffold.renewal import planned
 from scaffold.settling import with_pins
 from scaffold.snapshot import LISTS, Fork, as_in, snapshot
@@ -102,6 +103,28 @@ def test_a_fork_that_let_the_tests_of_seedwork_go_is_updated_and_looked_at(fork:
     imported = "import sys, scaffold.update, scaffold.doctor; print([name for name in sys.modules if 'tests' in name])"
 
     assert run(fork, sys.executable, "-c", imported) == "[]\n"
+
+
+def test_where_they_are_gone_a_command_that_needs_them_names_what_brings_them_back(fork: Path) -> None:
+    run(fork, "git", "rm", "-r", "--quiet", "tests/seedwork")
+    commit(fork, "let them go")
+    # the environment is that of the checkout, whose tests Python would find instead
+    elsewhere = f"import sys; sys.path = [path for path in sys.path if path != {str(PROJECT)!r}]; "
+    aggregate = (
+        sys.executable,
+        "-c",
+        f"{elsewhere}from scaffold.__main__ import main; main()",
+        "aggregate",
+        "x",
+        "n:int",
+    )
+
+    said = ended(fork, *aggregate).stderr
+
+    restore = f"git restore --source={noted(fork)['commit'][:12]} -- tests/seedwork"
+    assert said.splitlines() == [f"This needs tests.seedwork, which is gone. Run: {restore}"]
+    run(fork, *restore.split())
+    run(fork, *aggregate)
 
 
 def test_afterwards_uv_is_given_the_pins_that_pip_is_given(fork: Path, newer: Path) -> None:
