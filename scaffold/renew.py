@@ -24,7 +24,7 @@ CHANGELOG = "CHANGELOG.md"
 def renew(fork: Path, base: str, target: str, source: str, called: str, *, dry_run: bool) -> bool:
     """Plan, show and write the update. Return whether it has no conflicts. Raises: Refused (nothing is written)."""
     ours, old, new = snapshot(fork, "HEAD"), snapshot(fork, base), snapshot(fork, target)
-    steps = planned(ours, old, new, Note(source, target), called)
+    steps = planned(ours, old, new, Note(source, target), called, _renamed(fork, base))
     _refuse_to_overwrite(fork, steps)
     _show_log(fork, base, target, called)
     if notes := [*upgrade_notes(old.texts.get(CHANGELOG, ""), new.texts.get(CHANGELOG, ""))]:
@@ -53,6 +53,12 @@ def _refuse_to_overwrite(fork: Path, steps: list[Step]) -> None:
     new = [step.name for step in steps if step.verb == "create" and (fork / step.name).exists()]
     if new:
         raise Refused(f"{', '.join(new)} would be overwritten, and git does not have it: move it away first.")
+
+
+def _renamed(fork: Path, base: str) -> dict[str, str]:
+    """Return the files that the fork has renamed: by the old name, the new one."""
+    found = git(fork, "diff", "--name-status", "-z", "--find-renames", "--diff-filter=R", base, "HEAD").split("\0")
+    return dict(zip(found[1::3], found[2::3], strict=False))
 
 
 def _show_log(fork: Path, base: str, target: str, called: str) -> None:

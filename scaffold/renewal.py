@@ -1,6 +1,6 @@
 """What an update makes of each file of a fork: planned from the texts alone, before anything is written."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from pathlib import PurePath
@@ -44,6 +44,8 @@ class Renewal:
     """Whose each file is, as the new Groundwork has it."""
     new: str
     """What the new Groundwork is called."""
+    renamed: Mapping[str, str]
+    """The files that the fork has renamed: by the old name, the new one."""
 
     def plan(self) -> Iterator[Step]:
         """Yield what becomes of each file that Groundwork has changed. Raises: Refused (revisions have two heads)."""
@@ -67,7 +69,8 @@ class Renewal:
         elif mine == before:
             yield Step("remove" if now is None else "create" if before is None else "replace", name, now)
         elif mine is None:
-            yield Step("yours", name, None, "you removed it")
+            place = self.renamed.get(name)
+            yield Step("yours", name, None, f"you moved it to {place}" if place else "you removed it")
         elif now is None and is_shared:
             yield Step("conflict", name, mine, "you changed it, and it goes", (before, mine, None))
         elif now is None:
@@ -116,7 +119,9 @@ class Renewal:
                     yield old, name
 
 
-def planned(ours: Snapshot, base: Snapshot, target: Snapshot, note: Note, new: str) -> list[Step]:
+def planned(
+    ours: Snapshot, base: Snapshot, target: Snapshot, note: Note, new: str, renamed: Mapping[str, str]
+) -> list[Step]:
     """Plan an update.
 
     Args:
@@ -125,6 +130,7 @@ def planned(ours: Snapshot, base: Snapshot, target: Snapshot, note: Note, new: s
         target: those of the commit that it shall stand on.
         note: what it notes of it afterwards.
         new: what that commit is called.
+        renamed: the files that the fork has renamed: by the old name, the new one.
     """
     lists = target.read(LISTS)
     fork = Fork.of(ours, base, lists)
@@ -134,7 +140,7 @@ def planned(ours: Snapshot, base: Snapshot, target: Snapshot, note: Note, new: s
     for name in base.names():  # in a fork that was not begun by `make fork`: what only Groundwork needs goes now
         if name not in before and owner_of(name, lists) == OURS and mine.texts.get(name) == base.read(name):
             before.write(name, base.read(name))
-    steps = [*Renewal(mine, before, as_in(fork, target, lists), lists, new).plan()]
+    steps = [*Renewal(mine, before, as_in(fork, target, lists), lists, new, renamed).plan()]
     merged = {**mine.texts, **{step.name: step.text for step in steps if step.text is not None}}
     text = with_pins(merged["pyproject.toml"], merged.get("constraints.txt", ""))
     noted = Step("merge", "pyproject.toml", note.within(text))

@@ -192,6 +192,18 @@ def test_in_a_file_of_yours_your_lines_stay_and_the_others_are_named(
     assert "domain/user.py" not in changed(fork)
 
 
+def test_a_file_that_you_renamed_is_named_with_its_new_place(
+    fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(fork, "git", "mv", "domain/user.py", "domain/person.py")
+    append(fork, "domain/person.py", "\n\nMINE = 2\n")
+    commit(fork, "rename it")
+
+    update(fork, newer)
+
+    assert "    yours  domain/user.py: you moved it to domain/person.py\n" in capfd.readouterr().out
+
+
 def test_a_dry_run_shows_all_of_it_and_writes_nothing(
     fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -220,7 +232,7 @@ def test_an_update_that_is_killed_is_undone_by_the_same_command(
     run(fork, "git", "config", "color.ui", "always")
     update(fork, newer, "--dry-run")  # fetches
     ours, theirs = (snapshot(fork, name) for name in ("HEAD", "refs/groundwork/heads/main"))
-    steps = planned(ours, snapshot(fork, "HEAD~1"), theirs, Note(str(newer), "abc"), "new")
+    steps = planned(ours, snapshot(fork, "HEAD~1"), theirs, Note(str(newer), "abc"), "new", {})
     monkeypatch.setattr(writing, function, instead)
     with pytest.raises(KeyboardInterrupt):
         writing.write(fork, steps, ours, theirs)
