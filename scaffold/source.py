@@ -113,6 +113,8 @@ def fetch(tree: Path, source: str, timeout_s: float | None = None) -> None:
             f"{shown} can't be read: {reason.rstrip('.')}. Is the network there? If Groundwork has moved, write:"
             " make update source=URL"
         )
+    if REFS in said:  # git has left out what begins in the middle of the history
+        raise Refused(f"{shown} does not have the whole history. Write there: git fetch --unshallow")
 
 
 def _kill(running: "subprocess.Popen[str]") -> None:
@@ -174,9 +176,9 @@ def original_of(tree: Path, commit: str) -> str | None:
         whole, files = git(tree, "rev-parse", f"{commit}^{{commit}}", f"{commit}^{{tree}}").split()
     except Refused:  # it is not here
         return None
-    if is_groundwork(tree, whole):
-        return whole
     same = [other for other, others in map(str.split, _history(tree, "%H %T")) if others == files]
+    if whole in same or (not same and is_groundwork(tree, whole)):
+        return whole
     return same[0] if same else None
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from scaffold.checkout import Refused, git
-from scaffold.source import Note, fetch, source_of, without_note, without_secret
+from scaffold.rehearsal import commit
+from scaffold.source import REFS, Note, fetch, original_of, source_of, without_note, without_secret
 
 
 @pytest.mark.parametrize(
@@ -58,6 +59,32 @@ def test_a_note_takes_the_place_of_the_one_before(text: str) -> None:
     assert without_note(noted) == without_note(text)
     assert Note.of(without_note(noted)) == Note()
     assert ("use = true" in noted) == ("use = true" in text)
+
+
+def test_a_source_without_its_history_is_refused(groundwork: Path, tmp_path: Path) -> None:
+    shallow, fork = tmp_path / "shallow", tmp_path / "clinic"
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{groundwork}", str(shallow))
+    git(tmp_path, "init", "--quiet", str(fork))
+
+    with pytest.raises(Refused, match=rf"^{shallow} does not have the whole history\. .* git fetch --unshallow$"):
+        fetch(fork, str(shallow))
+    git(shallow, "fetch", "--quiet", "--unshallow")
+    fetch(fork, str(shallow))
+
+
+def test_a_fork_that_began_without_the_history_stands_on_the_commit_with_the_same_files(
+    groundwork: Path, tmp_path: Path
+) -> None:
+    fork = tmp_path / "clinic"
+    git(tmp_path, "clone", "--quiet", "--depth=1", f"file://{groundwork}", str(fork))
+    git(fork, "checkout", "--quiet", "--orphan", "mine")
+    commit(fork, "begin")
+
+    fetch(fork, str(groundwork))
+
+    assert (
+        original_of(fork, "HEAD") == original_of(fork, f"{REFS}/HEAD") == git(groundwork, "rev-parse", "main").strip()
+    )
 
 
 @pytest.fixture
