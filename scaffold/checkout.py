@@ -26,6 +26,20 @@ def git(tree: Path, *arguments: str, fed: str | None = None) -> str:
     return done.stdout
 
 
+def prefix(tree: Path) -> str:
+    """Return the folder of a repository that this is; empty where it is the repository itself.
+
+    Raises: Refused (it is in none, or nothing is committed there).
+    """
+    try:
+        return git(tree, "rev-parse", "--show-prefix", "HEAD").splitlines()[0]
+    except Refused as error:
+        raise Refused(
+            f"{tree} is not in a repository with a commit. Write: git init && git add --all && git commit -m begin"
+            f" (git says: {str(error).splitlines()[0]})"
+        ) from error
+
+
 def tracked(tree: Path) -> list[str]:
     """Return the files that git knows and that are there; a link is none, nor is a submodule."""
     return _files(tree)

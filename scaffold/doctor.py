@@ -3,10 +3,12 @@
 import argparse
 import json
 import sys
+import tomllib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from scaffold.checkout import Refused
 from scaffold.checks import INSTALL, Check, Level
 from scaffold.checks.application import database, registration, settings
 from scaffold.checks.environment import packages, python
@@ -53,11 +55,16 @@ def _findings(subject: str, check: Check, tree: Path) -> Iterator[Finding]:
         for level, said, command in check(tree):
             yield Finding(level, subject, said, command)
     except Exception as error:  # whatever is broken in the fork, the other checks go on
-        words = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        kind = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
+        words = " ".join(f"{kind}{error}".split())[:300]
         yield Finding("mend", subject, f"it can't be looked at: {words.rstrip('.')}", _cure(error, tree))
 
 
 def _cure(error: Exception, tree: Path) -> str:
+    if isinstance(error, Refused):  # its words say what to do
+        return ""
+    if isinstance(error, tomllib.TOMLDecodeError):
+        return "In pyproject.toml mend that place"
     if not isinstance(error, ModuleNotFoundError):
         return "make test"
     is_ours = error.name is not None and (tree / error.name.partition(".")[0]).is_dir()

@@ -10,7 +10,7 @@ from importlib.metadata import entry_points, packages_distributions
 from pathlib import Path
 
 from scaffold.changes import Changes
-from scaffold.checkout import Refused, git, project, tracked
+from scaffold.checkout import Refused, git, prefix, project, tracked
 from scaffold.constraints import still_needed
 from scaffold.leaving import leave_groundwork
 from scaffold.settling import with_pins
@@ -33,7 +33,7 @@ def main(tree: Path, arguments: list[str]) -> None:
             raise Refused(f"{said} To rename it, change pyproject.toml and README.md.")
         print(said)
         return
-    if git(tree, "rev-parse", "--show-prefix").strip():
+    if prefix(tree):
         raise Refused(
             f"{tree} is a folder in another repository, and a fork is one itself. Write: git init, and commit"
         )

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scaffold.checkout import Refused, git, project
+from scaffold.checkout import Refused, git, prefix, project
 from scaffold.snapshot import snapshot
 from scaffold.source import (
     OURS,
@@ -66,7 +66,7 @@ def refuse_unless_clean(fork: Path) -> None:
     """Refuse a fork with changes that are not committed. Raises: Refused."""
     if project(fork).name == OURS:
         raise Refused("This is Groundwork itself. In a fork write: make update; from here: make update in=../clinic")
-    if git(fork, "rev-parse", "--show-prefix").strip():
+    if prefix(fork):
         raise Refused(f"{fork} is a folder in a repository: only one that is a repository can be updated.")
     if changed := git(fork, "-c", "core.quotePath=false", "status", "--porcelain").splitlines():
         names = ", ".join([*(line[3:] for line in changed[:3]), *(["others"] if len(changed) > 3 else [])])

@@ -3,9 +3,9 @@
 from collections.abc import Iterator
 from difflib import SequenceMatcher
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from scaffold.checkout import Refused, git, project, tracked, untracked
+from scaffold.checkout import Refused, git, prefix, project, tracked, untracked
 from scaffold.checks import Said
 from scaffold.owners import files_of
 from scaffold.snapshot import Fork, as_in, snapshot
@@ -21,6 +21,9 @@ def updates(tree: Path) -> Iterator[Said]:
     note = _note(tree)
     if note is None:
         yield "ok", ITSELF, ""
+        return
+    if folder := prefix(tree):
+        yield "note", f"{folder} is a folder in a repository, and only a repository can be updated", ""
         return
     if not note.source or not note.commit:
         yield "mend", "it is not noted where this fork comes from", "make update source=URL from=COMMIT"
@@ -59,6 +62,9 @@ def edits(tree: Path) -> Iterator[Said]:
     if note is None:
         yield "ok", ITSELF, ""
         return
+    if folder := prefix(tree):
+        yield "note", f"{folder} is a folder in a repository, and only a repository can be compared", ""
+        return
     commit = original_of(tree, note.commit) or note.commit
     try:
         base = snapshot(tree, commit)
@@ -70,20 +76,30 @@ def edits(tree: Path) -> Iterator[Said]:
     mine = snapshot(tree, "HEAD")
     theirs = as_in(Fork.of(mine, base, lists), base, lists)
     unmerged = _unmerged(tree)
-    are_edited = False
-    for name in sorted({*files_of("shared", [*theirs.names(), *tracked(tree), *untracked(tree)])} - unmerged):
+    there = [*tracked(tree), *untracked(tree)]
+    folders = {str(folder) for name in there for folder in PurePosixPath(name).parents}
+    found: dict[str, Said] = {}
+    for name in sorted({*files_of("shared", [*theirs.names(), *there])} - unmerged):
         text = (tree / name).read_text(errors="surrogateescape") if (tree / name).exists() else None
         if text != theirs.texts.get(name):
-            are_edited = True
-            yield _edit(name, theirs.texts.get(name), text, f"git restore --source={commit[:12]} -- {name}")
-    if unmerged and not are_edited:
+            place = name if text is not None else _outermost_gone(name, folders)
+            found[place] = _edit(place, theirs.texts.get(name), text, f"git restore --source={commit[:12]} -- {place}")
+    yield from found.values()
+    if unmerged and not found:
         yield "note", "edits can't all be seen until the conflicts are merged", ""
-    elif not are_edited:
+    elif not found:
         yield "ok", "its files are as Groundwork has them", ""
 
 
 def _unmerged(tree: Path) -> set[str]:
-    return {*filter(None, git(tree, "diff", "--name-only", "-z", "--diff-filter=U").split("\0"))}
+    prefix(tree)  # outside a repository git diff would compare two files
+    return {*filter(None, git(tree, "diff", "--relative", "--name-only", "-z", "--diff-filter=U").split("\0"))}
+
+
+def _outermost_gone(name: str, folders: set[str]) -> str:
+    """Return the outermost folder of a file that is gone as a whole; the file itself if none is."""
+    parents = reversed(PurePosixPath(name).parents)
+    return str(next((folder for folder in parents if str(folder) not in folders), name))
 
 
 def _edit(name: str, before: str | None, now: str | None, restore: str) -> Said:

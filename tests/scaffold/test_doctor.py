@@ -109,6 +109,54 @@ def test_what_is_edited_gone_or_added_in_seedwork_is_named_with_the_command_that
     assert git(healthy, "status", "--porcelain") == "?? domain/seedwork/mine.py\n?? scaffold/aggregates.toml\n"
 
 
+def test_a_folder_of_seedwork_that_is_gone_is_named_once(healthy: Path) -> None:
+    shutil.rmtree(healthy / "tests" / "seedwork" / "unit")
+    (healthy / "tests" / "seedwork" / "watch.py").unlink()
+
+    said = on("seedwork", doctor(healthy)[1])
+
+    assert [words for _, words, _ in said] == ["tests/seedwork/unit is gone", "tests/seedwork/watch.py is gone"]
+    for _, _, command in said:
+        subprocess.run(command, shell=True, cwd=healthy, check=True)
+    assert git(healthy, "status", "--porcelain") == ""
+
+
+@pytest.mark.rehearsal
+def test_in_a_folder_of_a_repository_what_needs_the_repository_is_left_out(healthy: Path, tmp_path: Path) -> None:
+    shutil.rmtree(healthy / ".git")
+    git(tmp_path, "init", "--quiet")
+    commit(tmp_path, "all services")
+
+    code, found = doctor(healthy)
+
+    said = "clinic/ is a folder in a repository, and only a repository"
+    assert on("updates", found) == [("note", f"{said} can be updated", "")]
+    assert on("seedwork", found) == [("note", f"{said} can be compared", "")]
+    assert on("conflicts", found) == [("ok", "there are none", "")]
+    assert code == 0
+
+
+@pytest.mark.rehearsal
+def test_without_a_repository_it_names_the_commands_that_make_one(healthy: Path) -> None:
+    shutil.rmtree(healthy / ".git")
+
+    said = on("conflicts", doctor(healthy)[1])
+
+    assert [(level, command) for level, _, command in said] == [("mend", "")]
+    assert f"{healthy} is not in a repository with a commit. Write: git init && " in said[0][1]
+
+
+@pytest.mark.rehearsal
+def test_where_pyproject_can_not_be_read_that_is_to_be_mended_first(healthy: Path) -> None:
+    edit(healthy / "pyproject.toml", "[tool.ruff]", "[tool.ruff")
+
+    found = doctor(healthy)[1]
+
+    assert {on(subject, found)[0][2] for subject in ("Python", "packages", "updates", "seedwork")} == {
+        "In pyproject.toml mend that place"
+    }
+
+
 def test_a_file_in_conflict_is_to_be_merged_and_not_to_be_restored(healthy: Path) -> None:
     text = (healthy / TYPES).read_text()
     git(healthy, "checkout", "--quiet", "-b", "theirs")
@@ -234,6 +282,9 @@ def test_two_heads_are_named_alone_though_the_database_is_at_both(healthy: Path)
 
     said = "the revisions have 2 heads: 111111111111 and 222222222222; if both change one table, see docs/migrations.md"
     assert on("database", doctor(healthy)[1]) == [("mend", said, "alembic merge heads")]
+    assert on("database", doctor(healthy, DATABASE_URL="sqlite:///new.db")[1]) == [
+        ("mend", said, "alembic merge heads")
+    ]
 
 
 @pytest.mark.rehearsal
@@ -282,9 +333,6 @@ def test_how_far_groundwork_is_ahead_is_only_to_be_known(healthy: Path, begun: P
     assert code == 0
 
 
-    assert on("database", doctor(healthy, DATABASE_URL="sqlite:///new.db")[1]) == [
-        ("mend", said, "alembic merge heads")
-    ]
 @pytest.mark.rehearsal
 def test_a_fork_that_notes_itself_as_its_source_is_named(healthy: Path, begun: Path) -> None:
     edit(healthy / "pyproject.toml", f'source = "{PROJECT}"', f'source = "{begun}"')

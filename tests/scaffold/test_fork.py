@@ -92,6 +92,21 @@ def test_a_folder_in_another_repository_is_refused(groundwork: Path) -> None:
     assert status(groundwork) == "?? services/\n"
 
 
+def test_a_folder_without_a_repository_is_refused_with_the_commands_that_make_one(
+    groundwork: Path, tmp_path: Path
+) -> None:
+    tree = tmp_path / "unpacked"
+    shutil.copytree(groundwork, tree, ignore=shutil.ignore_patterns(".git"))
+
+    with pytest.raises(Refused, match=r"is not in a repository with a commit\. Write: (.*) \(git says") as refused:
+        main(tree, ["clinic"])
+
+    found = re.search(r"Write: (.*) \(git says", str(refused.value))
+    assert found
+    run(tree, "sh", "-c", found[1])
+    main(tree, ["clinic"])
+
+
 def test_the_name_stands_in_three_files_alone(fork: Path) -> None:
     assert naming(fork, "clinic") == {"LICENSE", "README.md", "pyproject.toml"}
     assert naming(fork, "groundwork") == {"LICENSE", "README.md", "pyproject.toml"}
