@@ -91,7 +91,7 @@ class History:
         """Write the configuration that a command line names, and return its path."""
         self.folder.mkdir(exist_ok=True)
         file = self.folder / "pyproject.toml"
-        file.write_text(CONFIGURATION.format(project=PROJECT.as_posix()))
+        file.write_text(CONFIGURATION.format(project=_escaped(PROJECT)))
         return str(file)
 
     def downgrade(self, revision: str) -> None:
@@ -115,9 +115,9 @@ class History:
         return set(inspect(self.engine).get_table_names()) - {"alembic_lock"}
 
     def _of_this_folder(self, config: Config, attributes: Mapping[str, object]) -> Config:
-        config.set_main_option("script_location", str(PROJECT / "migrations"))
+        config.set_main_option("script_location", _escaped(PROJECT / "migrations"))
         config.set_main_option("path_separator", "os")
-        config.set_main_option("version_locations", str(self.folder))
+        config.set_main_option("version_locations", _escaped(self.folder))
         config.attributes.update(attributes)
         return config
 
@@ -126,6 +126,11 @@ class History:
         """A plain engine on the database, without the application's pragmas."""
         options = {} if self.url.startswith("sqlite") else ENGINE_OPTIONS
         return create_engine(self.url, poolclass=NullPool, **options)
+
+
+def _escaped(path: Path) -> str:
+    """Return a path as an option of alembic's, in which % begins a reference."""
+    return path.as_posix().replace("%", "%%")
 
 
 def ruff(command: str, revision: str) -> str:

@@ -108,7 +108,7 @@ def upgrade_with_a_hook(history: History, folder: Path, then: str = "") -> None:
     folder.mkdir(exist_ok=True)
     (folder / "env.py").write_text(ENV.format(then=then))
     config = history.config()
-    config.set_main_option("script_location", str(folder))
+    config.set_main_option("script_location", str(folder).replace("%", "%%"))
     command.upgrade(config, "head")
 
 
