@@ -99,7 +99,9 @@ class UnitSession(KeepingSession):
         """Roll back to the innermost savepoint, and give the objects the values that their rows have then."""
         ended = self._blocks.pop()
         self._close_open(ended.opened_before)
-        self._undo.remember(self.identity_map.values() if ended.wrote_past else self.kept[ended.kept_before :])
+        assert isinstance(self.bind, Connection)
+        is_whole = ended.wrote_past or self.bind.invalidated  # whose parts expire with it, and can't be loaded again
+        self._undo.remember(self.identity_map.values() if is_whole else self.kept[ended.kept_before :])
         try:
             self._undo.forget_changes(self)
             ended.transaction.rollback()

@@ -28,8 +28,12 @@ class Undo:
     def show(self) -> None:
         """Give the remembered values to those objects that SQLAlchemy has expired, so that they can be read."""
         for instance, values in self._values:
-            if inspect(instance).expired:
+            state = inspect(instance)
+            if state.expired:
                 vars(instance).update(values)
+            for part in parts_of(state.mapper):  # the connection may be lost after its row is loaded, and before these
+                if part.key in values:
+                    vars(instance).setdefault(part.key, values[part.key])
         self._values.clear()
 
     def note(self, instance: object) -> None:

@@ -272,6 +272,47 @@ def test_an_inner_block_that_has_lost_the_connection_is_rolled_back_in_silence(
     assert (order.version, order.lines[0].product) == (0, "chair")
 
 
+def test_the_parts_that_are_left_are_readable_though_a_flush_of_an_inner_block_loses_the_connection(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
+) -> None:
+    order_id = _add_order_with_two_lines(uow)
+
+    with pytest.raises(DatabaseUnavailable), uow:
+        order = uow.orders.get(order_id)
+        with uow:
+            del order.lines[0]
+            uow.flush()
+            uow.orders.add(Order(number="A-2"))
+            proxy.cut_before(b"INSERT")
+            uow.commit()
+
+    assert [line.product for line in order.lines] == ["table"]
+
+
+def test_parts_are_readable_though_the_connection_is_lost_before_a_rollback_has_loaded_them_again(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
+) -> None:
+    order_id = _add_order_with_two_lines(uow)
+
+    with pytest.raises(DatabaseUnavailable), uow:
+        order = uow.orders.get(order_id)
+        with uow:
+            order.add_line("lamp")
+            uow.flush()
+            proxy.cut_before(b"SELECT house_order_lines")
+            uow.rollback()
+
+    assert [line.product for line in order.lines] == ["chair", "table", "lamp"]
+
+
+def _add_order_with_two_lines(uow: SqlAlchemyOrderingUnitOfWork) -> OrderId:
+    order = Order(number="A-1", lines=[Line(product="chair", quantity=1), Line(product="table", quantity=1)])
+    with uow:
+        uow.orders.add(order)
+        uow.commit()
+    return order.id
+
+
 def test_what_an_inner_block_has_flushed_is_readable_though_the_connection_is_lost_after_its_rollback(
     uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
 ) -> None:
