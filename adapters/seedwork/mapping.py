@@ -94,7 +94,9 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
     if inspect(entity, raiseerr=False) is None:
         # what the database makes in an UPDATE is readable after the block, too
         filled = {"eager_defaults": True} if any(map(is_filled, table.columns)) else {}
-        mapper_registry.map_imperatively(entity, table, **{**filled, **options})
+        # who was overtaken learns it by the version of the root; of a part that is gone SQLAlchemy would only warn
+        confirmed = issubclass(entity, Entity)
+        mapper_registry.map_imperatively(entity, table, **{"confirm_deleted_rows": confirmed, **filled, **options})
         relations = [key for key, value in options.get("properties", {}).items() if isinstance(value, Relationship)]
         if issubclass(entity, Entity) and relations:
             event.listen(entity, "load", _hold)

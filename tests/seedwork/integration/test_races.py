@@ -9,10 +9,19 @@ import pytest
 
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import VersionMismatch
+from service_layer.seedwork.errors import ConcurrencyConflict
 from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.backends import NewUnit, Units, database
 from tests.seedwork.ordering import Money, OrderId, OrderingUnitOfWork, OrderNumberTaken
-from tests.seedwork.use_cases import OrderDetails, add_order, get_order, list_orders, raise_deposit, renumber_order
+from tests.seedwork.use_cases import (
+    OrderDetails,
+    add_order,
+    get_order,
+    list_orders,
+    raise_deposit,
+    remove_order,
+    renumber_order,
+)
 
 THREADS = 8
 
@@ -119,6 +128,21 @@ def test_a_locked_read_shows_what_others_have_saved_since_the_first(
         assert loaded.deposit is None
         assert uow.orders.get(order.id, for_update=True).deposit == Money(1, "EUR")
         uow.rollback()
+
+
+@pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)
+def test_who_removes_what_another_has_removed_gets_a_conflict_and_no_warning(
+    new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails
+) -> None:
+    with new_unit() as uow:
+        uow.orders.get(order.id).add_line("chair")
+        uow.commit()
+
+    with pytest.raises(ConcurrencyConflict), new_unit() as uow:
+        loaded = uow.orders.get(order.id)
+        remove_order(new_unit(), order.id)
+        uow.orders.remove(loaded)
+        uow.commit()
 
 
 @pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)  # on SQLite the second writer waits at its BEGIN
