@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, inspect
 from sqlalchemy.orm import Session, make_transient
+from sqlalchemy.orm.attributes import set_committed_value
 
 from adapters.seedwork.mapping import parts_of
 from domain.seedwork.entity import Entity
@@ -31,9 +32,12 @@ class Undo:
             state = inspect(instance)
             if state.expired:
                 vars(instance).update(values)
-            for part in parts_of(state.mapper):  # the connection may be lost after its row is loaded, and before these
-                if part.key in values:
-                    vars(instance).setdefault(part.key, values[part.key])
+            for part in parts_of(state.mapper):
+                # the connection may be lost after its row is loaded, and before these
+                if part.key in values and (state.expired or part.key not in vars(instance)):
+                    found = values[part.key]
+                    # a new list: with the one that has expired SQLAlchemy warns of each copy and each change
+                    set_committed_value(instance, part.key, [*found] if part.uselist else found)
         self._values.clear()
 
     def note(self, instance: object) -> None:

@@ -1,6 +1,7 @@
 """The rules of the unit of work, on every implementation. What is not saved is read back through a second unit."""
 
 import asyncio
+import copy
 import gc
 from collections.abc import Callable, Generator
 from threading import Thread
@@ -960,6 +961,20 @@ def test_entities_are_readable_after_a_failed_flush(
 
     assert (added.number, removed.number, removed.lines[0].product) == ("A-1", "C-3", "lamp")
     assert (loaded.number, loaded.deposit, loaded.lines[0].product) == ("B-2", Money(500, "EUR"), "chair")
+
+
+def test_an_entity_can_be_copied_after_a_failed_flush(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    given_order(new_unit, "A-1")
+    order_id = given_order(new_unit, "B-2", lines=[Line(product="chair", quantity=1)])
+
+    with pytest.raises(OrderNumberTaken), uow:
+        order = uow.orders.get(order_id)
+        order.number = "A-1"
+        uow.flush()
+
+    assert [line.product for line in copy.deepcopy(order).lines] == ["chair"]
 
 
 def test_entities_are_readable_after_a_commit_that_failed(
