@@ -145,6 +145,7 @@ class UnitSession(KeepingSession):
             raise
         finally:
             self._is_flushing = False
+            self._undo.remember_versions(())
 
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Inform the unit that something failed."""
@@ -172,6 +173,10 @@ class UnitSession(KeepingSession):
     def keep_added(self, instance: object) -> None:
         """Remember that an entity or a part was new."""
         self._added.append(instance)
+
+    def keep_versions(self, *_: object) -> None:
+        """Remember the versions of what a flush will change."""
+        self._undo.remember_versions(self.dirty)
 
     def keep_values(self, *_: object) -> None:
         """Remember the values of objects: a flush or a commit has failed, and SQLAlchemy expires them next."""
@@ -206,6 +211,7 @@ class UnitSession(KeepingSession):
 
 
 event.listen(UnitSession, "before_flush", prepare_flush)
+event.listen(UnitSession, "before_flush", UnitSession.keep_versions)
 event.listen(UnitSession, "transient_to_pending", UnitSession.keep_added)
 event.listen(UnitSession, "after_rollback", UnitSession.keep_values)
 event.listen(UnitSession, "deleted_to_persistent", UnitSession.keep_values_of)

@@ -20,6 +20,7 @@ class Undo:
 
     def __init__(self) -> None:
         self._values: list[tuple[object, dict[str, Any]]] = []
+        self._versions: list[tuple[Entity, int]] = []
         self._stale: list[object] = []
 
     def remember(self, instances: Iterable[object]) -> None:
@@ -39,6 +40,13 @@ class Undo:
                     # a new list: with the one that has expired SQLAlchemy warns of each copy and each change
                     set_committed_value(instance, part.key, [*found] if part.uselist else found)
         self._values.clear()
+        for entity, version in self._versions:
+            vars(entity)["version"] = version
+        self._versions.clear()
+
+    def remember_versions(self, entities: Iterable[object]) -> None:
+        """Remember the versions that a flush counts: where it fails, they are those that are stored."""
+        self._versions = [(entity, entity.version) for entity in entities if isinstance(entity, Entity)]
 
     def note(self, instance: object) -> None:
         """Note that an object may not be as its row is."""

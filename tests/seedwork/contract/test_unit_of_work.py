@@ -977,6 +977,24 @@ def test_an_entity_can_be_copied_after_a_failed_flush(
     assert [line.product for line in copy.deepcopy(order).lines] == ["chair"]
 
 
+def test_a_flush_that_failed_has_counted_no_version(
+    uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
+) -> None:
+    given_order(new_unit, "A-1")
+    order_id = given_order(new_unit, "B-2")
+    with pytest.raises(OrderNumberTaken), uow:
+        order = uow.orders.get(order_id)
+        order.add_line("chair")
+        uow.orders.add(Order(number="A-1"))
+        uow.flush()
+
+    with uow:
+        uow.orders.remove(order)
+        uow.commit()
+
+    assert numbers(new_unit) == ["A-1"]
+
+
 def test_entities_are_readable_after_a_commit_that_failed(
     uow: OrderingUnitOfWork, new_unit: NewUnit[OrderingUnitOfWork]
 ) -> None:
