@@ -58,7 +58,7 @@ class Constraints:
         Returns: the keys of the deleted ones.
         Raises: the error of a primary or a unique key, ConstraintViolated, ReferenceViolated.
         """
-        steps = _steps(rows, rows.keys() - stored.keys())
+        steps = _steps(rows, stored)
         for key in sorted(
             rows, key=lambda key: (_rank(key[0]), steps[key], key not in stored, key[1] if key in stored else ())
         ):
@@ -74,7 +74,7 @@ class Constraints:
             self._refuse_missing(key)
         for key in deleted:
             self._refuse_given_up(key, stored[key])
-        _steps({key: stored[key] for key in deleted}, deleted)  # raises where none of them can be the first to go
+        _steps({key: stored[key] for key in deleted}, {})  # raises where none of them can be the first to go
         return deleted
 
     def _check(self, key: Key, row: Row) -> None:
@@ -93,7 +93,7 @@ class Constraints:
 
     def _refuse_given_up(self, key: Key, before: Row | None) -> None:
         """Refuse that a row no longer has, or is, what others refer to."""
-        targets = _targets(key, before) if before else ()
+        targets = _targets(key, before)
         if any(self._references[target] > 0 and not self._is_there(target) for target in targets):
             raise ReferenceViolated(REFERENCE)
 
@@ -112,9 +112,10 @@ class Constraints:
         self._references.update(_references(key[0], row))
 
 
-def _targets(key: Key, row: Row) -> Iterator[Target]:
-    yield key
-    yield from _unique_values(key[0], row)
+def _targets(key: Key, row: Row | None) -> Iterator[Target]:
+    if row is not None:
+        yield key
+        yield from _unique_values(key[0], row)
 
 
 def _unique_values(table: Table, row: Row) -> Iterator[tuple[RowKey, RowId]]:
@@ -131,12 +132,15 @@ def _references(table: Table, row: Row) -> Iterator[Target]:
             yield referred, values
 
 
-def _steps(rows: Aggregate, waited_for: set[Key]) -> dict[Key, int]:
+def _steps(rows: Aggregate, before: Aggregate) -> dict[Key, int]:
     """Return the step in which each row is written, or deleted: one that refers to another of its circle waits for it.
 
+    Args:
+        rows: the rows.
+        before: those that they replace: nothing waits for what a row was already.
     Raises: ReferenceViolated (of some rows none can be the first).
     """
-    there = {target: key for key in waited_for for target in _targets(key, rows[key])}
+    there = {target: key for key in rows for target in {*_targets(key, rows[key])} - {*_targets(key, before.get(key))}}
     others = {
         key: {
             there[target]

@@ -1703,6 +1703,19 @@ def test_two_that_refer_to_each_other_may_be_given_the_unique_keys_that_they_hav
     assert [loaded(new_unit, folder).around for folder in (ann, bob)] == ["b", "a"]
 
 
+def test_a_circle_of_changed_unique_keys_is_refused(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    one, other = Folder(code="a"), Folder(code="b")
+    saved(new_unit, one, other)
+
+    with pytest.raises(ReferenceViolated), uow:
+        held_one, held_other = uow.folders.get(one.id), uow.folders.get(other.id)
+        held_one.code, held_one.around = "c", "d"
+        held_other.code, held_other.around = "d", "c"
+        uow.commit()
+
+    assert loaded(new_unit, one).around is None
+
+
 def test_an_entity_may_refer_to_itself_by_a_unique_key(uow: ShapesUnitOfWork, new_unit: New) -> None:
     folder = Folder(code="x", around="x")
     saved(new_unit, folder)
