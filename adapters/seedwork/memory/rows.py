@@ -44,9 +44,13 @@ class Written:
 
     def show(self) -> None:
         """Copy what the database made into the object."""
+        table, values = self.shape.table, vars(self.instance)
         for column, attribute in self.shape.columns.items():
-            if attribute not in vars(self.instance) or column in _made_by_the_database(self.shape.table):
-                vars(self.instance)[attribute] = _result(self.shape.table.c[column])(self.row[column])
+            is_made = attribute not in values
+            if column in _made_by_the_database(table):
+                is_made = is_made or bound(table, {column: values[attribute]})[column] != self.row[column]
+            if is_made:
+                values[attribute] = _result(table.c[column])(self.row[column])
         if version := self.shape.version:
             vars(self.instance)["version"] = self.row[version]
         _mark_stored(self.instance)

@@ -213,6 +213,16 @@ def test_what_the_database_filled_at_an_insert_is_readable_after_the_block(uow: 
     assert note.made_at
 
 
+def test_a_value_of_too_many_places_is_as_it_was_given_until_it_is_loaded(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    document = a_document(amount=Decimal("1.234"))
+
+    with uow:
+        uow.documents.add(document)
+        uow.commit()
+
+    assert (document.amount, loaded(new_unit, document).amount) == (Decimal("1.234"), Decimal("1.23"))
+
+
 @pytest.mark.parametrize(
     ("new", "text"),
     [(lambda: Note(text="x", changed_at=LONG_AGO), "text"), (lambda: Person(name="x", changed_at=LONG_AGO), "name")],
