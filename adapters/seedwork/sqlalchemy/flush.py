@@ -14,13 +14,14 @@ from adapters.seedwork.keys import table_of
 from adapters.seedwork.mapping_rules import Relation
 from adapters.seedwork.refusals import CHANGED_KEY, SHARED_PART, error_of, refused
 from domain.seedwork.entity import Entity
+from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict
 
 
 def prepare_flush(session: mapping.KeepingSession, *_: object) -> None:
     """Prepare what a flush will send.
 
-    Raises: UnitOfWorkMisuse (a part belongs to two owners, or to one twice), and the error of a primary key that the
-        block has already.
+    Raises: UnitOfWorkMisuse (a part belongs to two owners, or to one twice), ConcurrencyConflict (another transaction
+        has moved it meanwhile), and the error of a primary key that the block has already.
     """
     new, dirty = list(session.new), list(session.dirty)
     session.keep(*dirty)
@@ -40,7 +41,7 @@ def _prepare_aggregates(session: mapping.KeepingSession) -> None:
     deleted, dirty, new = session.deleted, list(session.dirty), list(session.new)
     _order_by_references(new, dirty, list(deleted))
     owners: dict[int, object] = {}
-    _refuse_repeated_parts([*new, *dirty])
+    _refuse_repeated_parts(session, [*new, *dirty])
     for instance in new:
         _refuse_known_identity(session, instance)
         _refuse_shared_parts(session, instance, owners)
@@ -161,10 +162,23 @@ def _refuse_shared_parts(session: Session, instance: object, owners: dict[int, o
             if part is None:
                 continue
             if owners.setdefault(id(part), instance) is not instance or _is_kept_by_another(session, part, instance):
-                raise refused(SHARED_PART, part)
+                raise _shared(session, part)
             is_moved = inspect(part).persistent and instance not in session.deleted
             if is_moved and mapping.has_key_of_owner(inspect(part).mapper):
                 raise refused(CHANGED_KEY, part)
+
+
+def _shared(session: Session, part: object) -> Exception:
+    """Return the error of a part that has two owners.
+
+    That is no misuse where two were loaded with it: another transaction has moved it between the two queries.
+    """
+    loaded = [owner for owner in session.identity_map.values() if _was_loaded_with(owner, part)]
+    return ConcurrencyConflict(OVERTAKEN) if len(loaded) > 1 else refused(SHARED_PART, part)
+
+
+def _was_loaded_with(owner: object, part: object) -> bool:
+    return any(part is known for change in _changes([owner]) for known in (*change.unchanged, *change.deleted))
 
 
 def _refuse_changed_key(instance: object) -> None:
@@ -173,13 +187,13 @@ def _refuse_changed_key(instance: object) -> None:
         raise refused(CHANGED_KEY, instance)
 
 
-def _refuse_repeated_parts(owners: list[object]) -> None:
+def _refuse_repeated_parts(session: Session, owners: list[object]) -> None:
     for owner in owners:
         for relation in mapping.parts_of(inspect(owner).mapper):
             found = vars(owner).get(relation.key, ()) if relation.uselist else ()
             ids = [*map(id, found)]
             if len({*ids}) < len(ids):
-                raise refused(SHARED_PART, next(part for part in found if ids.count(id(part)) > 1))
+                raise _shared(session, next(part for part in found if ids.count(id(part)) > 1))
             if mapping.has_key_of_owner(relation.mapper):
                 # where a stored part goes that has the key of two new ones, both would take its row
                 names = _own_key(relation)

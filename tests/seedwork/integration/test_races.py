@@ -145,6 +145,26 @@ def test_who_removes_what_another_has_removed_gets_a_conflict_and_no_warning(
         uow.commit()
 
 
+@pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)
+def test_who_moves_a_part_that_another_has_moved_while_both_owners_were_loaded_gets_a_conflict(
+    new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails
+) -> None:
+    other = add_order(new_unit(), "B-2")
+    with new_unit() as uow:
+        uow.orders.get(order.id).add_line("chair")
+        uow.commit()
+
+    with pytest.raises(ConcurrencyConflict), new_unit() as uow:
+        source = uow.orders.get(order.id)
+        with new_unit() as faster:
+            before, after = faster.orders.get(order.id), faster.orders.get(other.id)
+            after.lines.append(before.lines.pop())
+            faster.commit()
+        target = uow.orders.get(other.id)
+        target.lines.append(source.lines.pop())
+        uow.commit()
+
+
 @pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)  # on SQLite the second writer waits at its BEGIN
 def test_two_who_lock_each_others_rows_are_both_saved(
     new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails
