@@ -94,8 +94,8 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
     if inspect(entity, raiseerr=False) is None:
         # what the database makes in an UPDATE is readable after the block, too
         filled = {"eager_defaults": True} if any(map(is_filled, table.columns)) else {}
-        # who was overtaken learns it by the version of the root; of a part that is gone SQLAlchemy would only warn
-        confirmed = issubclass(entity, Entity)
+        # who was overtaken learns it by a version; of a part that has none and is gone, SQLAlchemy would only warn
+        confirmed = "version_id_col" in options
         mapper_registry.map_imperatively(entity, table, **{"confirm_deleted_rows": confirmed, **filled, **options})
         relations = [key for key, value in options.get("properties", {}).items() if isinstance(value, Relationship)]
         if issubclass(entity, Entity) and relations:
