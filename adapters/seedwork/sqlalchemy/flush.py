@@ -62,11 +62,11 @@ def _leave_out_new_parts(session: Session) -> None:
         for part in mapping.removed_with(instance):
             if inspect(part).pending:
                 session.expunge(part)
-    for instance in session.new:
-        state = inspect(instance)
-        is_owned = any(owner and owner.deleted for owner in state.parents.values())
-        if state.pending and is_owned and id(instance) not in _given_to_saved(session):
-            session.expunge(instance)
+    left = [part for part in session.new if any(owner and owner.deleted for owner in inspect(part).parents.values())]
+    given = _given_to_saved(session) if left else set()
+    for part in left:
+        if id(part) not in given:
+            session.expunge(part)
 
 
 def _taken_away(session: Session) -> list[object]:
