@@ -119,7 +119,7 @@ $(VENV)/.development: $(BIN)/python pyproject.toml constraints.txt
 
 # what names or mends a fault begins also where that fault keeps the packages from being installed
 tried: $(BIN)/python
-	@$(MAKE) --no-print-directory $(VENV)/.development || echo "Going on with the packages that are there." >&2
+	@$(MAKE) --silent --no-print-directory $(VENV)/.development || echo "Going on with the packages that are there." >&2
 
 # groundwork: begin
 $(VENV)/.benchmark: $(BIN)/python pyproject.toml constraints.txt

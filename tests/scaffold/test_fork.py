@@ -150,6 +150,11 @@ def test_make_begins_what_names_or_mends_a_fault_where_nothing_can_be_installed(
     assert done.returncode == 0
     assert "Going on with the packages that are there.\n" in done.stderr
 
+    (venv / ".development").touch()
+    done = ended(fork, "make", "--no-print-directory", f"VENV={venv}", command)
+
+    assert (done.stdout.rstrip(), done.stderr) == (f"-m scaffold {command}", "")
+
 
 def test_what_only_groundwork_needs_is_gone(fork: Path) -> None:
     assert not (fork / "benchmarks").exists()
