@@ -22,7 +22,7 @@ HOLDER = text("""
       AND (classid::bigint << 32) + objid::bigint = :lock AND objsubid = 1 AND granted
 """).bindparams(lock=LOCK)
 LOCK_A_ROW = "SELECT id FROM alembic_lock WHERE id = 1 FOR UPDATE NOWAIT"
-TAKEN = frozenset({"23505", "40001", "40P01", "42P01", "42P07", "55P03"})
+TAKEN = frozenset({"23505", "40001", "40P01", "42710", "42P01", "42P07", "55P03"})
 """By these codes another process holds the row, or makes it just now."""
 
 

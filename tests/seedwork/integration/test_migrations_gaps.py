@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine, event, make_url, text
+from sqlalchemy import Connection, Engine, ExceptionContext, event, make_url, text
 
 from tests.seedwork.fixtures import require_of_server
 from tests.seedwork.postgresql_server import PostgresServer
@@ -59,6 +59,31 @@ def test_a_wait_that_is_too_long_without_advisory_locks_ends_with_the_reason(
             without_locks.upgrade()
 
     without_locks.upgrade()
+
+
+def test_the_row_that_another_process_makes_at_the_same_time_is_the_lock(without_locks: History) -> None:
+    without_locks.plant("first", PARENTS)
+
+    with psycopg.connect(without_locks.url.replace("+psycopg", ""), autocommit=True) as other:
+
+        def make_the_type(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+            if statement.startswith("CREATE TABLE alembic_lock"):  # its type is found a moment before the table is
+                other.execute("CREATE TYPE alembic_lock AS ENUM ()")
+
+        def make_the_table(context: ExceptionContext) -> None:
+            if (context.statement or "").startswith("CREATE TABLE alembic_lock"):
+                other.execute("DROP TYPE alembic_lock; CREATE TABLE alembic_lock (id integer PRIMARY KEY)")
+                other.execute("INSERT INTO alembic_lock VALUES (1)")
+
+        event.listen(Engine, "before_cursor_execute", make_the_type)
+        event.listen(Engine, "handle_error", make_the_table)
+        try:
+            without_locks.upgrade()
+        finally:
+            event.remove(Engine, "before_cursor_execute", make_the_type)
+            event.remove(Engine, "handle_error", make_the_table)
+
+    assert without_locks.tables() == {"parents", "alembic_version"}
 
 
 # ---- statement by statement --------------------------------------------------------------------------------------
