@@ -20,14 +20,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import (
     ONETOMANY,
     Mapper,
-    QueryContext,
     Relationship,
-    Session,
     configure_mappers,
     registry,
     relationship,
 )
 
+from adapters.seedwork.keeping import hold, refuse_stored_part
 from adapters.seedwork.keys import RowKey, row_keys, table_of
 from adapters.seedwork.mapping_rules import (
     ORDERING,
@@ -38,7 +37,6 @@ from adapters.seedwork.mapping_rules import (
     check_tables,
     has_attributes,
 )
-from adapters.seedwork.refusals import DELETED_PART, OLD_PART, refused
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
@@ -56,16 +54,6 @@ metadata = MetaData(
 mapper_registry = registry(metadata=metadata)
 
 _lock = Lock()
-
-
-class KeepingSession(Session):
-    """A session that keeps objects for as long as its block lasts; the identity map alone is weak."""
-
-    kept: list[object]
-
-    def keep(self, *instances: object) -> None:
-        """Keep objects, whoever else lets go of them."""
-        raise NotImplementedError
 
 
 @contextmanager
@@ -99,10 +87,10 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
         mapper_registry.map_imperatively(entity, table, **{"confirm_deleted_rows": confirmed, **filled, **options})
         relations = [key for key, value in options.get("properties", {}).items() if isinstance(value, Relationship)]
         if issubclass(entity, Entity) and relations:
-            event.listen(entity, "load", _hold)
+            event.listen(entity, "load", hold)
         for key in relations:  # before configure_mappers() adds SQLAlchemy's own listener, whose message does not help
-            event.listen(getattr(entity, key), "append", _refuse_stored)
-            event.listen(getattr(entity, key), "set", _refuse_stored)
+            event.listen(getattr(entity, key), "append", refuse_stored_part)
+            event.listen(getattr(entity, key), "set", refuse_stored_part)
 
 
 def mapper_of(kind: type) -> Mapper[Any]:  # Any: of an entity, or of a part
@@ -172,37 +160,6 @@ def constraints() -> Iterator[Constraint | Index]:
     for metadata in {table.metadata for table in mapped if isinstance(table, Table)}:
         for table in metadata.tables.values():
             yield from table.constraints | table.indexes
-
-
-def _hold(entity: object, context: QueryContext) -> None:
-    # The identity map is weak: a root that nobody else keeps would be gone when a change of its parts is flushed, which
-    # counts its version. What a stream yields is not kept: it would fill the memory.
-    options, session = context.execution_options, context.session
-    if isinstance(session, KeepingSession) and options.get("keep", True) and not options.get("yield_per"):
-        session.keep(entity)
-
-
-def _refuse_stored(owner: object, part: object, *_: object) -> None:
-    if part is not None and (session := inspect(owner).session):
-        refuse_stored(session, part, *removed_with(part))
-
-
-def removed_with(instance: object) -> list[object]:
-    """Return the parts of an object, and theirs."""
-    return [part for part, *_ in inspect(instance).mapper.cascade_iterator("delete", inspect(instance))]
-
-
-def refuse_stored(session: Session, *parts: object) -> None:
-    """Refuse parts that an owner can't get in a block: SQLAlchemy would take them for stored ones of its session.
-
-    Raises: UnitOfWorkMisuse (the block has deleted one, or another block has loaded or saved it).
-    """
-    kept = session.kept if isinstance(session, KeepingSession) else ()
-    for part in parts:
-        if inspect(part).was_deleted:
-            raise refused(DELETED_PART, part)
-        if inspect(part).detached and not any(part is known for known in kept):
-            raise refused(OLD_PART, part)
 
 
 def _add_ordering(mapper: Mapper[Any]) -> None:

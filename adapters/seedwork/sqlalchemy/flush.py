@@ -10,6 +10,7 @@ from sqlalchemy.orm import InstanceState, Mapper, Session
 from sqlalchemy.orm.attributes import History, flag_modified, set_committed_value
 
 from adapters.seedwork import mapping
+from adapters.seedwork.keeping import KeepingSession, removed_with
 from adapters.seedwork.keys import table_of
 from adapters.seedwork.mapping_rules import Relation
 from adapters.seedwork.refusals import CHANGED_KEY, SHARED_PART, error_of, refused
@@ -17,7 +18,7 @@ from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict
 
 
-def prepare_flush(session: mapping.KeepingSession, *_: object) -> None:
+def prepare_flush(session: KeepingSession, *_: object) -> None:
     """Prepare what a flush will send.
 
     Raises: UnitOfWorkMisuse (a part belongs to two owners, or to one twice), ConcurrencyConflict (another transaction
@@ -32,7 +33,7 @@ def prepare_flush(session: mapping.KeepingSession, *_: object) -> None:
         _prepare_aggregates(session)
 
 
-def _prepare_aggregates(session: mapping.KeepingSession) -> None:
+def _prepare_aggregates(session: KeepingSession) -> None:
     _leave_out_new_parts(session)
     while gone := _taken_away(session):
         for part in gone:
@@ -59,7 +60,7 @@ def _prepare_aggregates(session: mapping.KeepingSession) -> None:
 def _leave_out_new_parts(session: Session) -> None:
     """Leave the new parts out of what is removed, or was: SQLAlchemy would insert them, without their root."""
     for instance in session.deleted:
-        for part in mapping.removed_with(instance):
+        for part in removed_with(instance):
             if inspect(part).pending:
                 session.expunge(part)
     left = [part for part in session.new if any(owner and owner.deleted for owner in inspect(part).parents.values())]

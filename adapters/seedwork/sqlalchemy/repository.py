@@ -9,7 +9,8 @@ from uuid import UUID
 from sqlalchemy import bindparam, func, inspect, select
 from sqlalchemy.orm import Mapper
 
-from adapters.seedwork.mapping import mapper_of, refuse_stored, removed_with
+from adapters.seedwork.keeping import refuse_stored, removed_with
+from adapters.seedwork.mapping import mapper_of
 from adapters.seedwork.refusals import COPIED, NOT_NEW, refused
 from adapters.seedwork.shape import shape_of
 from adapters.seedwork.sqlalchemy.bulk import insert_rows

@@ -10,7 +10,7 @@ from sqlalchemy.exc import CircularDependencyError
 from sqlalchemy.orm import InstanceState, Mapper, SessionTransaction
 from sqlalchemy.orm.exc import StaleDataError
 
-from adapters.seedwork.mapping import KeepingSession, removed_with
+from adapters.seedwork.keeping import KeepingSession, removed_with
 from adapters.seedwork.refusals import BEGUN_BY_UNIT, ENDED, REFERENCE
 from adapters.seedwork.sqlalchemy.flush import prepare_flush
 from adapters.seedwork.sqlalchemy.undo import Undo, unsave
