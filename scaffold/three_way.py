@@ -59,9 +59,8 @@ def merge_into_yours(name: str, base: str, ours: str, theirs: str) -> Merged:
     if merged.conflicts < 0:
         return Merged(ours, 1)
     text = _PLACE.sub(_resolved, merged.text)
-    if name.endswith(".toml") and not _is_toml(
-        text
-    ):  # a table that Groundwork moved, and the fork edited, stands twice
+    # a table that Groundwork moved, and the fork edited, would stand twice
+    if name.endswith(".toml") and not _is_toml(text):
         return Merged(ours, kept + 1)
     return Merged(text, kept + sum(map(_keeps_ours, _PLACE.finditer(merged.text))))
 

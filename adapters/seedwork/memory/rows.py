@@ -46,13 +46,13 @@ class Written:
         """Copy what the database made into the object."""
         table, values = self.shape.table, vars(self.instance)
         for column, attribute in self.shape.columns.items():
-            is_made = attribute not in values
-            if column in _made_by_the_database(table):
-                is_made = is_made or bound(table, {column: values[attribute]})[column] != self.row[column]
-            if is_made:
+            if attribute not in values or (
+                column in _made_by_the_database(table)
+                and bound(table, {column: values[attribute]})[column] != self.row[column]
+            ):
                 values[attribute] = _result(table.c[column])(self.row[column])
         if version := self.shape.version:
-            vars(self.instance)["version"] = self.row[version]
+            values["version"] = self.row[version]
         _mark_stored(self.instance)
 
 

@@ -223,15 +223,10 @@ class InMemorySession:
                 raise refused(SHARED_PART, row.instance)
             # write() would take a new part for a change of the one that goes: the databases insert before they delete,
             # unless its owner's key is in it
-            if (
-                is_part
-                and row.key in stored
-                and not is_known
-                and is_new(row.instance)
-                and not has_key_of_owner(row.shape.mapper)
-            ):
-                raise error_of(row_key_of(row.key[0]))
-            if is_part and not (is_stored and is_known) and not is_new(row.instance):
+            if is_part and is_new(row.instance):
+                if row.key in stored and not is_known and not has_key_of_owner(row.shape.mapper):
+                    raise error_of(row_key_of(row.key[0]))
+            elif is_part and not (is_stored and is_known):
                 is_other = any(known is row.instance and key in constraints for key, known in self._known.items())
                 raise refused(CHANGED_KEY if is_other else OLD_PART if is_stored else DELETED_PART, row.instance)
             found[row.key] = row.instance

@@ -1,6 +1,6 @@
 """What is prepared before SQLAlchemy flushes: the version of a whole aggregate, and the one owner of each part."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -142,8 +142,7 @@ def _owner_id(instance: object) -> tuple[Relation, tuple[Any, ...]] | None:
     mapper = inspect(instance).mapper
     if (relation := _relation_to_owner(mapper)) is None:
         return None
-    keys = [mapper.get_property_by_column(theirs).key for _, theirs in relation.local_remote_pairs]
-    found = tuple(getattr(instance, key) for key in keys)
+    found = _values(instance, _names(mapper, (theirs for _, theirs in relation.local_remote_pairs)))
     return None if None in found else (relation, found)
 
 
@@ -184,7 +183,7 @@ def _was_loaded_with(owner: object, part: object) -> bool:
 
 def _refuse_changed_key(instance: object) -> None:
     mapper = inspect(instance).mapper
-    if _has_changed(instance, [mapper.get_property_by_column(column).key for column in mapper.primary_key]):
+    if _has_changed(instance, _names(mapper, mapper.primary_key)):
         raise refused(CHANGED_KEY, instance)
 
 
@@ -206,8 +205,8 @@ def _refuse_repeated_parts(session: Session, owners: list[object]) -> None:
 @cache
 def _own_key(relation: Relation) -> list[str]:
     """Return the attributes in the key of a part by which its owner's parts differ."""
-    mine = [column for column in relation.mapper.primary_key if column not in relation.remote_side]
-    return [relation.mapper.get_property_by_column(column).key for column in mine]
+    mapper = relation.mapper
+    return _names(mapper, (column for column in mapper.primary_key if column not in relation.remote_side))
 
 
 def _is_kept_by_another(session: Session, part: object, owner: object) -> bool:
@@ -231,7 +230,7 @@ def _order_by_references(new: list[object], dirty: list[object], deleted: list[o
     """Let SQLAlchemy know which row is inserted or deleted before another one, where their classes do not say it."""
     for mapper in {inspect(instance).mapper for instance in (*new, *dirty, *deleted)}:
         for reference in _references_in_circles(mapper):
-            theirs = [reference.mapper.get_property_by_column(column).key for _, column in reference.local_remote_pairs]
+            theirs = _names(reference.mapper, (column for _, column in reference.local_remote_pairs))
             changed = [one for one in dirty if _has_changed(one, theirs)]
             _show_targets(reference, [*new, *dirty], [*new, *changed], _values)
             _show_targets(reference, deleted, deleted, _stored_values)
@@ -245,8 +244,8 @@ def _show_targets(
 ) -> None:
     """Let each instance refer to that of the targets whose row it refers to, as SQLAlchemy's order needs it."""
     mapper, target = reference.parent, reference.mapper
-    ours = [mapper.get_property_by_column(column).key for column, _ in reference.local_remote_pairs]
-    theirs = [target.get_property_by_column(column).key for _, column in reference.local_remote_pairs]
+    ours = _names(mapper, (column for column, _ in reference.local_remote_pairs))
+    theirs = _names(target, (column for _, column in reference.local_remote_pairs))
     known = {values(one, theirs): one for one in targets if inspect(one).mapper is target}
     for instance in instances:
         if inspect(instance).mapper is mapper:
@@ -254,6 +253,11 @@ def _show_targets(
             found = None if None in key else known.get(key)  # NULL refers to nothing
             # one that refers to itself waits for nothing
             set_committed_value(instance, reference.key, None if found is instance else found)
+
+
+def _names(mapper: Mapper[Any], columns: Iterable[Any]) -> list[str]:  # Any: columns, whose type Mapper leaves open
+    """Return the attributes of columns."""
+    return [mapper.get_property_by_column(column).key for column in columns]
 
 
 def _values(instance: object, keys: list[str]) -> tuple[object, ...]:
