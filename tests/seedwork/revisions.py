@@ -91,7 +91,8 @@ class History:
         """Write the configuration that a command line names, and return its path."""
         self.folder.mkdir(exist_ok=True)
         file = self.folder / "pyproject.toml"
-        file.write_text(CONFIGURATION.format(project=_escaped(PROJECT)))
+        if not file.exists():  # written once: a process that has started before may be reading it
+            file.write_text(CONFIGURATION.format(project=_escaped(PROJECT)))
         return str(file)
 
     def downgrade(self, revision: str) -> None:
