@@ -3,3 +3,10 @@
 Belongs here: what writes or removes files of the house. It is Groundwork's; a fork may delete it, with its lines in
 ``Makefile`` and ``pyproject.toml``.
 """
+
+import os
+
+BY_MAKE = "touch pyproject.toml && make setup"
+BY_PIP = 'python -m pip install -c constraints.txt -e ".[dev]"'
+INSTALL = BY_MAKE if "MAKELEVEL" in os.environ else BY_PIP
+"""Installs again, as who calls the command is used to; make itself sees only that a file is newer."""

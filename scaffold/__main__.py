@@ -9,6 +9,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scaffold import INSTALL
+
 if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
@@ -47,7 +49,7 @@ def _cure(error: ModuleNotFoundError) -> str:
         return f"This needs {error.name}, which is gone. Run: git restore --source={commit[:12]} -- tests/seedwork"
     if (TREE / package).is_dir():
         raise error
-    return f"This needs {error.name}, which is not installed. Run: make setup"
+    return f"This needs {error.name}, which is not installed. Run: {INSTALL}"
 
 
 def main() -> None:

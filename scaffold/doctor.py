@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from scaffold import INSTALL
 from scaffold.checkout import Refused
-from scaffold.checks import INSTALL, Check, Level
+from scaffold.checks import Check, Level
 from scaffold.checks.application import database, registration, settings
 from scaffold.checks.environment import packages, python
 from scaffold.checks.template import edits, unfinished, updates

@@ -3,6 +3,7 @@
 import re
 import subprocess
 
+from scaffold import INSTALL
 from scaffold.checkout import Refused
 
 
@@ -56,7 +57,7 @@ def ruff() -> str:
 
         return str(find_ruff_bin())
     except (ImportError, FileNotFoundError):
-        raise Refused("ruff is not installed here. Write: make setup") from None
+        raise Refused(f"ruff is not installed here. Write: {INSTALL}") from None
 
 
 def _ruff(name: str, text: str, *arguments: str) -> tuple[str, str]:

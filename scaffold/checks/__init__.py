@@ -8,7 +8,5 @@ Level = Literal["ok", "note", "mend"]
 """``mend`` fails the command; a ``note`` is only to be known."""
 Said = tuple[Level, str, str]
 """The level; the words; and the command that mends it, or, where it begins with ``In``, the line to write in a file."""
-INSTALL = "touch pyproject.toml && make setup"
-"""Installs again: make itself sees only that a file is newer."""
 Check = Callable[[Path], Iterator[Said]]
 """Looks at one thing in a fork's folder."""

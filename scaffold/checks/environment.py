@@ -8,7 +8,8 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-from scaffold.checks import INSTALL, Said
+from scaffold import INSTALL
+from scaffold.checks import Said
 
 SHOWN = 3
 """How many packages are named."""

@@ -26,7 +26,8 @@ REQUIRED = """"nowhere",
 
 def doctor(tree: Path, *arguments: str, **environment: str) -> tuple[int, list[dict[str, str]]]:
     """Run the command in a tree; return its exit code, and what it found."""
-    unset = {name: value for name, value in os.environ.items() if not name.startswith(("DATABASE_", "MIGRATION_"))}
+    others = ("DATABASE_", "MIGRATION_", "MAKE")
+    unset = {name: value for name, value in os.environ.items() if not name.startswith(others)}
     command = [sys.executable, "-m", "scaffold", "doctor", "--json", *arguments]
     done = subprocess.run(
         command, cwd=tree, env=unset | environment, capture_output=True, text=True, check=False, timeout=120
@@ -202,13 +203,22 @@ def test_a_package_that_is_missing_or_another_is_named(healthy: Path) -> None:
     (healthy / "constraints.txt").write_text("alembic==1.0\n")
     edit(healthy / "pyproject.toml", '"tenacity', REQUIRED)
 
-    code, found = doctor(healthy)
+    code, found = doctor(healthy, MAKELEVEL="1")
 
     packages = on("packages", found)
     assert packages[1] == ("mend", "not installed: nowhere", "touch pyproject.toml && make setup")
     assert packages[2][1].startswith("alembic is 1.")
     assert packages[2][1].endswith(", 1.0 is pinned")
     assert code == 1
+
+
+@pytest.mark.rehearsal
+def test_who_does_not_call_make_is_told_what_pip_installs(healthy: Path) -> None:
+    edit(healthy / "pyproject.toml", '"tenacity', REQUIRED)
+
+    [(_, said, command)] = on("packages", doctor(healthy)[1])
+
+    assert (said, command) == ("not installed: nowhere", 'python -m pip install -c constraints.txt -e ".[dev]"')
 
 
 @pytest.mark.rehearsal

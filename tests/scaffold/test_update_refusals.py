@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from adapters.seedwork.settings import PROJECT
+from scaffold import INSTALL
 from scaffold.checkout import Refused, git
 from scaffold.rehearsal import commit, run
 from scaffold.texts import laid_out
@@ -119,5 +120,5 @@ def test_two_heads_are_to_be_merged_first(fork: Path, groundwork: Path) -> None:
 def test_where_ruff_is_missing_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ruff", None)
 
-    with pytest.raises(Refused, match="ruff is not installed here. Write: make setup"):
+    with pytest.raises(Refused, match=f"ruff is not installed here. Write: {re.escape(INSTALL)}"):
         laid_out("domain/order.py", "pass")
