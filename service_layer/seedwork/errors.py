@@ -99,7 +99,8 @@ class StoredValueUnreadable(TransactionError, ValueError):
 class ConstraintViolated(TransactionError):
     """The database refused the data, and no error of the domain is declared for that.
 
-    A constraint is broken, or a column can't hold the value: a text that is too long, a number out of range, a NUL.
+    A constraint is broken, a trigger refuses the row, or a column can't hold the value: a text that is too long, a
+    number out of range, a NUL.
     """
 
 

@@ -68,6 +68,7 @@ _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
     "57P": (DatabaseUnavailable, _LOST),
     "58": (StorageFailure, _DISK),
     "72000": (ConcurrencyConflict, OVERTAKEN),
+    "P0001": (ConstraintViolated, "The database refused the data: {}."),  # RAISE EXCEPTION, in a trigger or a function
     "XX001": (StorageFailure, _DAMAGED),
     "XX002": (StorageFailure, _DAMAGED),
     "unfit": (

@@ -67,7 +67,7 @@ MISTAKE = None
 
 SQLSTATES: dict[Kind, str] = {
     ConcurrencyConflict: "26000 40 55P03 72000",
-    ConstraintViolated: "23",
+    ConstraintViolated: "23 P0001",
     ReferenceViolated: "23001 23503",
     DatabaseRefused: "28 3D000 42501",
     DatabaseUnavailable: "08 25006 25P03 53 57P",
@@ -78,7 +78,7 @@ SQLSTATES: dict[Kind, str] = {
     " P0 XX",
 }
 OF_VALUES: dict[Kind, str] = SQLSTATES | {
-    ConstraintViolated: "22001 22003 22007 22008 22015 22021 22026 22P02 22P05 23"
+    ConstraintViolated: "22001 22003 22007 22008 22015 22021 22026 22P02 22P05 23 P0001"
 }
 """What stores values, or looks for them, is no SQL that could be wrong."""
 UNKNOWN_AT_COMMIT: dict[Kind, str] = SQLSTATES | {CommitOutcomeUnknown: "08 40003 57P XX XX001 XX002"}
@@ -402,16 +402,23 @@ CLOSED = {
     "sqlite": ["CREATE TRIGGER closed BEFORE INSERT ON {} BEGIN SELECT RAISE(ABORT, 'the train has left'); END"],
     "postgresql": [
         """CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+        RAISE EXCEPTION 'the train has left'; END $$""",
+        "CREATE TRIGGER closed BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION closed()",
+    ],
+    "postgresql, with a code": [
+        """CREATE FUNCTION closed() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
         RAISE EXCEPTION 'the train has left' USING ERRCODE = 'check_violation'; END $$""",
         "CREATE TRIGGER closed BEFORE INSERT ON {} FOR EACH ROW EXECUTE FUNCTION closed()",
     ],
 }
 
 
-@on_both
-def test_the_message_of_a_trigger_is_passed_on(container: Container, uow: SqlAlchemyTransaction) -> None:
+@pytest.mark.parametrize(
+    ("container", "trigger"), [(name.partition(",")[0], name) for name in CLOSED], ids=[*CLOSED], indirect=["container"]
+)
+def test_the_message_of_a_trigger_is_passed_on(uow: SqlAlchemyTransaction, trigger: str) -> None:
     with pytest.raises(ConstraintViolated, match=r"refused the data: the train has left\.$"), uow:
-        for statement in CLOSED[container.engine().dialect.name]:
+        for statement in CLOSED[trigger]:
             uow.session.execute(text(statement.format(seats.name)))
         uow.session.execute(insert(seats), FIRST)
 
@@ -570,7 +577,7 @@ def execute(sql: str) -> Callable[[SqlAlchemyTransaction], None]:
         (execute("SELECT CAST(:value AS integer)"), DBAPIError),
         (execute("SELECT CAST('{' || :value AS json)"), DBAPIError),
         (execute("SELECT to_tsvector(CAST(CAST(:value AS text) AS regconfig), 'x')"), DBAPIError),
-        (raise_with_a_value, DBAPIError),
+        (raise_with_a_value, ConstraintViolated),
     ],
     ids=["flush", "commit", "check", "not null", "not a number", "not json", "no such object", "raised"],
 )
