@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from alembic import context
+from alembic.script.revision import ResolutionError
 from alembic.util import CommandError
 from pydantic import ValidationError
 from sqlalchemy import URL, Connection, MetaData, make_url
@@ -139,7 +140,16 @@ def _run(metadata: MetaData, dialect: str, **options: Any) -> None:  # Any: they
         # nothing that a revision does has to run outside its transaction here, and leaving it lets another process in
         context.get_context().autocommit_block = nullcontext  # type: ignore[assignment]  # called without arguments
     with context.begin_transaction():
-        context.run_migrations()
+        try:
+            context.run_migrations()
+        except CommandError as error:
+            unknown = error.__cause__.argument if isinstance(error.__cause__, ResolutionError) else None
+            if unknown not in context.get_context().get_current_heads():
+                raise
+            raise CommandError(
+                f"{error}, at which the database is. A newer release or another branch has migrated it, another"
+                " service, or an application that was there before: docs/migrations.md says what to do"
+            ) from error
 
 
 def _only_our_tables(metadata: MetaData) -> Callable[[str | None, str, object], bool]:

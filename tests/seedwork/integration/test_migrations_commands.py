@@ -32,6 +32,7 @@ from sqlalchemy import (
     func,
     inspect,
     make_url,
+    text,
 )
 from sqlalchemy.dialects.postgresql import ARRAY, DATERANGE, JSONB
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -192,6 +193,16 @@ def test_a_statement_that_fails_is_reported_in_one_line_with_the_words_of_the_da
     planted.plant("first", revision)
 
     assert re.match("The database refused a statement: (incomplete|no such|syntax|relation)", failure(planted))
+
+
+def test_a_history_that_is_not_in_the_files_is_reported_with_what_to_do(
+    planted: History, failure: Callable[[History], str]
+) -> None:
+    planted.plant("first", "pass")
+    with planted.engine.begin() as connection:
+        connection.execute(text("CREATE TABLE alembic_version AS SELECT 'theirs' AS version_num"))
+
+    assert re.match("Can't locate revision identified by 'theirs', at which the database is. .*docs/", failure(planted))
 
 
 def test_a_type_that_the_engine_lacks_is_reported_in_one_line(
