@@ -7,6 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from alembic import command
 from sqlalchemy import (
     Column,
     ForeignKey,
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Uuid,
     create_engine,
     event,
+    make_url,
     select,
     text,
 )
@@ -400,3 +402,107 @@ def test_a_moment_and_an_id_are_copied_in_the_form_that_a_look_up_compares(store
         found = connection.execute(select(notes).where(notes.c.id == id, notes.c.at == at)).all()
 
     assert found == [(id, at)]
+
+
+# ---- a database that is adopted --------------------------------------------------------------------------------------
+
+OF_AN_OLD_APPLICATION = """
+CREATE TABLE customer (id serial PRIMARY KEY, name text, changed_at date DEFAULT '2001-01-01');
+CREATE TABLE invoice (id serial PRIMARY KEY, customer_id integer REFERENCES customer);
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.changed_at := now(); RETURN NEW; END $$;
+CREATE TRIGGER touch BEFORE UPDATE ON customer FOR EACH ROW EXECUTE FUNCTION touch();
+INSERT INTO customer (name) VALUES ('Ann'), ('Bob');
+INSERT INTO invoice (customer_id) VALUES (2);
+ALTER TABLE customer ADD uid uuid UNIQUE;
+ALTER TABLE invoice ADD customer_uid uuid REFERENCES customer (uid);
+"""
+
+
+@pytest.fixture
+def customers(on_postgresql: History) -> History:
+    """A history on a database of an old application, to whose rows ids are being added."""
+    with on_postgresql.engine.begin() as connection:
+        connection.exec_driver_sql(OF_AN_OLD_APPLICATION)
+    return on_postgresql
+
+
+def test_a_fill_leaves_the_time_of_a_change_as_it_is(customers: History) -> None:
+    [touch] = [block for block in blocks(PAGE, "sql") if "touch" in block]
+    with customers.engine.begin() as connection:
+        connection.exec_driver_sql(touch)
+
+        connection.exec_driver_sql("UPDATE customer SET uid = gen_random_uuid()")
+        connection.exec_driver_sql("UPDATE customer SET name = 'Eve' WHERE id = 2")
+
+        changed = connection.exec_driver_sql("SELECT changed_at > '2001-01-01' FROM customer ORDER BY id")
+        assert [*changed.scalars()] == [False, True]
+
+
+def test_each_of_two_programs_writes_one_of_two_references_and_the_trigger_the_other_one(customers: History) -> None:
+    [both] = [block for block in blocks(PAGE, "sql") if "refer_by_both" in block]
+    [fill] = re.findall(r"`(UPDATE invoice [^`]*)`", PAGE)
+    with customers.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE customer SET uid = gen_random_uuid()")
+        connection.exec_driver_sql(both)
+
+        connection.exec_driver_sql(fill)
+        for id in (1, 2):
+            connection.exec_driver_sql(f"INSERT INTO invoice (customer_id) VALUES ({id})")
+            connection.exec_driver_sql(f"INSERT INTO invoice (customer_uid) SELECT uid FROM customer WHERE id = {id}")
+        connection.exec_driver_sql("UPDATE invoice SET customer_id = 1 WHERE id = 4")
+        connection.exec_driver_sql("UPDATE invoice SET customer_uid = NULL WHERE id = 5")
+
+        found = connection.exec_driver_sql(
+            "SELECT i.customer_id, c.id FROM invoice i LEFT JOIN customer c ON c.uid = customer_uid ORDER BY i.id"
+        )
+        assert [*found] == [(2, 2), (1, 1), (1, 1), (1, 1), (None, None)]
+
+
+@pytest.fixture
+def adopting(customers: History) -> History:
+    """A history of three revisions, of which the second makes what an old application has made."""
+    customers.plant("first", 'op.create_table("ours", sa.Column("id", sa.Uuid()))')
+    customers.plant("second", 'op.create_table("customer", sa.Column("id", sa.Integer()))', down="first")
+    version = 'sa.Column("version", sa.Integer(), nullable=False, server_default="1")'
+    customers.plant("third", f'op.add_column("customer", {version})', down="second")
+    with customers.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE alembic_version AS SELECT 'theirs' AS version_num")
+    return customers
+
+
+VERSIONS = "SELECT (SELECT version_num FROM alembic_version), array_agg(version) FROM customer"
+
+
+def test_a_history_that_has_ended_is_forgotten(adopting: History) -> None:
+    command.stamp(adopting.config(), "base", purge=True)
+    adopting.upgrade("first")
+    command.stamp(adopting.config(), "second")
+    adopting.upgrade()
+
+    with adopting.engine.connect() as connection:
+        assert connection.exec_driver_sql(VERSIONS).one() == ("third", [1, 1])
+
+
+def test_a_history_that_goes_on_stays_beside_that_of_the_service(adopting: History) -> None:
+    with adopting.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE SCHEMA parcels")
+    paths = re.findall(r"options=-csearch_path%3D([\w,]+)", PAGE)
+    alone, first = (
+        History(
+            adopting.folder,
+            make_url(adopting.url)
+            .update_query_dict({"options": f"-csearch_path={path}"})
+            .render_as_string(hide_password=False),
+        )
+        for path in paths
+    )
+
+    alone.upgrade("first")
+    command.stamp(first.config(), "second")
+    first.upgrade()
+
+    assert alone.tables() == {"alembic_version", "ours"}
+    with first.engine.connect() as connection:
+        assert connection.exec_driver_sql(VERSIONS).one() == ("third", [1, 1])
+    with adopting.engine.connect() as connection:
+        assert connection.exec_driver_sql(VERSIONS).one() == ("theirs", [1, 1])
