@@ -34,6 +34,7 @@ def prepare_flush(session: KeepingSession, *_: object) -> None:
 
 
 def _prepare_aggregates(session: KeepingSession) -> None:
+    _keep_parts(session)
     _leave_out_new_parts(session)
     while gone := _taken_away(session):
         for part in gone:
@@ -55,6 +56,25 @@ def _prepare_aggregates(session: KeepingSession) -> None:
             if root is not None and root not in deleted:
                 session.keep(root)
                 flag_modified(root, "id")  # which makes the version count, and sends nothing else
+
+
+def _keep_parts(session: Session) -> None:
+    """Keep the parts that another new owner gave up after theirs got them, or that stood in its list twice.
+
+    SQLAlchemy takes them for orphans: it can't tell two owners that are not stored, nor that one has a part still.
+    """
+    waiting = [*session.new, *session.dirty]
+    while waiting:
+        owner = inspect(waiting.pop())
+        for relation in mapping.parts_of(owner.mapper):
+            if owner.has_identity and relation.key not in owner.committed_state:
+                continue  # a stored owner, which has got none
+            place, found = owner.get_impl(relation.key), owner.dict.get(relation.key)
+            for part in found or () if relation.uselist else (found,):
+                if part is not None and not place.hasparent(inspect(part), optimistic=True):
+                    place.sethasparent(inspect(part), owner, value=True)
+                    session.add(part)
+                    waiting += [part, *removed_with(part)]
 
 
 def _leave_out_new_parts(session: Session) -> None:

@@ -659,6 +659,38 @@ def test_a_part_moves_to_another_root(uow: ShapesUnitOfWork, new_unit: New) -> N
     assert (skus(other), other.version) == ([("a", 1)], 2)
 
 
+def test_new_roots_may_swap_their_parts(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    first, second = Cart(items=[Item(sku="a")]), Cart(items=[Item(sku="b")])
+    rooms = [Room(name="hall")]
+    near, far = Person(name="Jo", address=Address(street="near", rooms=rooms)), Person(name="Al")
+
+    with uow:
+        add(uow, first, second, near, far)
+        first.items, second.items = second.items, first.items
+        near.address, far.address = far.address, near.address
+        uow.flush()
+        first.items[0].quantity = 2
+        uow.commit()
+
+    assert skus(loaded(new_unit, first)) == [("b", 2)]
+    assert skus(loaded(new_unit, second)) == [("a", 1)]
+    address = loaded(new_unit, far).address
+    assert loaded(new_unit, near).address is None
+    assert (address.street, [room.name for room in address.rooms]) == ("near", ["hall"])
+
+
+def test_a_new_part_is_saved_that_stood_twice_in_its_list(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    cart = Cart(items=[Item(sku="a"), Item(sku="b")])
+
+    with uow:
+        uow.carts.add(cart)
+        cart.items.append(cart.items[0])
+        del cart.items[0]
+        uow.commit()
+
+    assert skus(loaded(new_unit, cart)) == [("a", 1), ("b", 1)]
+
+
 def test_a_new_entity_whose_block_was_not_saved_keeps_parts_that_its_rule_refuses_by_then(
     uow: ShapesUnitOfWork, new_unit: New, monkeypatch: pytest.MonkeyPatch
 ) -> None:
