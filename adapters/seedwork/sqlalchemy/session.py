@@ -176,7 +176,7 @@ class UnitSession(KeepingSession):
 
     def keep_versions(self, *_: object) -> None:
         """Remember the versions of what a flush will change."""
-        self._undo.remember_versions(self.dirty)
+        self._undo.remember_versions((*self.new, *self.dirty))
 
     def keep_values(self, *_: object) -> None:
         """Remember the values of objects: a flush or a commit has failed, and SQLAlchemy expires them next."""

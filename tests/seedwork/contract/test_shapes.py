@@ -1091,6 +1091,18 @@ def test_a_unique_key_of_parts_is_kept(uow: ShapesUnitOfWork, new_unit: New, sto
         uow.flush()
 
 
+def test_a_new_root_whose_parts_were_refused_has_no_version(uow: ShapesUnitOfWork) -> None:
+    cart = Cart(items=[Item(sku="a"), Item(sku="a")])
+
+    with uow:
+        uow.carts.add(cart)
+        with pytest.raises(SkuRepeated):
+            uow.flush()
+
+        assert cart.version == 0
+        uow.rollback()
+
+
 def test_a_unique_value_of_a_part_is_not_free_before_its_removal_is_flushed(
     uow: ShapesUnitOfWork, new_unit: New
 ) -> None:
