@@ -1,9 +1,9 @@
 """What an aggregate consists of, as its mapping says: how its values become rows, without a session."""
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
-from operator import attrgetter, itemgetter
 from typing import Any
 
 from sqlalchemy import JSON, Uuid
@@ -74,8 +74,9 @@ class Shape:
             if isinstance(property := mapper.get_property(name), ColumnProperty | CompositeProperty)
         }
         """The columns of each attribute, and whether it is a composite."""
-        plain = {name: columns[0] for name, (columns, is_composite) in self.attributes.items() if not is_composite}
-        self._plain, self._attributes, self._items = tuple(plain.values()), attrgetter(*plain), itemgetter(*plain)
+        self._plain = [
+            (name, columns[0]) for name, (columns, is_composite) in self.attributes.items() if not is_composite
+        ]
         self._composites = [
             (name, columns) for name, (columns, is_composite) in self.attributes.items() if is_composite
         ]
@@ -96,8 +97,7 @@ class Shape:
         Raises: UnitOfWorkMisuse (an attribute is missing).
         """
         try:
-            values = self._values_of(instance)
-            row: Row = dict(zip(self._plain, values if len(self._plain) > 1 else (values,), strict=True))
+            row = self._plain_values(instance)
             for name, columns in self._composites:
                 row |= zip(columns, _composite_values(getattr(instance, name), len(columns)), strict=True)
             for name, column in self._hidden:
@@ -106,13 +106,12 @@ class Shape:
             raise UnitOfWorkMisuse(f"{self.kind.__name__} needs {', '.join(sorted(self._names))}: {error}.") from error
         return row
 
-    def _values_of(self, instance: object) -> Any:
-        if type(instance) is not self.kind:
-            return self._attributes(instance)
-        try:
-            return self._items(vars(instance))  # SQLAlchemy's descriptors would take a tenth of a bulk insert
-        except KeyError:  # not loaded
-            return self._attributes(instance)
+    def _plain_values(self, instance: object) -> Row:
+        if type(instance) is self.kind:
+            loaded = vars(instance)  # SQLAlchemy's descriptors would take a tenth of a bulk insert
+            with suppress(KeyError):  # not loaded
+                return {column: loaded[name] for name, column in self._plain}
+        return {column: getattr(instance, name) for name, column in self._plain}
 
     def criteria(self, values: Mapping[str, object]) -> Row:
         """Return the values of attributes by column.

@@ -696,6 +696,11 @@ class Remark(Part):
 
 
 @dataclass(eq=False, kw_only=True)
+class Ban(Part):
+    """A part without a field: a member has it or not."""
+
+
+@dataclass(eq=False, kw_only=True)
 class Member(Entity):
     id: MemberId = field(default_factory=lambda: MemberId(new_id()))
     name: str
@@ -704,6 +709,7 @@ class Member(Entity):
     fees: list[Fee] = field(default_factory=list)
     badges: list[Badge] = field(default_factory=list)
     remarks: list[Remark] = field(default_factory=list)
+    ban: Ban | None = None
 
 
 class MemberNotFound(NotFound):
@@ -750,6 +756,13 @@ remarks = Table(
     Column("member_uid", IdType[MemberId](), ForeignKey("house_members.uid"), primary_key=True),
     Column("number", IdType[UUID](), primary_key=True, default=new_id),  # no field shows it
     Column("text", String(20), nullable=False),
+)
+
+
+bans = Table(
+    "house_bans",
+    metadata,
+    Column("member_uid", IdType[MemberId](), ForeignKey("house_members.uid"), primary_key=True),
 )
 
 
@@ -833,6 +846,7 @@ def map_shapes() -> None:
         )
         map_once(Badge, badges, version_id_col=badges.c.version)
         map_once(Remark, remarks)
+        map_once(Ban, bans)
         map_once(
             Member,
             members,
@@ -845,6 +859,7 @@ def map_shapes() -> None:
                 "fees": parts(Fee, order_by=fees.c.uid, foreign_keys=[fees.c.member_uid]),
                 "badges": parts(Badge, order_by=badges.c.name),
                 "remarks": parts(Remark, order_by=remarks.c.text),
+                "ban": parts(Ban, uselist=False),
             },
         )
 

@@ -28,6 +28,7 @@ from tests.seedwork.shapes import (
     Artist,
     ArtistId,
     Badge,
+    Ban,
     Cart,
     Fee,
     Folder,
@@ -1253,6 +1254,23 @@ def test_parts_with_the_key_of_their_owner_are_replaced_by_others_of_the_same_ke
 
     assert held.version == 2
     assert [(badge.name, badge.rank) for badge in loaded(new_unit, ann).badges] == [("b", 2), ("c", 3)]
+
+
+def test_a_part_without_a_field_is_given_and_taken_away(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    member = Member(name="Jo", ban=Ban())
+    saved(new_unit, member)
+    assert isinstance(loaded(new_unit, member).ban, Ban)
+
+    with uow:
+        uow.members.get(member.id).ban = Ban()
+        uow.commit()
+    assert isinstance(loaded(new_unit, member).ban, Ban)
+
+    with uow:
+        uow.members.get(member.id).ban = None
+        uow.commit()
+    found = loaded(new_unit, member)
+    assert (found.ban, found.version) == (None, 3)
 
 
 def test_what_an_update_would_fill_is_empty_in_a_new_part_that_takes_the_row_of_another(
