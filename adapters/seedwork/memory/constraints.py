@@ -31,10 +31,9 @@ class Constraints:
         """By unique key and values: the row that has them."""
         self._references: Counter[Target] = Counter()
         """By what they refer to: how many rows do."""
-        for aggregates in rows.values():
-            for aggregate in aggregates.values():
-                for key, row in aggregate.items():
-                    self._take(key, row)
+        for aggregate in rows.values():
+            for key, row in aggregate.items():
+                self._take(key, row)
 
     def __contains__(self, key: Key) -> bool:
         return key in self._rows

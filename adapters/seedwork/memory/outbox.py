@@ -83,12 +83,13 @@ class InMemoryOutbox(EncodingOutbox):
 
     def events(self, limit: int, *, after: int = 0, lock: bool = False) -> list[Published]:
         # nothing to lock: one block writes at a time
-        rows = [row for _, row in self._session.roots(events) if row["position"] > after]
+        rows = [row for row in self._session.roots(events).values() if row["position"] > after]
         return [Published(**row) for row in rows[:limit]]
 
     def forget(self, positions: Sequence[int]) -> int:
         kept = {one.position for one in self._deliveries(None)}
-        gone = [row["position"] for _, row in self._session.roots(events) if row["position"] in {*positions} - kept]
+        there = {row["position"] for row in self._session.roots(events).values()}
+        gone = there & {*positions} - kept
         for position in gone:
             self._session.drop(events, (position,))
         return len(gone)
@@ -97,7 +98,7 @@ class InMemoryOutbox(EncodingOutbox):
         self._session.put(deliveries, (delivery.position, delivery.handler), values_of(delivery))
 
     def _deliveries(self, handler: str | None) -> list[Delivery]:
-        rows = [Delivery(**row) for _, row in self._session.roots(deliveries)]
+        rows = [Delivery(**row) for row in self._session.roots(deliveries).values()]
         return [one for one in rows if handler in {None, one.handler}]
 
     def _of_aggregate(self, delivery: Delivery) -> list[Delivery]:

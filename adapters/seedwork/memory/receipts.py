@@ -35,4 +35,4 @@ class InMemoryReceipts(EncodingReceipts):
         return len(old)
 
     def _rows(self) -> dict[str, Row]:
-        return {row["key"]: row for _, row in self._session.roots(receipts)}
+        return {row["key"]: row for row in self._session.roots(receipts).values()}

@@ -64,14 +64,14 @@ class InMemoryRepository(Repository[E, Id]):
 
     def _load_after(self, id: UUID | None, limit: int) -> list[E]:
         after = None if id is None else self._key(id)[1]
-        keys = [key for key, _ in self._rows() if after is None or key[1] > after]
+        keys = [key for key in self._rows() if after is None or key[1] > after]
         return [self._hold(key) for key in keys[:limit]]
 
     def _all(self, **values: object) -> list[E]:
         wanted = compared(self._shape.table, self._shape.criteria(values)).items()
-        return [self._hold(key) for key, row in self._rows() if wanted <= row.items()]
+        return [self._hold(key) for key, row in self._rows().items() if wanted <= row.items()]
 
-    def _rows(self) -> list[tuple[Key, Row]]:
+    def _rows(self) -> dict[Key, Row]:
         return self._session.roots(self._shape.table)
 
     def _key(self, id: UUID) -> Key:

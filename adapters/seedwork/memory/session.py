@@ -37,7 +37,7 @@ class InMemorySession:
         self._unit = unit
         self.is_read_only = bool(unit.block and unit.block.read_only)
         self._is_writing = False
-        self._rows: Rows | None = None
+        self._snapshot: Rows | None = None
         self._constraints: Constraints | None = None
         self._new: dict[int, Entity] = {}
         self._held: dict[Key, Entity] = {}
@@ -81,19 +81,20 @@ class InMemorySession:
             self._held.pop(key, None)
         if key not in self._held and key not in self._removed:
             self.flush()
-            if self._stored(key):
+            if key in self._rows:
                 self.hold(shape, key)
         return self._held.get(key)
 
     def hold(self, shape: Shape, key: Key) -> Entity:
         if key not in self._held:
-            self._held[key] = build(shape, key, self._stored(key), self._known)
+            self._held[key] = build(shape, key, self._rows[key], self._known)
         return self._held[key]
 
-    def roots(self, table: Table) -> list[tuple[Key, Row]]:
+    def roots(self, table: Table) -> dict[Key, Row]:
+        """Return the rows of a table of roots, by their keys and in their order."""
         self.flush()
-        found = sorted(self._begin().get(table, {}).items(), key=itemgetter(0))
-        return [((table, id), aggregate[table, id]) for id, aggregate in found]
+        found = sorted((key for key in self._rows if key[0] is table), key=itemgetter(1))
+        return {key: self._rows[key][key] for key in found}
 
     def known(self, key: Key) -> Entity | None:
         """Return the entity with this key if it was loaded, even if it will be removed."""
@@ -102,12 +103,12 @@ class InMemorySession:
     def put(self, table: Table, id: RowId, row: Row) -> None:
         """Write a row that is no entity's."""
         self._begin_to_write()
-        self._rows = replaced(self._begin(), [{(table, id): row}], ())
+        self._snapshot = replaced(self._rows, [{(table, id): row}], ())
 
     def drop(self, table: Table, id: RowId) -> None:
         """Delete a row that is no entity's."""
         self._begin_to_write()
-        self._rows = replaced(self._begin(), (), [(table, id)])
+        self._snapshot = replaced(self._rows, (), [(table, id)])
 
     def is_dirty(self) -> bool:
         return bool(self._new or self._removed) or any(map(self._is_changed, self._held))
@@ -117,10 +118,10 @@ class InMemorySession:
         if not (changed or self._new or self._removed):
             return
         with self._noting_failures():
-            stored = {key: row for key in (*changed, *self._removed) for key, row in self._stored(key).items()}
+            stored = {key: row for key in (*changed, *self._removed) for key, row in self._rows[key].items()}
             for key in self._removed.keys() & map(_key, self._new.values()):
                 raise error_of(row_key_of(key[0]))
-            groups = [self._rows_of(self._held[key], self._stored(key), 1) for key in changed]
+            groups = [self._rows_of(self._held[key], self._rows[key], 1) for key in changed]
             groups += [self._rows_of(entity, {}, 1) for entity in self._new.values()]
             constraints = self._constraints_of_all()
             self._refuse_foreign_parts(groups, stored, constraints)
@@ -143,14 +144,14 @@ class InMemorySession:
 
     def savepoint(self) -> None:
         self.flush()
-        self._savepoints.append((self._begin(), len(self._inserted), len(self._deleted), self._known.copy()))
+        self._savepoints.append((self._rows, len(self._inserted), len(self._deleted), self._known.copy()))
 
     def commit(self) -> None:
         """Release the innermost savepoint, or else save everything in the store and let the next writer begin."""
         if self._savepoints:
             self._savepoints.pop()
             return
-        if self._rows is not None:
+        if self._is_writing:
             self._store.rows = self._rows
         if self._constraints:
             self._store.constraints = self._constraints
@@ -159,8 +160,8 @@ class InMemorySession:
 
     def rollback(self) -> None:
         """Go back to the innermost savepoint, entities included."""
-        flushed = self._begin()
-        self._rows, inserted, deleted, known = self._savepoints.pop()
+        flushed = self._rows
+        self._snapshot, inserted, deleted, known = self._savepoints.pop()
         self._known |= known  # a part whose place a new one has taken is back
         self._constraints = None
         entities = (*self._held.values(), *self._removed.values(), *self._deleted[deleted:])
@@ -168,9 +169,9 @@ class InMemorySession:
         self._unsave(inserted)
         del self._deleted[deleted:]
         for entity in entities:
-            if entity.version and (stored := self._stored(key := _key(entity))):
+            if entity.version and (stored := self._rows.get(key := _key(entity))):
                 self._known[key] = entity
-                is_as_before = stored is flushed[key[0]].get(key[1]) and not is_touched(entity)
+                is_as_before = stored is flushed.get(key) and not is_touched(entity)
                 self._held[key] = entity if is_as_before else build(_shape(entity), key, stored, self._known)
 
     def close(self) -> None:
@@ -180,16 +181,15 @@ class InMemorySession:
             self._is_writing = False
             self._store.writer.release()
 
-    def _begin(self) -> Rows:
-        if self._rows is None:
+    @property
+    def _rows(self) -> Rows:
+        """What is stored, as this transaction sees it: it begins with the first look at them."""
+        if self._snapshot is None:
             if not self.is_read_only and not self._store.writer.acquire(timeout=self._store.lock_timeout_s):
                 raise ConcurrencyConflict(LOCKED)
             self._is_writing = not self.is_read_only
-            self._rows = self._store.rows
-        return self._rows
-
-    def _stored(self, key: Key) -> Aggregate:
-        return self._begin().get(key[0], {}).get(key[1], {})
+            self._snapshot = self._store.rows
+        return self._snapshot
 
     def _rows_of(self, entity: Entity, stored: Aggregate, step: int) -> list[Written]:
         shape = _shape(entity)
@@ -199,7 +199,7 @@ class InMemorySession:
         entity = self._held[key]
         if not is_touched(entity):  # each look-up asks it of all that were loaded
             return False
-        stored = self._stored(key)
+        stored = self._rows[key]
         rows = self._rows_of(entity, stored, 0)
         is_replaced = any(self._known.get(row.key) is not row.instance for row in rows)
         return is_replaced or len(rows) != len(stored) or {row.key: row.row for row in rows} != stored
@@ -233,13 +233,12 @@ class InMemorySession:
 
     def _replace(self, groups: list[list[Written]], deleted: Iterable[Key]) -> None:
         """Replace the stored rows of whole aggregates."""
-        self._rows = replaced(self._begin(), [{row.key: row.row for row in group} for group in groups], deleted)
+        self._snapshot = replaced(self._rows, [{row.key: row.row for row in group} for group in groups], deleted)
 
     def _constraints_of_all(self) -> Constraints:
         self._begin_to_write()
         if not self._constraints:
-            rows = self._begin()
-            self._constraints = self._store.constraints or Constraints(rows)
+            self._constraints = self._store.constraints or Constraints(self._rows)
             self._store.constraints = None  # they take rows that may never be committed
         return self._constraints
 

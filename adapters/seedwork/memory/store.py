@@ -17,8 +17,8 @@ RowId = tuple[Any, ...]
 Key = tuple[Table, RowId]
 Aggregate = Mapping[Key, Row]
 """The rows of a root and of its parts. A row is never changed: a new one takes its place."""
-Rows = Mapping[Table, Mapping[RowId, Aggregate]]
-"""All aggregates, by the table and the primary key of their roots."""
+Rows = Mapping[Key, Aggregate]
+"""All aggregates, by the keys of their roots."""
 
 
 class InMemoryStore:
@@ -41,12 +41,11 @@ class InMemoryStore:
 
 def replaced(rows: Rows, aggregates: Iterable[Aggregate], deleted: Iterable[Key]) -> Rows:
     """Return rows with whole aggregates in the place of those of the same keys, and without the deleted ones."""
-    tables = {table: dict(kind) for table, kind in rows.items()}
-    for table, id in deleted:
-        tables.get(table, {}).pop(id, None)
+    changed = dict(rows)
+    for key in deleted:
+        changed.pop(key, None)
     for aggregate in aggregates:
-        table, id = next(iter(aggregate))
-        before = tables.setdefault(table, {}).get(id, {})
-        in_order = dict.fromkeys((*(key for key in before if key in aggregate), *aggregate))
-        tables[table][id] = {key: aggregate[key] for key in in_order}
-    return tables
+        root = next(iter(aggregate))
+        # rows that were there keep their places: parts without an order are loaded in that of their rows
+        changed[root] = {**{key: row for key, row in changed.get(root, {}).items() if key in aggregate}, **aggregate}
+    return changed
