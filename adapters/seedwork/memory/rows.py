@@ -73,8 +73,7 @@ def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> It
         shape.check(instance)
         row = {column.key: _default(shape, column, raw.get(column.key)) for column in shape.table.columns}
     else:
-        state = inspect(instance)  # as in SQLAlchemy, a change inside a value does not count
-        changed = {name for name in state.committed_state if state.attrs[name].history.has_changes()}
+        changed = _changed(instance)
         row = stored[key] | given | {name: raw[name] for name in raw if shape.columns.get(name) in changed}
         if row != stored[key]:
             row |= {
@@ -129,16 +128,27 @@ def is_new(instance: object) -> bool:
 
 def is_touched(instance: object) -> bool:
     """Whether something was assigned to an object, or to a part of it, or put into its lists, since it was stored."""
-    state = inspect(instance)
-    if state.committed_state:
-        return True
-    parts = shape_of(state.mapper).parts
-    return bool(parts) and any(is_touched(owned) for part in parts for owned in part.of(instance))
+    return bool(inspect(instance).committed_state) or any(map(is_touched, _owned_by(instance)))
+
+
+def is_changed(instance: object) -> bool:
+    """Whether an object, or a part of it, has other values or parts than are stored, or a part twice."""
+    owned = _owned_by(instance)
+    return bool(_changed(instance)) or len({*map(id, owned)}) < len(owned) or any(map(is_changed, owned))
 
 
 def mark_new(instance: object) -> None:
     """Note that the saving of an object was undone."""
     inspect(instance).info.pop(_STORED, None)
+
+
+def _owned_by(instance: object) -> list[object]:
+    return [owned for part in shape_of(inspect(instance).mapper).parts for owned in part.of(instance)]
+
+
+def _changed(instance: object) -> set[str]:
+    state = inspect(instance)  # as in SQLAlchemy, a change inside a value does not count
+    return {name for name in state.committed_state if state.attrs[name].history.has_changes()}
 
 
 def _mark_stored(instance: object) -> None:

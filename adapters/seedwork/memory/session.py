@@ -10,7 +10,7 @@ from sqlalchemy import Table, inspect
 
 from adapters.seedwork.mapping import has_key_of_owner, row_key_of
 from adapters.seedwork.memory.constraints import Constraints
-from adapters.seedwork.memory.rows import Written, build, is_new, is_touched, key_of, mark_new, written
+from adapters.seedwork.memory.rows import Written, build, is_changed, is_new, is_touched, key_of, mark_new, written
 from adapters.seedwork.memory.store import Aggregate, InMemoryStore, Key, RowId, Rows, replaced
 from adapters.seedwork.refusals import (
     CHANGED_KEY,
@@ -111,18 +111,18 @@ class InMemorySession:
         self._snapshot = replaced(self._rows, (), [(table, id)])
 
     def is_dirty(self) -> bool:
-        return bool(self._new or self._removed) or any(map(self._is_changed, self._held))
+        return bool(self._new or self._removed or self._changed())
 
     def flush(self) -> None:
-        changed = sorted(filter(self._is_changed, self._held), key=itemgetter(1))
+        changed = self._changed()
         if not (changed or self._new or self._removed):
             return
         with self._noting_failures():
             stored = {key: row for key in (*changed, *self._removed) for key, row in self._rows[key].items()}
             for key in self._removed.keys() & map(_key, self._new.values()):
                 raise error_of(row_key_of(key[0]))
-            groups = [self._rows_of(self._held[key], self._rows[key], 1) for key in changed]
-            groups += [self._rows_of(entity, {}, 1) for entity in self._new.values()]
+            groups = [_rows_of(self._held[key], self._rows[key]) for key in changed]
+            groups += [_rows_of(entity, {}) for entity in self._new.values()]
             constraints = self._constraints_of_all()
             self._refuse_foreign_parts(groups, stored, constraints)
             self._replace(groups, constraints.write(_by_key(groups), stored))
@@ -191,18 +191,10 @@ class InMemorySession:
             self._snapshot = self._store.rows
         return self._snapshot
 
-    def _rows_of(self, entity: Entity, stored: Aggregate, step: int) -> list[Written]:
-        shape = _shape(entity)
-        return list(written(shape, entity, stored, {str(shape.version): entity.version + step}))
-
-    def _is_changed(self, key: Key) -> bool:
-        entity = self._held[key]
-        if not is_touched(entity):  # each look-up asks it of all that were loaded
-            return False
-        stored = self._rows[key]
-        rows = self._rows_of(entity, stored, 0)
-        is_replaced = any(self._known.get(row.key) is not row.instance for row in rows)
-        return is_replaced or len(rows) != len(stored) or {row.key: row.row for row in rows} != stored
+    def _changed(self) -> list[Key]:
+        # is_touched() first: each look-up asks it of all that were loaded
+        found = (key for key, entity in self._held.items() if is_touched(entity) and is_changed(entity))
+        return sorted(found, key=itemgetter(1))
 
     @contextmanager
     def _noting_failures(self) -> Generator[None]:
@@ -261,6 +253,11 @@ def _shape(entity: Entity) -> Shape:
 
 def _key(entity: Entity) -> Key:
     return key_of(_shape(entity), entity.id)
+
+
+def _rows_of(entity: Entity, stored: Aggregate) -> list[Written]:
+    shape = _shape(entity)
+    return list(written(shape, entity, stored, {str(shape.version): entity.version + 1}))
 
 
 def _by_key(groups: list[list[Written]]) -> dict[Key, Row]:

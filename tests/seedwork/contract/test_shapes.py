@@ -283,6 +283,17 @@ def test_what_was_rounded_is_found_by_what_is_kept(
         assert other.documents._all(amount=Decimal("1.005")) == []
 
 
+def test_a_change_that_is_rounded_to_what_is_kept_counts_as_one(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    document = a_document(amount=Decimal("1.00"))
+    saved(new_unit, document)
+
+    with uow:
+        uow.documents.get(document.id).amount = Decimal("1.001")
+        uow.commit()
+
+    assert loaded(new_unit, document).version == 2
+
+
 def test_a_json_value_is_replaced_as_a_whole(uow: ShapesUnitOfWork, new_unit: New) -> None:
     document = a_document()
     saved(new_unit, document)
