@@ -48,13 +48,12 @@ class Constraints:
             self._take(key, rows[key])
             self._refuse_missing(key)
 
-    def write(self, rows: Aggregate, stored: Aggregate) -> set[Key]:
+    def write(self, rows: Aggregate, stored: Aggregate) -> None:
         """Update, insert, then delete, in SQLAlchemy's order, which decides when a unique value is free.
 
         Args:
             rows: the new rows.
             stored: the rows that they replace.
-        Returns: the keys of the deleted ones.
         Raises: the error of a primary or a unique key, ConstraintViolated, ReferenceViolated.
         """
         steps = _steps(rows, stored)
@@ -66,7 +65,7 @@ class Constraints:
             self._check(key, rows[key])
             self._take(key, rows[key])
             self._refuse_given_up(key, stored.get(key))
-        deleted = set(stored.keys() - rows.keys())
+        deleted = stored.keys() - rows.keys()
         for key in deleted:
             self._give_up(key)
         for key in rows:
@@ -74,7 +73,6 @@ class Constraints:
         for key in deleted:
             self._refuse_given_up(key, stored[key])
         _steps({key: stored[key] for key in deleted}, {})  # raises where none of them can be the first to go
-        return deleted
 
     def _check(self, key: Key, row: Row) -> None:
         if key in self._rows:

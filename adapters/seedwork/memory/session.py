@@ -119,15 +119,15 @@ class InMemorySession:
             return
         with self._noting_failures():
             stored = {key: row for key in (*changed, *self._removed) for key, row in self._rows[key].items()}
-            for key in self._removed.keys() & map(_key, self._new.values()):
-                raise error_of(row_key_of(key[0]))
             groups = [_rows_of(self._held[key], self._rows[key]) for key in changed]
             groups += [_rows_of(entity, {}) for entity in self._new.values()]
             constraints = self._constraints_of_all()
-            self._refuse_foreign_parts(groups, stored, constraints)
-            self._replace(groups, constraints.write(_by_key(groups), stored))
-            self._inserted += [row.instance for row in chain(*groups) if is_new(row.instance)]
+            self._refuse_parts(groups, stored, constraints)
+            constraints.write(_by_key(groups), stored)
+            self._replace(groups, self._removed)
             for row in chain(*groups):
+                if is_new(row.instance):
+                    self._inserted.append(row.instance)
                 row.show()
                 self._known[row.key] = row.instance
             self._held |= {_key(entity): entity for entity in self._new.values()}
@@ -206,22 +206,22 @@ class InMemorySession:
             block.fail(error)
             raise
 
-    def _refuse_foreign_parts(self, groups: list[list[Written]], stored: Aggregate, constraints: Constraints) -> None:
-        found: dict[Key, object] = {}
+    def _refuse_parts(self, groups: list[list[Written]], stored: Aggregate, constraints: Constraints) -> None:
+        """Refuse parts of two owners, old ones, and new ones in the place of those that are still stored."""
+        found = set[int]()
         for row in chain(*groups):
-            is_known = found.get(row.key, self._known.get(row.key)) is row.instance
-            is_stored, is_part = row.key in constraints, row.shape.version is None
-            if is_known and (row.key in found or (is_stored and row.key not in stored)):
+            is_stored, is_known = row.key in constraints, self._known.get(row.key) is row.instance
+            if id(row.instance) in found or (is_stored and is_known and row.key not in stored):
                 raise refused(SHARED_PART, row.instance)
-            # write() would take a new part for a change of the one that goes: the databases insert before they delete,
-            # unless its owner's key is in it
-            if is_part and is_new(row.instance):
-                if row.key in stored and not is_known and not has_key_of_owner(row.shape.mapper):
+            found.add(id(row.instance))
+            if is_new(row.instance):
+                # write() would take it for a change of the one that goes: the databases insert before they delete,
+                # unless its owner's key is in it
+                if row.key in stored and not has_key_of_owner(row.shape.mapper):
                     raise error_of(row_key_of(row.key[0]))
-            elif is_part and not (is_stored and is_known):
+            elif not (is_stored and is_known):
                 is_other = any(known is row.instance and key in constraints for key, known in self._known.items())
                 raise refused(CHANGED_KEY if is_other else OLD_PART if is_stored else DELETED_PART, row.instance)
-            found[row.key] = row.instance
 
     def _replace(self, groups: list[list[Written]], deleted: Iterable[Key]) -> None:
         """Replace the stored rows of whole aggregates."""

@@ -42,8 +42,8 @@ class InMemoryStore:
 def replaced(rows: Rows, aggregates: Iterable[Aggregate], deleted: Iterable[Key]) -> Rows:
     """Return rows with whole aggregates in the place of those of the same keys, and without the deleted ones."""
     changed = dict(rows)
-    for key in deleted:
-        changed.pop(key, None)
+    for root in deleted:
+        del changed[root]
     for aggregate in aggregates:
         root = next(iter(aggregate))
         # rows that were there keep their places: parts without an order are loaded in that of their rows

@@ -906,6 +906,14 @@ def test_a_part_of_two_roots_is_refused(uow: ShapesUnitOfWork, new_unit: New, *,
         uow.commit()
 
 
+def test_a_new_part_of_two_roots_is_refused_where_its_key_has_its_owners(uow: ShapesUnitOfWork) -> None:
+    badge = Badge(name="a")
+
+    with pytest.raises(UnitOfWorkMisuse, match=r"^Badge belongs to two owners"), uow:
+        add(uow, Member(name="Ann", badges=[badge]), Member(name="Bob", badges=[badge]))
+        uow.commit()
+
+
 @pytest.mark.parametrize("changed", [True, False], ids=["changed", "unchanged"])
 @pytest.mark.parametrize("is_own", [True, False], ids=["by its own root", "by another root"])
 @pytest.mark.parametrize("is_held", [True, False], ids=["beside the one of this block", "alone"])
@@ -1247,6 +1255,18 @@ def test_an_id_that_is_taken_is_refused_before_parts_whose_keys_are(
         uow.commit()
     with pytest.raises(MemberIdTaken), uow:
         store(uow, Member(id=ann.id, name="Bob", fees=[Fee(id=fee.id, cents=1)]))
+        uow.commit()
+
+
+@pytest.mark.parametrize("place", [0, 1], ids=["before it", "after it"])
+def test_a_new_part_with_the_key_of_a_stored_one_that_stays_is_refused(
+    uow: ShapesUnitOfWork, new_unit: New, place: int
+) -> None:
+    ann = Member(name="Ann", badges=[Badge(name="a")])
+    saved(new_unit, ann)
+
+    with pytest.raises(ConstraintViolated), uow:
+        uow.members.get(ann.id).badges.insert(place, Badge(name="a"))
         uow.commit()
 
 
