@@ -102,11 +102,11 @@ def key_of(shape: Shape, id: Value) -> Key:
     return shape.table, tuple(bound(shape.table, {shape.key[0]: id}).values())
 
 
-def build(shape: Shape, key: Key, aggregate: Aggregate, known: dict[Key, Value]) -> Value:
+def build(shape: Shape, key: Key, aggregate: Aggregate, identity_map: dict[Key, Value]) -> Value:
     """Return the object of a row, with its parts: the known one, brought up to date, or a new one."""
-    if key not in known:
-        known[key] = shape.mapper.class_manager.new_instance()
-    instance, row = known[key], aggregate[key]
+    if key not in identity_map:
+        identity_map[key] = shape.mapper.class_manager.new_instance()
+    instance, row = identity_map[key], aggregate[key]
     values = cast("dict[str, Value]", vars(instance))
     for attribute in shape.attributes:
         values.pop(attribute, None)
@@ -115,7 +115,7 @@ def build(shape: Shape, key: Key, aggregate: Aggregate, known: dict[Key, Value])
     for part in shape.parts:
         owner = part.key_to(row).items()
         keys = [key for key, row in aggregate.items() if key[0] is part.shape.table and owner <= row.items()]
-        parts = [build(part.shape, key, aggregate, known) for key in _in_order(shape, part, keys, aggregate)]
+        parts = [build(part.shape, key, aggregate, identity_map) for key in _in_order(shape, part, keys, aggregate)]
         set_committed_value(instance, part.name, parts if part.many else next(iter(parts), None))
     _mark_stored(instance)
     return instance

@@ -39,11 +39,11 @@ class InMemorySession:
         self._is_writing = False
         self._snapshot: Rows | None = None
         self._constraints: Constraints | None = None
-        self._new: dict[int, Entity] = {}
-        self._held: dict[Key, Entity] = {}
-        self._removed: dict[Key, Entity] = {}
-        self._known: dict[Key, Any] = {}  # Any: an entity, or a part
-        self._inserted: list[object] = []
+        self._new: dict[int, Entity] = {}  # by id(): two may have one key, which the flush refuses
+        self._held: dict[Key, Entity] = {}  # what is stored, and loaded or saved here
+        self._removed: dict[Key, Entity] = {}  # what was held, until the next flush deletes it
+        self._identity_map: dict[Key, Any] = {}  # the one object of each row. Any: an entity, or a part
+        self._inserted: list[object] = []  # by all flushes, as the next
         self._deleted: list[Entity] = []
         self._savepoints: list[tuple[Rows, int, int, dict[Key, Any]]] = []  # Any: as above
 
@@ -87,7 +87,7 @@ class InMemorySession:
 
     def hold(self, shape: Shape, key: Key) -> Entity:
         if key not in self._held:
-            self._held[key] = build(shape, key, self._rows[key], self._known)
+            self._held[key] = build(shape, key, self._rows[key], self._identity_map)
         return self._held[key]
 
     def roots(self, table: Table) -> dict[Key, Row]:
@@ -102,12 +102,12 @@ class InMemorySession:
 
     def put(self, table: Table, id: RowId, row: Row) -> None:
         """Write a row that is no entity's."""
-        self._begin_to_write()
+        self._note_write()
         self._snapshot = replaced(self._rows, [{(table, id): row}], ())
 
     def drop(self, table: Table, id: RowId) -> None:
         """Delete a row that is no entity's."""
-        self._begin_to_write()
+        self._note_write()
         self._snapshot = replaced(self._rows, (), [(table, id)])
 
     def is_dirty(self) -> bool:
@@ -121,7 +121,7 @@ class InMemorySession:
             stored = {key: row for key in (*changed, *self._removed) for key, row in self._rows[key].items()}
             groups = [_rows_of(self._held[key], self._rows[key]) for key in changed]
             groups += [_rows_of(entity, {}) for entity in self._new.values()]
-            constraints = self._constraints_of_all()
+            constraints = self._constraints_to_write()
             self._refuse_parts(groups, stored, constraints)
             constraints.write(_by_key(groups), stored)
             self._replace(groups, self._removed)
@@ -129,7 +129,7 @@ class InMemorySession:
                 if is_new(row.instance):
                     self._inserted.append(row.instance)
                 row.show()
-                self._known[row.key] = row.instance
+                self._identity_map[row.key] = row.instance
             self._held |= {_key(entity): entity for entity in self._new.values()}
             self._deleted += self._removed.values()
             self._new, self._removed = {}, {}
@@ -139,12 +139,12 @@ class InMemorySession:
         with self._noting_failures():
             version = {str(shape.version): 1}
             if groups := [list(written(shape, instance, {}, version)) for instance in instances]:
-                self._constraints_of_all().insert(_by_key(groups))
+                self._constraints_to_write().insert(_by_key(groups))
                 self._replace(groups, ())
 
     def savepoint(self) -> None:
         self.flush()
-        self._savepoints.append((self._rows, len(self._inserted), len(self._deleted), self._known.copy()))
+        self._savepoints.append((self._rows, len(self._inserted), len(self._deleted), self._identity_map.copy()))
 
     def commit(self) -> None:
         """Release the innermost savepoint, or else save everything in the store and let the next writer begin."""
@@ -161,18 +161,18 @@ class InMemorySession:
     def rollback(self) -> None:
         """Go back to the innermost savepoint, entities included."""
         flushed = self._rows
-        self._snapshot, inserted, deleted, known = self._savepoints.pop()
-        self._known |= known  # a part whose place a new one has taken is back
+        self._snapshot, inserted_before, deleted_before, identity_map = self._savepoints.pop()
+        self._identity_map |= identity_map  # a part whose place a new one has taken is back
         self._constraints = None
-        entities = (*self._held.values(), *self._removed.values(), *self._deleted[deleted:])
+        entities = (*self._held.values(), *self._removed.values(), *self._deleted[deleted_before:])
         self._new, self._held, self._removed = {}, {}, {}
-        self._unsave(inserted)
-        del self._deleted[deleted:]
+        self._unsave(inserted_before)
+        del self._deleted[deleted_before:]
         for entity in entities:
             if entity.version and (stored := self._rows.get(key := _key(entity))):
-                self._known[key] = entity
+                self._identity_map[key] = entity
                 is_as_before = stored is flushed.get(key) and not is_touched(entity)
-                self._held[key] = entity if is_as_before else build(_shape(entity), key, stored, self._known)
+                self._held[key] = entity if is_as_before else build(_shape(entity), key, stored, self._identity_map)
 
     def close(self) -> None:
         """Drop what was not committed, and let the next writer begin."""
@@ -210,7 +210,7 @@ class InMemorySession:
         """Refuse parts of two owners, old ones, and new ones in the place of those that are still stored."""
         found = set[int]()
         for row in chain(*groups):
-            is_stored, is_known = row.key in constraints, self._known.get(row.key) is row.instance
+            is_stored, is_known = row.key in constraints, self._identity_map.get(row.key) is row.instance
             if id(row.instance) in found or (is_stored and is_known and row.key not in stored):
                 raise refused(SHARED_PART, row.instance)
             found.add(id(row.instance))
@@ -220,21 +220,22 @@ class InMemorySession:
                 if row.key in stored and not has_key_of_owner(row.shape.mapper):
                     raise error_of(row_key_of(row.key[0]))
             elif not (is_stored and is_known):
-                is_other = any(known is row.instance and key in constraints for key, known in self._known.items())
+                others = [key for key, known in self._identity_map.items() if known is row.instance]
+                is_other = any(key in constraints for key in others)
                 raise refused(CHANGED_KEY if is_other else OLD_PART if is_stored else DELETED_PART, row.instance)
 
     def _replace(self, groups: list[list[Written]], deleted: Iterable[Key]) -> None:
         """Replace the stored rows of whole aggregates."""
         self._snapshot = replaced(self._rows, [{row.key: row.row for row in group} for group in groups], deleted)
 
-    def _constraints_of_all(self) -> Constraints:
-        self._begin_to_write()
+    def _constraints_to_write(self) -> Constraints:
+        self._note_write()
         if not self._constraints:
             self._constraints = self._store.constraints or Constraints(self._rows)
             self._store.constraints = None  # they take rows that may never be committed
         return self._constraints
 
-    def _begin_to_write(self) -> None:
+    def _note_write(self) -> None:
         if self.is_read_only:
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
         self._unit.working_block("flush()").changed = True
