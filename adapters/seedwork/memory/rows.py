@@ -18,6 +18,7 @@ from adapters.seedwork.mapping_rules import order_of
 from adapters.seedwork.memory.store import Aggregate, Key
 from adapters.seedwork.shape import PartRelation, Row, Shape, shape_of
 from adapters.seedwork.types import rounded
+from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
 Value = Any  # of whatever type
@@ -137,9 +138,11 @@ def is_changed(instance: object) -> bool:
     return bool(_changed(instance)) or len({*map(id, owned)}) < len(owned) or any(map(is_changed, owned))
 
 
-def mark_new(instance: object) -> None:
-    """Note that the saving of an object was undone."""
+def unsave(instance: object) -> None:
+    """Make an object that was inserted and not saved new again."""
     inspect(instance).info.pop(_STORED, None)
+    if isinstance(instance, Entity):
+        vars(instance)["version"] = 0
 
 
 def _owned_by(instance: object) -> list[object]:

@@ -10,7 +10,7 @@ from sqlalchemy import Table, inspect
 
 from adapters.seedwork.mapping import has_key_of_owner, row_key_of
 from adapters.seedwork.memory.constraints import Constraints
-from adapters.seedwork.memory.rows import Written, build, is_changed, is_new, is_touched, key_of, mark_new, written
+from adapters.seedwork.memory.rows import Written, build, is_changed, is_new, is_touched, key_of, unsave, written
 from adapters.seedwork.memory.store import Aggregate, InMemoryStore, Key, RowId, Rows, replaced
 from adapters.seedwork.refusals import (
     CHANGED_KEY,
@@ -102,13 +102,11 @@ class InMemorySession:
 
     def put(self, table: Table, id: RowId, row: Row) -> None:
         """Write a row that is no entity's."""
-        self._note_write()
-        self._snapshot = replaced(self._rows, [{(table, id): row}], ())
+        self._replace([{(table, id): row}], ())
 
     def drop(self, table: Table, id: RowId) -> None:
         """Delete a row that is no entity's."""
-        self._note_write()
-        self._snapshot = replaced(self._rows, (), [(table, id)])
+        self._replace((), [(table, id)])
 
     def is_dirty(self) -> bool:
         return bool(self._new or self._removed or self._changed())
@@ -123,8 +121,8 @@ class InMemorySession:
             groups += [_rows_of(entity, {}) for entity in self._new.values()]
             constraints = self._constraints_to_write()
             self._refuse_parts(groups, stored, constraints)
-            constraints.write(_by_key(groups), stored)
-            self._replace(groups, self._removed)
+            constraints.write(_by_key(chain(*groups)), stored)
+            self._replace(map(_by_key, groups), self._removed)
             for row in chain(*groups):
                 if is_new(row.instance):
                     self._inserted.append(row.instance)
@@ -139,8 +137,8 @@ class InMemorySession:
         with self._noting_failures():
             version = {str(shape.version): 1}
             if groups := [list(written(shape, instance, {}, version)) for instance in instances]:
-                self._constraints_to_write().insert(_by_key(groups))
-                self._replace(groups, ())
+                self._constraints_to_write().insert(_by_key(chain(*groups)))
+                self._replace(map(_by_key, groups), ())
 
     def savepoint(self) -> None:
         self.flush()
@@ -224,9 +222,9 @@ class InMemorySession:
                 is_other = any(key in constraints for key in others)
                 raise refused(CHANGED_KEY if is_other else OLD_PART if is_stored else DELETED_PART, row.instance)
 
-    def _replace(self, groups: list[list[Written]], deleted: Iterable[Key]) -> None:
-        """Replace the stored rows of whole aggregates."""
-        self._snapshot = replaced(self._rows, [{row.key: row.row for row in group} for group in groups], deleted)
+    def _replace(self, aggregates: Iterable[Aggregate], deleted: Iterable[Key]) -> None:
+        self._note_write()
+        self._snapshot = replaced(self._rows, aggregates, deleted)
 
     def _constraints_to_write(self) -> Constraints:
         self._note_write()
@@ -242,9 +240,7 @@ class InMemorySession:
 
     def _unsave(self, start: int) -> None:
         for instance in self._inserted[start:]:
-            mark_new(instance)
-            if isinstance(instance, Entity):
-                vars(instance)["version"] = 0
+            unsave(instance)
         del self._inserted[start:]
 
 
@@ -261,9 +257,9 @@ def _rows_of(entity: Entity, stored: Aggregate) -> list[Written]:
     return list(written(shape, entity, stored, {str(shape.version): entity.version + 1}))
 
 
-def _by_key(groups: list[list[Written]]) -> dict[Key, Row]:
+def _by_key(found: Iterable[Written]) -> Aggregate:
     rows: dict[Key, Row] = {}
-    for row in chain(*groups):
+    for row in found:
         if row.key in rows:
             raise error_of(row_key_of(row.key[0]))
         rows[row.key] = row.row
