@@ -7,6 +7,10 @@ from service_layer.seedwork.errors import ConstraintViolated, UnitOfWorkMisuse
 
 # of an entity or a part: see refused()
 NOT_NEW = "add() of {}, which this block has removed or another block got. Get it again in this one."
+UNMAPPED = (
+    "{} was made before its class was mapped, so it can't be saved. Make it after the unit of work or the container; or"
+    " call start_mappers() before."
+)
 COPIED = (
     "add() of {}, which copy.copy() made: it shares the state of its mapping with the original. Write copy.deepcopy(),"
     " or make a new entity."

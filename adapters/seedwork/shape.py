@@ -6,13 +6,13 @@ from dataclasses import dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any
 
-from sqlalchemy import JSON, Uuid
+from sqlalchemy import JSON, Uuid, inspect
 from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from adapters.seedwork.keys import table_of
 from adapters.seedwork.mapping import keys_to_owners, parts_of
-from adapters.seedwork.refusals import NOT_NEW, refused
+from adapters.seedwork.refusals import NOT_NEW, UNMAPPED, refused
 from adapters.seedwork.types import IdType
 from domain.seedwork.entity import Entity
 from domain.seedwork.rules import uuid
@@ -148,12 +148,14 @@ class Shape:
         return row
 
     def check_kind(self, instance: object, action: str) -> None:
-        """Check what a repository of this class was given. Raises: UnitOfWorkMisuse (it is of another class)."""
+        """Check what a repository was given. Raises: UnitOfWorkMisuse (another class, or made before the mapping)."""
         if type(instance) is not self.kind:
             raise UnitOfWorkMisuse(
                 f"This repository holds {self.kind.__name__}, and {action}() was given a {type(instance).__name__}."
                 " Use the repository of that class."
             )
+        if inspect(instance, raiseerr=False) is None:
+            raise refused(UNMAPPED, instance)
 
     def check(self, instance: object) -> None:
         """Check a new object. Raises: UnitOfWorkMisuse (parts are missing, an attribute is unknown, it was saved)."""

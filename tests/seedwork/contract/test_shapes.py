@@ -1959,6 +1959,16 @@ def test_the_details_of_a_one_to_one_part_change_it_in_place(uow: ShapesUnitOfWo
 # ---- what can't be right is refused ---------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("action", ["add", "remove"])
+def test_an_entity_that_was_made_before_its_class_was_mapped_is_refused(uow: ShapesUnitOfWork, action: str) -> None:
+    early = Seat.__new__(Seat)
+    vars(early).update(vars(Seat(hall="A", row=1, number=1)))
+    del vars(early)["_sa_instance_state"]
+
+    with uow, pytest.raises(UnitOfWorkMisuse, match=f"Seat {early.id} was made before its class was mapped"):
+        getattr(uow.seats, action)(early)
+
+
 def test_a_shallow_copy_is_refused(uow: ShapesUnitOfWork, new_unit: New) -> None:
     seat = Seat(hall="red", row=1, number=8)
     shallow = copy.copy(seat)
