@@ -56,8 +56,8 @@ def example(kind: type, n: int, /, **given: Any) -> Any:  # Any: an instance of 
     Args:
         kind: an entity, a part or a value object: a dataclass.
         n: examples of different numbers share no value that must be unique.
-        given: values of fields.
-    Raises: NoExample (it says which line to write).
+        given: values of fields. The others are made from the rules: a default is not used.
+    Raises: NoExample (it says which line to write); what the constructor raises, if values are given.
     """
     if make := EXAMPLES.get(kind):
         made = make(n)
@@ -68,6 +68,8 @@ def example(kind: type, n: int, /, **given: Any) -> Any:  # Any: an instance of 
     try:
         return kind(**values | given)
     except Exception as error:
+        if given:
+            raise
         raise NoExample(f"{error} {_line(kind)}") from error
 
 
@@ -75,7 +77,8 @@ def take(instance: Any, values: Mapping[str, Any]) -> None:  # Any: an example, 
     """Set attributes of an example, past a rule that one is set once, as an id is; ``leg.port``: of a value object."""
     for path, given in values.items():
         name, _, inner = path.partition(".")
-        if inner and (held := getattr(instance, name)) is None:
+        held = getattr(instance, name)
+        if inner and held is None:
             continue
         value = replace(held, **{inner: given}) if inner else given
         vars(instance).pop(name, None)

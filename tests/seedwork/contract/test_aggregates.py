@@ -16,7 +16,7 @@ from adapters.seedwork.memory.store import InMemoryStore
 from adapters.seedwork.registration import RepositoryOf
 from adapters.seedwork.types import IdType
 from domain.seedwork.entity import Entity, new_id
-from domain.seedwork.errors import NotFound
+from domain.seedwork.errors import InvalidValue, NotFound
 from domain.seedwork.rules import optional, text, whole_number
 from service_layer.seedwork.errors import ConstraintViolated
 from tests.examples import EXAMPLES
@@ -39,6 +39,7 @@ from tests.seedwork.shapes import (
     Cart,
     Document,
     InMemoryShapesUnitOfWork,
+    Item,
     Label,
     Member,
     Note,
@@ -264,6 +265,11 @@ def test_an_entity_of_which_no_example_can_be_made_asks_for_one_line() -> None:
         example(Secret, 1)
 
 
+def test_a_given_value_that_a_rule_refuses_is_reported_as_by_the_constructor() -> None:
+    with pytest.raises(InvalidValue, match="quantity 0 is not allowed"):
+        example(Item, 1, quantity=0)
+
+
 # ---- examples that were written ------------------------------------------------------------------------------------
 
 
@@ -280,6 +286,13 @@ def test_an_example_that_was_written_is_taken_with_the_values_that_are_given() -
     seat = example(Seat, 7, row=2, id=id)
 
     assert (seat.hall, seat.row, seat.id) == ("hall 7", 2, id)
+
+
+@pytest.mark.usefixtures("written")
+@pytest.mark.parametrize("kind", [Seat, Item])
+def test_a_given_value_of_no_field_is_refused(kind: Kind) -> None:
+    with pytest.raises((AttributeError, TypeError), match="rwo"):
+        example(kind, 7, rwo=2)
 
 
 @pytest.mark.usefixtures("written")
