@@ -85,14 +85,16 @@ class Constraints:
                 raise error_of(unique[0])
 
     def _refuse_missing(self, key: Key) -> None:
-        if not all(map(self._is_there, _references(key[0], self._rows[key]))):
-            raise ReferenceViolated(REFERENCE)
+        for referred, values in _references(key[0], self._rows[key]):
+            if not self._is_there((referred, values)):
+                table = referred if isinstance(referred, Table) else referred.table
+                raise _violated(f"A row of {key[0]} refers to one of {table} that does not exist.")
 
     def _refuse_given_up(self, key: Key, before: Row | None) -> None:
         """Refuse that a row no longer has, or is, what others refer to."""
         targets = _targets(key, before)
         if any(self._references[target] > 0 and not self._is_there(target) for target in targets):
-            raise ReferenceViolated(REFERENCE)
+            raise _violated(f"Others refer to a row of {key[0]} that is removed or changed.")
 
     def _is_there(self, target: Target) -> bool:
         return target in self._rows or target in self._owners
@@ -107,6 +109,13 @@ class Constraints:
         self._rows[key] = row
         self._owners |= dict.fromkeys(_unique_values(key[0], row), key)
         self._references.update(_references(key[0], row))
+
+
+def _violated(where: str) -> ReferenceViolated:
+    """Return the error in the databases' words, with the tables in a note, as PostgreSQL's own error names them."""
+    error = ReferenceViolated(REFERENCE)
+    error.add_note(where)
+    return error
 
 
 def _targets(key: Key, row: Row | None) -> Iterator[Target]:
