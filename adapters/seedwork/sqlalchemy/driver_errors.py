@@ -28,7 +28,10 @@ from service_layer.seedwork.errors import (
     UnitOfWorkMisuse,
 )
 
-_OUTDATED = "The database has no such table or column: {}. If its schema is behind this code, run: alembic upgrade head"
+_OUTDATED = (
+    "The database has no such table or column: {}. If no revision makes it, write one first. If its schema is behind"
+    " this code, run: alembic upgrade head"
+)
 _LOST = "The database can't be reached, or the connection to it was lost. Nothing of the block is saved."
 _REFUSED = (
     "The server refuses the login. Correct the user, the password or the database's name in DATABASE_URL, or what that"

@@ -9,6 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, UniqueConstraint, Uuid
 from sqlalchemy.orm import composite
+from sqlalchemy.schema import DropTable
 
 from adapters.seedwork import mapping
 from adapters.seedwork.memory.repository import InMemoryRepository
@@ -18,7 +19,7 @@ from adapters.seedwork.types import IdType
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import InvalidValue, NotFound
 from domain.seedwork.rules import optional, text, whole_number
-from service_layer.seedwork.errors import ConstraintViolated
+from service_layer.seedwork.errors import ConstraintViolated, SchemaOutdated
 from tests.examples import EXAMPLES
 from tests.seedwork import aggregates, examples
 from tests.seedwork.aggregates import (
@@ -52,6 +53,7 @@ from tests.seedwork.shapes import (
     SqlAlchemyShapesUnitOfWork,
     Studio,
     artists,
+    documents,
     map_shapes,
 )
 
@@ -193,6 +195,17 @@ def test_what_the_database_refuses_of_another_aggregate_is_not_said_of_this_one(
         check_rules_and_columns_agree(new_unit, Album)
 
 
+@pytest.mark.parametrize("open_backend", ["sqlite"], indirect=True)
+def test_a_table_that_no_revision_makes_is_not_said_of_a_rule(new_unit: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Document, "rules", {"amount": lambda amount: amount})
+    with new_unit() as uow:
+        uow.session.execute(DropTable(documents))
+        uow.commit()
+
+    with pytest.raises(SchemaOutdated, match="If no revision makes it, write one first"):
+        check_rules_and_columns_agree(new_unit, Document)
+
+
 def test_a_constraint_without_the_error_of_its_entity_is_noticed(
     new_unit: New, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,8 +218,9 @@ def test_a_constraint_without_the_error_of_its_entity_is_noticed(
 def test_a_repository_that_is_not_registered_is_noticed(new_unit: New) -> None:
     map_orders()
 
-    with pytest.raises(AssertionError, match=r"ShapesUnitOfWork has no repository of Order\. Register it"):
-        check_added_comes_back(new_unit, Order)
+    for check in (check_added_comes_back, check_rules_and_columns_agree):
+        with pytest.raises(AssertionError, match=r"^\w+UnitOfWork has no repository of Order\. Register it"):
+            check(new_unit, Order)
 
 
 def test_values_that_differ_are_named(new_unit: New, monkeypatch: pytest.MonkeyPatch) -> None:
