@@ -25,7 +25,7 @@ def main(tree: Path, arguments: list[str]) -> None:
     if arguments:
         raise Refused("Write: make demo")
     aggregates = [Aggregate(name, parse(fields, name)[0]) for name, fields in recorded().items()]
-    shown = next((one for one in aggregates if all(ref.field.optional for ref in one.refs)), None)
+    shown = next((one for one in aggregates if all(ref.optional for ref in one.refs)), None)
     if shown is None:
         print(NONE)
         return
@@ -51,7 +51,7 @@ class Demo:
     def walk(self, aggregate: Aggregate) -> None:
         """Add one, look at it, change it, and remove it."""
         group = aggregate.group
-        values = [word for field in aggregate.valued for word in shlex.split(words_typed(field.field))]
+        values = [word for field in aggregate.valued for word in shlex.split(words_typed(field))]
         added = self._type(group, "add", *values, "--json")
         if aggregate.uniques:
             self._type(group, "add", *values)

@@ -112,7 +112,7 @@ def _parse(token: str, aggregate: str, objections: list[str], *, in_part: bool =
     written = rest[0] if rest else ""
     match = re.fullmatch(r"(\w+)(?:\((.*)\))?", written)
     kind, inside = (match[1], match[2]) if match else ("", None)
-    field = Field(name if kind != "ref" or name.endswith("_id") else f"{name}_id", kind)
+    field = Field(name if kind != "ref" or name.endswith("_id") else f"{name}_id", kind, aggregate)
     if (written_type := re.match(r"(\w+)\(", name)) and written_type[1] in TYPES:
         objections.append(f"{token} is a type without a name. Try: {aggregate}_{written_type[1]}:{token}")
         return _refused(field)
@@ -154,7 +154,7 @@ def _of_name(name: str, field: Field, aggregate: str) -> Iterator[str]:
 
 def _refused(field: Field) -> Field:
     """Return what stands in the place of a field whose type is refused, so that nothing else is said against it."""
-    return Field(field.name, "int", default="0")
+    return replace(field, type="int", default="0")
 
 
 def _with_arguments(

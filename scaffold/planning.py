@@ -142,10 +142,10 @@ def _too_long(aggregate: Aggregate) -> Iterator[str]:
     if any(field.name == aggregate.plural for field in aggregate.fields):
         yield f"{aggregate.plural} can't be a field's name: the table has it. Try: {aggregate.name}_{aggregate.plural}"
     for field in aggregate.fields:
-        target = plural_of(field.field.arguments[0]) if field.field.type == "ref" else ""
+        target = plural_of(field.arguments[0]) if field.type == "ref" else ""
         inner = [
             f"uq_{field.part_table}_{aggregate.name}_id_{one.name}"
-            if one.field.unique
+            if one.unique
             else f"ck_{field.part_table}_{one.name}"
             for one in field.inner
         ]

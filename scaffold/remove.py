@@ -79,7 +79,7 @@ def _referring(aggregate: Aggregate) -> Iterator[str]:
     own = {*aggregate.files, *PAGES}
     for name, fields in recorded().items():
         other = Aggregate(name, parse(fields, name)[0])
-        if name != aggregate.name and any(ref.field.arguments == (aggregate.name,) for ref in other.refs):
+        if name != aggregate.name and any(ref.arguments == (aggregate.name,) for ref in other.refs):
             own.update(other.files)
             yield f"{name} refers to {aggregate.name}. Try first: make remove name={name}"
     modules = f"{aggregate.name}|{aggregate.plural}"

@@ -14,10 +14,9 @@ from adapters.seedwork.settings import PROJECT
 from scaffold.changes import put
 from scaffold.checkout import Refused
 from scaffold.english import camel, plural_of, with_article
-from scaffold.fields import Fields
+from scaffold.fields import Field, Fields
 from scaffold.texts import ruff
 from scaffold.values import refused_by, words_typed
-from scaffold.words import Words
 
 FILES = {
     "domain/{name}.py": "domain.py.j2",
@@ -100,35 +99,35 @@ class Aggregate:
         """One of them with its article."""
         return with_article(self.title)
 
-    @cached_property
-    def fields(self) -> list[Words]:
+    @property
+    def fields(self) -> tuple[Field, ...]:
         """All of its fields."""
-        return [Words(field, self.name) for field in self.given.fields]
+        return self.given.fields
 
     @property
-    def plain_fields(self) -> list[Words]:
+    def plain_fields(self) -> list[Field]:
         """All fields but the parts."""
-        return [field for field in self.fields if field.field.type != "parts"]
+        return [field for field in self.fields if field.type != "parts"]
 
     @property
-    def parts(self) -> list[Words]:
+    def parts(self) -> list[Field]:
         """The fields that hold parts."""
-        return [field for field in self.fields if field.field.type == "parts"]
+        return [field for field in self.fields if field.type == "parts"]
 
     @property
-    def refs(self) -> list[Words]:
+    def refs(self) -> list[Field]:
         """The fields that refer to other aggregates."""
-        return [field for field in self.fields if field.field.type == "ref"]
+        return [field for field in self.fields if field.type == "ref"]
 
     @property
-    def given_refs(self) -> list[Words]:
+    def given_refs(self) -> list[Field]:
         """The references that the test of the commands gives: those that are needed, and those in ``found_by``."""
-        return [ref for ref in self.refs if not ref.field.optional or ref in self.found_by]
+        return [ref for ref in self.refs if not ref.optional or ref in self.found_by]
 
     @property
-    def found_by(self) -> list[Words]:
+    def found_by(self) -> list[Field]:
         """The unique fields by which that test finds one. It adds one, which can't refer to another of its class."""
-        return [field for field in self.uniques if field.field.type != "ref" or field.other != self.entity]
+        return [field for field in self.uniques if field.type != "ref" or field.other != self.entity]
 
     @property
     def missing(self) -> list[str]:
@@ -136,20 +135,20 @@ class Aggregate:
         return sorted({f"{ref.other}NotFound" for ref in self.refs})
 
     @property
-    def valued(self) -> list[Words]:
+    def valued(self) -> list[Field]:
         """The fields that have examples of their own."""
-        return [field for field in self.fields if field.field.type != "ref"]
+        return [field for field in self.fields if field.type != "ref"]
 
     @property
-    def uniques(self) -> list[Words]:
+    def uniques(self) -> list[Field]:
         """The fields that must be unique."""
-        return [field for field in self.plain_fields if field.field.unique]
+        return [field for field in self.plain_fields if field.unique]
 
     @property
-    def enums(self) -> list[Words]:
+    def enums(self) -> list[Field]:
         """The fields, of parts too, that have an enumeration."""
         inner = [one for part in self.parts for one in part.inner]
-        return [field for field in [*self.fields, *inner] if field.field.type == "enum"]
+        return [field for field in [*self.fields, *inner] if field.type == "enum"]
 
     @property
     def keys(self) -> list[dict[str, object]]:
@@ -171,17 +170,17 @@ class Aggregate:
     @property
     def part_errors(self) -> list[str]:
         """The errors of unique keys of parts."""
-        return [one.error for part in self.parts for one in part.inner if one.field.unique]
+        return [one.error for part in self.parts for one in part.inner if one.unique]
 
     @property
-    def optionals(self) -> list[Words]:
+    def optionals(self) -> list[Field]:
         """The fields whose value may be taken away."""
-        return [field for field in self.plain_fields if field.field.optional]
+        return [field for field in self.plain_fields if field.optional]
 
     @property
     def typed(self) -> str:
         """Return all that a person types for a new one, as Python writes it."""
-        words = " ".join(words_typed(field.field) for field in self.valued)
+        words = " ".join(words_typed(field) for field in self.valued)
         return f"shlex.split({quoted(words.replace(chr(34), chr(92) + chr(34)))})"
 
     @property

@@ -6,16 +6,11 @@ import shlex
 from scaffold.fields import Field
 
 
-def option_of(field: Field) -> str:
-    """Return the name of a field's option, without its ``--``."""
-    return field.name.replace("_", "-")
-
-
 def words_typed(field: Field) -> str:
     """Return what a person types for the option of a field."""
     if field.type == "bool":
-        return f"--{option_of(field)}"
-    return f"--{option_of(field)} {shlex.quote(_typed(field))}"
+        return f"--{field.flag}"
+    return f"--{field.flag} {shlex.quote(_typed(field))}"
 
 
 def refused_by(field: Field) -> list[str]:
@@ -23,7 +18,7 @@ def refused_by(field: Field) -> list[str]:
     if field.type == "str":
         return ["''", f"'x' * {field.limits[1] + 1}"]
     if field.type == "int":
-        low, high = field.arguments or ("", "")
+        low, high = field.bounds
         return [*([str(int(low) - 1)] if low else []), *([str(int(high) + 1)] if high else [])] or ["'1'"]
     if field.type == "decimal":
         precision, scale = map(int, field.arguments)
@@ -54,7 +49,7 @@ def _typed(field: Field) -> str:
         low, high = field.limits
         return "1" if low <= 1 < high else str(low)
     return {
-        "str": "a" if field.type == "str" and field.limits[1] == 1 else "A1",
+        "str": "a" if field.limits[1] == 1 else "A1",
         "bool": "true",
         "date": "2026-02-03",
         "datetime": "2026-02-03T12:00:00Z",
