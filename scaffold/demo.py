@@ -10,7 +10,6 @@ from tempfile import TemporaryDirectory
 
 from scaffold.checkout import Refused, project
 from scaffold.house import recorded
-from scaffold.language import parse
 from scaffold.rendering import Aggregate
 from scaffold.values import words_typed
 
@@ -24,7 +23,7 @@ def main(tree: Path, arguments: list[str]) -> None:
     """Show the first aggregate that refers to no other one. Raises: Refused (the schema can't be made)."""
     if arguments:
         raise Refused("Write: make demo")
-    aggregates = [Aggregate(name, parse(fields, name)[0]) for name, fields in recorded().items()]
+    aggregates = [Aggregate.of(name, fields) for name, fields in recorded().items()]
     shown = next((one for one in aggregates if all(ref.optional for ref in one.refs)), None)
     if shown is None:
         print(NONE)

@@ -26,25 +26,16 @@ READS_THE_TABLE = {
 
 
 def main(_tree: Path, arguments: list[str]) -> None:
-    """Add fields to an aggregate. Raises: Refused (nothing is written)."""
-    add_fields(*name_and_fields("field", "vip:bool:default=false seen:datetime:optional", arguments))
-
-
-def add_fields(name: str, fields: str) -> None:
-    """Add fields to an aggregate that ``make aggregate`` has written; print what has to be done by hand.
-
-    Args:
-        name: what one is called.
-        fields: the new ones, in the language of ``language.py``.
-    Raises: Refused (nothing is written).
-    """
+    """Add fields to an aggregate, and print what has to be done by hand. Raises: Refused (nothing is written)."""
+    name, fields = name_and_fields("field", "vip:bool:default=false seen:datetime:optional", arguments)
     before = generated(name)
+    there = Aggregate.of(name, before)
     if not tokens(fields):
         raise Refused(f'No field is named. Try: make field name={name} fields="vip:bool:default=false"')
     added = [token for token in tokens(fields) if token not in tokens(before)]
-    aggregate, new = _planned(name, before, added)
-    texts, by_hand = _merged(name, render(Aggregate(name, parse(before, name)[0])), new)
-    columns = [field.name for field in aggregate.fields[-len(added) :]] if added else []
+    aggregate, new = _planned(there, before, added)
+    texts, by_hand = _merged(name, render(there), new)
+    columns = [field.name for field in aggregate.fields[len(there.fields) :]]
     what = " and ".join(columns).replace("_", " ") if len(columns) < 3 else f"{len(columns)} fields"
     message = f"add {what} to {aggregate.titles}"
     revision_by_hand = any(not path.startswith("tests/") for path in by_hand)
@@ -70,13 +61,13 @@ def add_fields(name: str, fields: str) -> None:
     sys.exit(1)
 
 
-def _planned(name: str, before: str, added: list[str]) -> tuple[Aggregate, dict[str, str]]:
-    there, given = parse(before, name)[0], parse(" ".join(added), name)[0]
-    objections = list(_objections(given, there))
-    if {field.name for field in given.fields} & {field.name for field in there.fields}:
+def _planned(there: Aggregate, before: str, added: list[str]) -> tuple[Aggregate, dict[str, str]]:
+    given, names = parse(" ".join(added), there.name)[0], {field.name for field in there.fields}
+    objections = list(_objections(given, names))
+    if names & {field.name for field in given.fields}:
         raise Refused(*objections)
     try:
-        aggregate, new = planned(name, " ".join([before, *added]), is_there=True)
+        aggregate, new = planned(there.name, " ".join([before, *added]), is_there=True)
     except Refused as error:
         raise Refused(*objections, *error.args) from None
     if objections:
@@ -100,11 +91,11 @@ def _merged(name: str, old: dict[str, str], new: dict[str, str]) -> tuple[dict[s
     return formatted(texts), by_hand
 
 
-def _objections(added: Fields, there: Fields) -> Iterator[str]:
+def _objections(added: Fields, there: set[str]) -> Iterator[str]:
     for key in added.keys:
         yield f"unique({','.join(key)}): rows that are there may break it. Write a revision of your own for it."
     for field in added.fields:
-        if any(field.name == other.name for other in there.fields):
+        if field.name in there:
             yield f"{field.name} is a field already: this adds new ones. To change it, see docs/migrations.md"
         elif field.is_required:
             yield f"{field.name} would be missing in the rows that are there. Try :optional, or :default=..."

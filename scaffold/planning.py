@@ -158,7 +158,7 @@ def _too_long(aggregate: Aggregate) -> Iterator[str]:
 
 
 def _tables_taken(aggregate: Aggregate) -> Iterator[str]:
-    before = Aggregate(aggregate.name, parse(recorded().get(aggregate.name, ""), aggregate.name)[0])
+    before = Aggregate.of(aggregate.name, recorded().get(aggregate.name, ""))
     taken = {*metadata.tables} - {part.part_table for part in before.parts}
     for part in aggregate.parts:
         if part.part_table in taken:

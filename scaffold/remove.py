@@ -27,7 +27,6 @@ from scaffold.house import (
     run,
     text_of,
 )
-from scaffold.language import parse
 from scaffold.registering import PAGES, unregistered
 from scaffold.rendering import Aggregate, render
 from service_layer.seedwork.errors import TransactionError
@@ -43,7 +42,7 @@ def main(_tree: Path, arguments: list[str]) -> None:
     parser.add_argument("--force", action="store_true", help="remove what was edited too")
     given = parser.parse_args(arguments)
     name: str = given.name
-    aggregate = Aggregate(name, parse(generated(name), name)[0])
+    aggregate = Aggregate.of(name, generated(name))
     objections = list(_referring(aggregate))
     if not given.force:
         objections += _edited(aggregate)
@@ -78,7 +77,7 @@ def _edited(aggregate: Aggregate) -> Iterator[str]:
 def _referring(aggregate: Aggregate) -> Iterator[str]:
     own = {*aggregate.files, *PAGES}
     for name, fields in recorded().items():
-        other = Aggregate(name, parse(fields, name)[0])
+        other = Aggregate.of(name, fields)
         if name != aggregate.name and any(ref.arguments == (aggregate.name,) for ref in other.refs):
             own.update(other.files)
             yield f"{name} refers to {aggregate.name}. Try first: make remove name={name}"

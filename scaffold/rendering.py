@@ -15,6 +15,7 @@ from scaffold.changes import put
 from scaffold.checkout import Refused
 from scaffold.english import camel, plural_of, with_article
 from scaffold.fields import Field, Fields
+from scaffold.language import parse
 from scaffold.texts import ruff
 from scaffold.values import refused_by, words_typed
 
@@ -68,6 +69,11 @@ class Aggregate:
 
     name: str
     given: Fields
+
+    @classmethod
+    def of(cls, name: str, fields: str) -> "Aggregate":
+        """Return one whose fields are known to be allowed."""
+        return cls(name, parse(fields, name)[0])
 
     @cached_property
     def plural(self) -> str:

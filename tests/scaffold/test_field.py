@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from adapters.seedwork.settings import PROJECT
 from scaffold import house
 from scaffold.checkout import Refused
-from scaffold.field import add_fields
-from scaffold.language import parse
+from scaffold.field import main
 from scaffold.merging import merged
 from scaffold.rendering import Aggregate
 
@@ -118,7 +118,7 @@ def test_two_branches_that_change_different_aggregates_are_merged(tmp_path: Path
 def test_what_was_not_generated_gets_no_field() -> None:
     for name in ("visit", ""):
         with pytest.raises(Refused, match=f"^'{name}' is no aggregate that was generated here"):
-            add_fields(name, "vip:bool:default=false")
+            main(PROJECT, [name, "vip:bool:default=false"])
 
 
 def test_a_house_in_which_nothing_was_generated_says_what_to_write(
@@ -127,7 +127,7 @@ def test_a_house_in_which_nothing_was_generated_says_what_to_write(
     monkeypatch.setattr(house, "PROJECT", tmp_path)
 
     with pytest.raises(Refused, match=r"None was: write make aggregate name=visit"):
-        add_fields("visit", "vip:bool:default=false")
+        main(PROJECT, ["visit", "vip:bool:default=false"])
 
 
 @pytest.fixture
@@ -141,19 +141,19 @@ def visits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("visits")
 def test_a_field_that_is_there_in_other_words_is_told() -> None:
     with pytest.raises(Refused, match=r"^label is a field already: this adds new ones\. .*\nday would be missing"):
-        add_fields("visit", "label:str(30) day:date")
+        main(PROJECT, ["visit", "label:str(30) day:date"])
 
 
 @pytest.mark.usefixtures("visits")
 def test_what_was_renamed_since_is_told_where_its_name_stands() -> None:
     with pytest.raises(Refused, match=r"^domain/visit\.py is not .*If you renamed visit, .* scaffold/aggregates\.toml"):
-        add_fields("visit", "vip:bool:default=false")
+        main(PROJECT, ["visit", "vip:bool:default=false"])
 
 
 @pytest.mark.usefixtures("visits")
 def test_without_a_field_nothing_is_said_to_be_identical() -> None:
     with pytest.raises(Refused, match=r"^No field is named\. Try: make field name=visit fields="):
-        add_fields("visit", "")
+        main(PROJECT, ["visit", ""])
 
 
 @pytest.mark.parametrize(
@@ -171,7 +171,7 @@ def test_without_a_field_nothing_is_said_to_be_identical() -> None:
 @pytest.mark.usefixtures("visits")
 def test_a_field_whose_type_or_default_is_refused_gets_that_objection_alone(field: str) -> None:
     with pytest.raises(Refused) as caught:
-        add_fields("visit", field)
+        main(PROJECT, ["visit", field])
 
     [objection] = caught.value.args
     assert objection.startswith(f"{field.split(maxsplit=1)[0]}: ")
@@ -195,6 +195,6 @@ def test_a_reference_takes_the_names_that_the_database_has(
     (tmp_path / "adapters" / "clients.py").write_text(page)
     monkeypatch.setattr(house, "PROJECT", tmp_path)
 
-    (reference,) = Aggregate("visit", parse("host:ref(client)", "visit")[0]).fields
+    (reference,) = Aggregate.of("visit", "host:ref(client)").fields
 
     assert f'sa.ForeignKey("{key}")' in reference.column
