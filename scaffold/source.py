@@ -128,8 +128,8 @@ def _kill(running: "subprocess.Popen[str]") -> None:
 
 def commit_of(tree: Path, word: str) -> str | None:
     """Return the commit that a release, a branch or the beginning of a commit's name stands for; None for none."""
-    known = [tag for _, tag in releases(tree)]
-    tags = [tag for tag in known if tag.removeprefix("v").startswith(f"{word.removeprefix('v')}.")]  # v1.3 is v1.3.2
+    short = f"{word.removeprefix('v')}."
+    tags = [tag for tag in releases(tree) if tag.removeprefix("v").startswith(short)]  # v1.3 is v1.3.2
     tries = [f"{REFS}/{name}" for name in (f"tags/{word}", f"tags/v{word}", *(f"tags/{tag}" for tag in tags[:1]))]
     tries += [f"{REFS}/heads/{word}", *([f"{REFS}/HEAD"] if word == "HEAD" else [])]
     if re.fullmatch(r"[0-9a-f]{4,64}", word):
@@ -148,11 +148,11 @@ def is_groundwork(tree: Path, commit: str) -> bool:
         return False
 
 
-def releases(tree: Path) -> list[tuple[tuple[int, ...], str]]:
-    """Return the releases that were fetched, the newest first: each one's numbers, and its tag."""
-    names = git(tree, "for-each-ref", "--format=%(refname:lstrip=3)", f"{REFS}/tags").split()
+def releases(tree: Path, *which: str) -> list[str]:
+    """Return the tags of the releases that were fetched, the newest first: all, or those that git finds by options."""
+    names = git(tree, "for-each-ref", "--format=%(refname:lstrip=3)", *which, f"{REFS}/tags").split()
     found = [(tuple(map(int, match.groups())), name) for name in names if (match := RELEASE.fullmatch(name))]
-    return sorted(found, reverse=True)
+    return [name for _, name in sorted(found, reverse=True)]
 
 
 def is_within(tree: Path, commit: str, other: str) -> bool:

@@ -81,7 +81,7 @@ def refuse_unless_clean(fork: Path) -> None:
 
 
 def _target(fork: Path, word: str, source: str) -> str:
-    known = [tag for _, tag in releases(fork)]
+    known = releases(fork)
     commit = commit_of(fork, word or (known[0] if known else "HEAD"))
     if not commit:
         branches = git(fork, "for-each-ref", "--format=%(refname:lstrip=3)", f"{REFS}/heads").split()
@@ -101,8 +101,7 @@ def _base(fork: Path, word: str, source: str) -> str:
 
 
 def _called(fork: Path, commit: str) -> str:
-    here = git(fork, "for-each-ref", "--points-at", commit, "--format=%(refname:lstrip=3)", f"{REFS}/tags").split()
-    tags = [tag for _, tag in releases(fork) if tag in here]
+    tags = releases(fork, "--points-at", commit)
     return f"{tags[0]} ({commit[:7]})" if tags else commit[:7]
 
 

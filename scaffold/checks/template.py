@@ -31,9 +31,8 @@ def updates(tree: Path) -> Iterator[Said]:
     if refusal := _fetched(tree, note.source):
         yield "note", f"it is unknown if there are any: {refusal}", ""
         return
-    tags = [tag for _, tag in releases(tree)]
-    called = tags[0] if tags else "its head"
-    newest = commit_of(tree, tags[0] if tags else "HEAD") or ""
+    release = next(iter(releases(tree)), None)
+    newest = commit_of(tree, release or "HEAD") or ""
     base = original_of(tree, note.commit)
     if not is_groundwork(tree, newest):
         yield "mend", f"{note.source} is not Groundwork: its project has another name", "make update source=URL"
@@ -44,7 +43,7 @@ def updates(tree: Path) -> Iterator[Said]:
     else:
         count = git(tree, "rev-list", "--count", "--no-merges", f"{base}..{newest}").strip()
         changes = "1 change" if count == "1" else f"{count} changes"
-        yield "note", f"Groundwork is {changes} ahead, at {called}", "make update dry-run=1"
+        yield "note", f"Groundwork is {changes} ahead, at {release or 'its head'}", "make update dry-run=1"
 
 
 def unfinished(tree: Path) -> Iterator[Said]:
