@@ -5,12 +5,11 @@ import json
 import sys
 import tomllib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from scaffold import INSTALL
 from scaffold.checkout import Refused
-from scaffold.checks import Check, Level
+from scaffold.checks import Check, Said
 from scaffold.checks.application import database, registration, settings
 from scaffold.checks.environment import packages, python
 from scaffold.checks.template import edits, unfinished, updates
@@ -27,16 +26,6 @@ CHECKS: dict[str, Check] = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What a check has found."""
-
-    level: Level
-    subject: str
-    said: str
-    command: str
-
-
 def main(tree: Path, arguments: list[str]) -> None:
     """Look at everything, and print it. The exit code is 1 if something has to be mended."""
     parser = argparse.ArgumentParser(prog="python -m scaffold doctor", allow_abbrev=False)
@@ -44,21 +33,21 @@ def main(tree: Path, arguments: list[str]) -> None:
     as_json = parser.parse_args(arguments).json
     to_mend = 0
     for subject, check in CHECKS.items():
-        for finding in _findings(subject, check, tree):
-            to_mend += finding.level == "mend"
-            print(json.dumps(asdict(finding)) if as_json else _line(finding), flush=True)
+        for level, said, command in _found(check, tree):
+            to_mend += level == "mend"
+            found = {"level": level, "subject": subject, "said": said, "command": command}
+            print(json.dumps(found) if as_json else _line(**found), flush=True)
     if to_mend:
         sys.exit(1)
 
 
-def _findings(subject: str, check: Check, tree: Path) -> Iterator[Finding]:
+def _found(check: Check, tree: Path) -> Iterator[Said]:
     try:
-        for level, said, command in check(tree):
-            yield Finding(level, subject, said, command)
+        yield from check(tree)
     except Exception as error:  # whatever is broken in the fork, the other checks go on
         kind = "" if isinstance(error, Refused) else f"{type(error).__name__}: "
         words = " ".join(f"{kind}{error}".split())[:300]
-        yield Finding("mend", subject, f"it can't be looked at: {words.rstrip('.')}", _cure(error, tree))
+        yield "mend", f"it can't be looked at: {words.rstrip('.')}", _cure(error, tree)
 
 
 def _cure(error: Exception, tree: Path) -> str:
@@ -72,7 +61,6 @@ def _cure(error: Exception, tree: Path) -> str:
     return "git status" if is_ours else INSTALL
 
 
-def _line(finding: Finding) -> str:
-    is_command = finding.command and not finding.command.startswith("In ")
-    advice = f"Run: {finding.command}" if is_command else finding.command
-    return f"{finding.level:<4}  {finding.subject:<12}  {'. '.join(filter(None, (finding.said, advice)))}"
+def _line(level: str, subject: str, said: str, command: str) -> str:
+    advice = f"Run: {command}" if command and not command.startswith("In ") else command
+    return f"{level:<4}  {subject:<12}  {'. '.join(filter(None, (said, advice)))}"
