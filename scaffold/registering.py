@@ -37,9 +37,14 @@ def registered(aggregate: Aggregate) -> dict[str, str]:
     port = [f"{plural}: {entity}Repository", f'"""All {aggregate.titles}."""']
     commands = f'app.add_typer({plural}.app, name="{aggregate.group}")'
     lines: list[tuple[str, str, Place, list[str]]] = [
-        (PORTS, "class UnitOfWork", _class("UnitOfWork"), port),
+        (PORTS, "class UnitOfWork", _definition("UnitOfWork"), port),
         *(
-            (UNITS, f"class {kind}UnitOfWork", _class(f"{kind}UnitOfWork"), [_repository(aggregate, kind)])
+            (
+                UNITS,
+                f"class {kind}UnitOfWork",
+                _definition(f"{kind}UnitOfWork"),
+                [f"{plural} = RepositoryOf({kind}{entity}Repository)"],
+            )
             for kind in ("SqlAlchemy", "InMemory")
         ),
         (MAPPERS, "with mapping() in start_mappers()", _mapping, [f"map_{plural}()"]),
@@ -92,28 +97,19 @@ def _names(module: ast.Module) -> Iterator[tuple[str, str]]:
             yield from ((target.id, "") for target in node.targets if isinstance(target, ast.Name))
 
 
-def _repository(aggregate: Aggregate, kind: str) -> str:
-    return f"{aggregate.plural} = RepositoryOf({kind}{aggregate.entity}Repository)"
-
-
 def _stands_in(text: str, line: str) -> bool:
     """Say whether a module has a line, which a formatter may have broken."""
     statements = (node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.stmt))
     return ast.unparse(ast.parse(line)) in map(ast.unparse, statements)
 
 
-def _class(name: str) -> Place:
-    def find(page: ast.Module) -> ast.AST | None:
-        return next((node for node in page.body if isinstance(node, ast.ClassDef) and node.name == name), None)
-
-    return find
+def _definition(name: str) -> Place:
+    return lambda page: next((node for node in page.body if getattr(node, "name", None) == name), None)
 
 
 def _mapping(page: ast.Module) -> ast.AST | None:
-    function = next(
-        (one for one in page.body if isinstance(one, ast.FunctionDef) and one.name == "start_mappers"), None
-    )
-    return next((one for one in function.body if isinstance(one, ast.With)), None) if function else None
+    function = _definition("start_mappers")(page)
+    return next((one for one in getattr(function, "body", []) if isinstance(one, ast.With)), None)
 
 
 def _program(page: ast.Module) -> ast.AST | None:
