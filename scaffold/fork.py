@@ -37,8 +37,7 @@ def main(tree: Path, arguments: list[str]) -> None:
         raise Refused(
             f"{tree} is a folder in another repository, and a fork is one itself. Write: git init, and commit"
         )
-    names = tracked(tree)
-    if objection := objection_to(name, tree, names):
+    if objection := objection_to(name, tree):
         raise Refused(f"{objection} Try another: make fork name=clinic")
     changes = planned(tree, name)
     changes.refuse_to_lose("README.md")
@@ -48,9 +47,9 @@ def main(tree: Path, arguments: list[str]) -> None:
     print("Now run: make setup check, and commit. Once you need users no longer as an example: make drop-sample")
 
 
-def objection_to(name: str, tree: Path, names: list[str]) -> str | None:
+def objection_to(name: str, tree: Path) -> str | None:
     """Say why a fork can't have a name; None if it can."""
-    taken = {folder.name for file in names for folder in Path(file).parents} | {OURS}
+    taken = {folder.name for file in tracked(tree) for folder in Path(file).parents} | {OURS}
     if not NAME.fullmatch(name):
         return f"'{name}' is not a name for a Python program: write it in lower_snake_case, in letters from a to z."
     if keyword.iskeyword(name) or keyword.issoftkeyword(name):

@@ -32,12 +32,11 @@ def main(tree: Path, arguments: list[str]) -> None:
         raise Refused("Write: make drop-sample, or make drop-sample keep-history=1")
     if not project(tree).commit:
         raise Refused("This is Groundwork, whose sample stays. Begin a fork first: make fork name=clinic")
-    names = tracked(tree)
-    if not files_of("sample", [name for name in names if not name.startswith("migrations/")]):
+    if not files_of("sample", [name for name in tracked(tree) if not name.startswith("migrations/")]):
         print("The sample is gone already.")
         return
     keeps_history = KEEP_HISTORY in arguments
-    changes = planned(tree, names, keeps_history=keeps_history)
+    changes = planned(tree, keeps_history=keeps_history)
     changes.refuse_to_lose()
     if not keeps_history:
         drop_table(tree / "app.db")
@@ -46,9 +45,10 @@ def main(tree: Path, arguments: list[str]) -> None:
     print("Now run: make setup check, and commit.")
 
 
-def planned(tree: Path, names: list[str], *, keeps_history: bool) -> Changes:
+def planned(tree: Path, *, keeps_history: bool) -> Changes:
     """Plan all that goes. Raises: Refused, with all objections."""
     changes = Changes(tree)
+    names = changes.names()
     sample = files_of("sample", names)
     present = [*names, *untracked(tree)]
     revisions = [name for name in present if name.startswith(FOLDER) and name.endswith(".py")]

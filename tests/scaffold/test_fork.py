@@ -11,7 +11,7 @@ import pytest
 
 from adapters.seedwork.settings import PROJECT
 from scaffold import fork as fork_module
-from scaffold.checkout import Refused, git, tracked
+from scaffold.checkout import Refused, git
 from scaffold.constraints import still_needed
 from scaffold.fork import main, objection_to
 from scaffold.rehearsal import TESTS, ended, run
@@ -53,23 +53,23 @@ def naming(tree: Path, word: str) -> set[str]:
     ],
 )
 def test_a_name_that_would_not_do_is_refused_with_the_reason(name: str, reason: str) -> None:
-    assert reason in str(objection_to(name, PROJECT, tracked(PROJECT)))
+    assert reason in str(objection_to(name, PROJECT))
 
 
 @pytest.mark.parametrize("name", ["clinic", "my_clinic", "clinic2", "order"])
 def test_any_other_name_will_do(name: str) -> None:
-    assert objection_to(name, PROJECT, tracked(PROJECT)) is None
+    assert objection_to(name, PROJECT) is None
 
 
 def test_a_name_that_was_installed_for_a_fork_of_here_will_do(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "shop").touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert "is a program here already" in str(objection_to("shop", PROJECT, []))
+    assert "is a program here already" in str(objection_to("shop", PROJECT))
 
     installed = EntryPoints([EntryPoint("shop", "adapters.cli:app", "console_scripts")])
     monkeypatch.setattr(fork_module, "entry_points", lambda group: installed.select(group=group))
 
-    assert objection_to("shop", PROJECT, []) is None
+    assert objection_to("shop", PROJECT) is None
 
 
 @pytest.mark.parametrize("arguments", [["class"], [], ["clinic", "ward"], ["--help"]], ids=str)
