@@ -25,17 +25,16 @@ def main(_tree: Path, arguments: list[str]) -> None:
         objections += error.args
     if objections:
         raise Refused(*objections)
-    known = revisions_of(aggregate.plural)
+    revisions = {path: text_of(path) for path in revisions_of(aggregate.plural)}
     # the record comes first: whatever was written when the program is killed, `make remove` takes back
     noted = {RECORD: record(recorded() | {name: " ".join(fields.split())}), **files}
-    texts: dict[str, str | None] = {**noted, **{path: text_of(path) for path in known}, **pages}
-    if any(verb_of(PROJECT / path, text) != "identical" for path, text in texts.items()) or not known:
+    texts = {**noted, **revisions, **pages}
+    if not revisions or any(verb_of(PROJECT / path, text) != "identical" for path, text in texts.items()):
         with draft(texts) as tree:
             run(tree, "ruff", "check", "--quiet", *files)
-            if not known:
-                path, text = revision_in(tree, f"create {aggregate.titles}")
-                texts = {**noted, path: text, **pages}
-    write(PROJECT, texts)
+            if not revisions:
+                revisions = dict([revision_in(tree, f"create {aggregate.titles}")])
+    write(PROJECT, {**noted, **revisions, **pages})
     commands = f"{project(PROJECT).name} {aggregate.group} --help"
     print(f"\nNext:\n  alembic upgrade head\n  make check\nThe commands: {commands}")
 
