@@ -55,12 +55,9 @@ _templates = Environment(
     keep_trailing_newline=True,
     autoescape=False,  # noqa: S701  # it is Python, not HTML
 )
-_templates.filters["plural"] = plural_of
-_templates.filters["refused"] = refused_by
-_templates.filters["docstring"] = docstring
-_templates.filters["quoted"] = quoted
-_templates.filters["camel"] = camel
-_templates.filters["a"] = with_article
+_templates.filters.update(
+    plural=plural_of, camel=camel, a=with_article, refused=refused_by, docstring=docstring, quoted=quoted
+)
 
 
 @dataclass(frozen=True)
