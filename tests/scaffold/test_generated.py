@@ -1,7 +1,6 @@
 """What the scaffold writes passes every gate unedited, and goes again without a trace: in a copy of the house."""
 
 import ast
-import os
 import re
 import subprocess
 import sys
@@ -13,10 +12,12 @@ import pytest
 
 from adapters.seedwork.settings import PROJECT
 from scaffold.changes import write
+from scaffold.checkout import git
 from scaffold.house import RECORD, record, recorded
 from scaffold.language import tokens
 from scaffold.planning import planned
 from scaffold.registering import PAGES, registered
+from scaffold.rehearsal import commit, ended
 from service_layer.seedwork.details import Details
 from tests.scaffold.updating import REVISION
 from tests.seedwork.bare import copy_project
@@ -77,12 +78,12 @@ def test_two_branches_that_each_add_an_aggregate_are_merged(tmp_path: Path) -> N
     }
     git(tmp_path, "init", "--quiet")
     write(tmp_path, {page: (PROJECT / page).read_text() for page in (*PAGES, ".gitattributes")})
-    commit(tmp_path)
+    commit(tmp_path, "all of it")
     before = git(tmp_path, "rev-parse", "HEAD").strip()
     for name, pages in added.items():
         git(tmp_path, "checkout", "--quiet", "-b", name, before)
         write(tmp_path, pages)
-        commit(tmp_path)
+        commit(tmp_path, "all of it")
     git(tmp_path, "merge", "--quiet", "hall")
 
     for page, text in added["hall"].items():
@@ -112,29 +113,13 @@ def house(tmp_path: Path) -> Path:
     copy_project(tree)
     (tree / ".gitignore").write_text("*.db*\n__pycache__/\n")
     git(tree, "init", "--quiet")
-    commit(tree)
+    commit(tree, "all of it")
     return tree
-
-
-def git(tree: Path, *arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=tree, check=True, capture_output=True, text=True).stdout
-
-
-def commit(tree: Path) -> None:
-    git(tree, "add", "--all")
-    git(tree, "commit", "--quiet", "--message", "all of it")
 
 
 def run(tree: Path, *arguments: str) -> tuple[int, str]:
     """Run a module in the copy; return its exit code and what it says."""
-    done = subprocess.run(
-        [sys.executable, "-m", *arguments],
-        cwd=tree,
-        env=os.environ | {"DATABASE_URL": f"sqlite:///{tree / 'app.db'}"},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+    done = ended(tree, sys.executable, "-m", *arguments)
     return done.returncode, done.stdout + done.stderr
 
 
@@ -162,8 +147,7 @@ def test_what_is_generated_passes_every_gate_unedited_and_is_removed_by_a_revisi
     passed(house, "migrations.seedwork.lint")
     passed(house, "pytest", "-q", "-p", "no:cacheprovider", "-k", "not postgresql and not house", *TESTS)
 
-    git(house, "add", "--all")
-    git(house, "commit", "--quiet", "--message", "orders")
+    commit(house, "orders")
     passed(house, "alembic", "upgrade", "head")
     code, said = run(house, "scaffold", "field", "order", "late:date key:uuid:unique status:int vip:str(3):optional")
     assert (code, "late would be missing in the rows that are there" in said) == (1, True)
@@ -177,7 +161,7 @@ def test_what_is_generated_passes_every_gate_unedited_and_is_removed_by_a_revisi
     again = passed(house, "scaffold", "field", "order", MORE)
     assert (again.count("identical  "), "Next" in again) == (8, False)
 
-    commit(house)
+    commit(house, "all of it")
     assert "order refers to group. Try first: make remove name=order" in run(house, "scaffold", "remove", "group")[1]
     passed(house, "scaffold", "remove", "order")
     passed(house, "migrations.seedwork.lint")
@@ -190,7 +174,7 @@ def test_what_is_generated_passes_every_gate_unedited_and_is_removed_by_a_revisi
 @pytest.mark.rehearsal
 def test_what_was_removed_by_a_revision_can_be_generated_again(house: Path) -> None:
     passed(house, "scaffold", "aggregate", "visit", "label:str(20)")
-    commit(house)
+    commit(house, "all of it")
     passed(house, "scaffold", "remove", "visit")
     again = passed(house, "scaffold", "aggregate", "visit", "reason:str(50)")
 
@@ -255,7 +239,7 @@ def test_a_generation_that_was_killed_is_taken_back_or_repeated(house: Path, aft
 @pytest.mark.rehearsal
 def test_a_removal_that_was_killed_is_repeated(house: Path, after: int) -> None:
     passed(house, "scaffold", "aggregate", "visit", "label:str(20)")
-    commit(house)
+    commit(house, "all of it")
     killed(house, after, "remove", "visit")
     passed(house, "scaffold", "remove", "visit")
 
@@ -287,14 +271,14 @@ def test_two_heads_are_refused_in_one_sentence(house: Path) -> None:
 def test_the_revision_of_each_field_alone_passes_the_gates(house: Path) -> None:
     passed(house, "scaffold", "aggregate", "group", GROUP)
     passed(house, "scaffold", "aggregate", "order", "code:str(2)")
-    commit(house)
+    commit(house, "all of it")
     for field in tokens(MORE):
         passed(house, "scaffold", "field", "order", field)
         (revision,) = git(house, "ls-files", "--others", "--exclude-standard", "migrations").split()
         passed(house, "ruff", "format", "--check", revision)
         passed(house, "ruff", "check", revision)
         passed(house, "migrations.seedwork.lint")
-        commit(house)
+        commit(house, "all of it")
 
 
 @pytest.mark.rehearsal
@@ -302,7 +286,7 @@ def test_a_test_that_an_older_release_wrote_leaves_the_field_its_revision(house:
     passed(house, "scaffold", "aggregate", "visit", "label:str(20) born:date")
     page = house / "tests" / "unit" / "test_visit.py"
     page.write_text('"""The rules of a visit."""\n\n\ndef test_a_visit() -> None:\n    pass\n')
-    commit(house)
+    commit(house, "all of it")
 
     code, said = run(house, "scaffold", "field", "visit", "vip:bool:default=false")
 
