@@ -108,7 +108,7 @@ def _key(token: str, fields: tuple[Field, ...], objections: list[str]) -> tuple[
 
 
 def _parse(token: str, aggregate: str, objections: list[str], *, in_part: bool = False) -> Field:
-    name, *rest = _split(token, ":")
+    name, *rest = _split(token, ":") or [""]
     written = rest[0] if rest else ""
     match = re.fullmatch(r"(\w+)(?:\((.*)\))?", written)
     kind, inside = (match[1], match[2]) if match else ("", None)

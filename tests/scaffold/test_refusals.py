@@ -89,6 +89,7 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("Name:str(3)", "write it in lower_snake_case. Try: name"),
         ("a-b:int", "Try: a_b"),
         ("label", "label has no type. Try label: and one of these: str(20)"),
+        (":", "'' can't be a field's name: write it in lower_snake_case. Try: thing"),
         (
             "parts(sku:str(20) n:int)",
             "parts(sku:str(20) n:int) is a type without a name. Try: visit_parts:parts(sku:str(20) n:int)",
