@@ -15,25 +15,12 @@ from scaffold.checkout import Refused, git
 from scaffold.leaving import REVISION
 from scaffold.rehearsal import commit, pass_the_gates, run
 from scaffold.sample import main
+from tests.scaffold import updating
+from tests.scaffold.updating import revision
 
 SAMPLE = r"\busers\b|[Dd]omain[./]user\b|\bUser(Id|Details|Repository|NotFound)?\b|register_user"
 NEWEST = "b203ca35a206"
 """The newest revision of Groundwork."""
-TABLE = """
-import sqlalchemy as sa
-from alembic import op
-
-revision: str = "0123456789ab"
-down_revision: str | None = "4e3b533329b4"
-
-
-def upgrade() -> None:
-    op.create_table("invoices", sa.Column("id", sa.Uuid(), nullable=False), sa.PrimaryKeyConstraint("id"))
-
-
-def downgrade() -> None:
-    op.drop_table("invoices")
-"""
 
 
 def has(database: Path, question: str) -> list[str]:
@@ -57,11 +44,8 @@ def tables(database: Path) -> list[str]:
 @pytest.fixture
 def invoices(fork: Path) -> Path:
     """The fork's own revision, after the sample's, with a row in the development's database."""
-    revision = fork / "migrations" / "versions" / "20270101_0000_0123456789ab_create_invoices.py"
-    revision.write_text(f'"""create invoices"""\n{TABLE}')
     given(fork / "app.db", "0123456789ab", "CREATE TABLE invoices (id)", "INSERT INTO invoices VALUES ('1')")
-    commit(fork, "create invoices")
-    return revision
+    return revision(fork, "0123456789ab", f'"{REVISION}"', "invoices")
 
 
 @pytest.mark.rehearsal
@@ -148,7 +132,7 @@ def test_with_its_history_kept_a_new_revision_drops_the_table(fork: Path, invoic
 def new_revision(fork: Path, before: str) -> Path:
     """Write the fork's own revision after another one, and do not commit it."""
     file = fork / "migrations" / "versions" / "20270101_0000_0123456789ab_create_invoices.py"
-    file.write_text(f'"""create invoices"""\n{TABLE.replace(REVISION, before)}')
+    file.write_text(updating.REVISION.format(id="0123456789ab", before=f'"{before}"', table="invoices"))
     return file
 
 
@@ -162,11 +146,11 @@ def test_a_revision_that_is_not_committed_yet_is_followed_too(fork: Path) -> Non
 
 
 def test_a_revision_that_is_not_committed_yet_loses_the_samples_before_it(fork: Path) -> None:
-    revision = new_revision(fork, REVISION)
+    file = new_revision(fork, REVISION)
 
     main(fork, [])
 
-    assert "down_revision: str | None = None" in revision.read_text()
+    assert "down_revision: str | None = None" in file.read_text()
 
 
 def test_what_still_uses_it_is_named_and_nothing_is_written(fork: Path, invoices: Path) -> None:
