@@ -7,6 +7,7 @@ import pytest
 
 from scaffold.rehearsal import clone, run, scaffold, use_plain_git
 from tests.scaffold.updating import change_a_file_of_each_kind
+from tests.seedwork.bare import copy_project
 
 
 @pytest.fixture(scope="session")
@@ -46,6 +47,15 @@ def newer(groundwork: Path) -> Path:
     """Groundwork after a file of each kind has changed."""
     change_a_file_of_each_kind(groundwork)
     return groundwork
+
+
+@pytest.fixture
+def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the house, whose pages get the lines that register an aggregate."""
+    tree = tmp_path / "house"
+    copy_project(tree)
+    monkeypatch.setattr("scaffold.registering.PROJECT", tree)
+    return tree
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -10,7 +10,6 @@ from scaffold.checkout import Refused
 from scaffold.planning import planned
 from scaffold.registering import registered
 from scaffold.texts import ruff
-from tests.seedwork.bare import copy_project
 
 TYPES = (
     *("str(5):unique:optional", "email:unique", "email:optional", "json:optional", "datetime:unique:index"),
@@ -27,24 +26,17 @@ AGGREGATES = {
 }
 
 
-@pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    copy_project(tmp_path / "house")
-    monkeypatch.setattr(registering, "PROJECT", tmp_path / "house")
-    return tmp_path / "house"
-
-
 @pytest.mark.parametrize("name", AGGREGATES)
-def test_the_longest_names_make_what_ruff_accepts(house: Path, name: str) -> None:
+def test_the_longest_names_make_what_ruff_accepts(pages: Path, name: str) -> None:
     aggregate, files = planned(name, AGGREGATES[name])
     texts = files | registered(aggregate)
     for path, text in texts.items():
-        (house / path).write_text(text)
+        (pages / path).write_text(text)
 
     for command in (("check", "--quiet"), ("format", "--check", "--quiet")):
         done = subprocess.run(
             [ruff(), *command, "--no-cache", *texts],
-            cwd=house,
+            cwd=pages,
             check=False,
             capture_output=True,
             text=True,
@@ -67,9 +59,9 @@ def test_a_line_that_cannot_be_short_enough_is_refused(name: str, fields: str, s
     assert said in str(caught.value)
 
 
-def test_a_registration_that_was_broken_into_lines_is_not_written_again(house: Path) -> None:
+def test_a_registration_that_was_broken_into_lines_is_not_written_again(pages: Path) -> None:
     aggregate, _ = planned("p" * 51, "a:int")
     for page, text in registered(aggregate).items():
-        (house / page).write_text(text)
+        (pages / page).write_text(text)
 
-    assert registered(aggregate) == {page: (house / page).read_text() for page in registering.PAGES}
+    assert registered(aggregate) == {page: (pages / page).read_text() for page in registering.PAGES}

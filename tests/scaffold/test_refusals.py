@@ -12,16 +12,6 @@ from scaffold import house, planning, registering
 from scaffold.checkout import Refused
 from scaffold.planning import planned
 from scaffold.registering import PAGES, registered
-from tests.seedwork.bare import copy_project
-
-
-@pytest.fixture
-def pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A copy of the house, whose pages get the lines."""
-    tree = tmp_path / "house"
-    copy_project(tree)
-    monkeypatch.setattr(registering, "PROJECT", tree)
-    return tree
 
 
 def refusal(name: str, fields: str = "label:str(20)") -> str:
