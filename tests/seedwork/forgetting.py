@@ -44,6 +44,8 @@ class _Forgetting:
                 self._forget_import(statement)
             elif self._names and self._names & {*_defined_by(statement), *_names_beside_its_body(statement)}:
                 self._remove(statement)
+                if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                    self._names.add(statement.target.id)  # of an attribute, such as a provider
                 if isinstance(statement, ast.Assign | ast.AnnAssign) and following and _is_text(following):
                     self._remove(following)
             else:

@@ -125,7 +125,7 @@ def register(project: Path, file: str, after: str, line: str, imported: str) -> 
 def missing_in(project: Path) -> list[str]:
     script = "from tests.seedwork.registration import missing_registrations as m; print('\\n'.join(m()), end='')"
     command = [sys.executable, "-c", script]
-    result = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True, timeout=60)
+    result = subprocess.run(command, cwd=project, check=True, stdout=subprocess.PIPE, text=True, timeout=60)
     return result.stdout.splitlines()
 
 

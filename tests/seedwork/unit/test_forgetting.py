@@ -15,6 +15,10 @@ from tests.seedwork.forgetting import forget
             "from domain.invoice import A as I\nclass Unit:\n    # theirs\n    invoices: I\n    'All.'\n    a: int\n",
             "class Unit:\n    a: int\n",
         ),
+        (
+            "from domain.invoice import A\nclass Parts:\n    a: A = A()\n    b: int = 1\n    c = made(a)\n",
+            "class Parts:\n    b: int = 1\n",
+        ),
         ("from domain.invoice import go\nwith this():\n    go()\n", "with this():\n    pass\n"),
         ("from domain.invoice import go\n@go\n@other\ndef f(): ...\n", ""),
         (
@@ -23,7 +27,17 @@ from tests.seedwork.forgetting import forget
         ),
         ("class Band: ...\ndef of() -> Band: ...\ny = 2\n", "y = 2\n"),
     ],
-    ids=["import", "one of two", "other module", "attribute", "only line", "decorated", "finally", "own"],
+    ids=[
+        "import",
+        "one of two",
+        "other module",
+        "attribute",
+        "used attribute",
+        "only line",
+        "decorated",
+        "finally",
+        "own",
+    ],
 )
 def test_what_uses_a_gone_module_goes(source: str, left: str) -> None:
     assert forget(source, {"domain.invoice"}, own={"Band"}) == left
