@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
+from dependency_injector import providers
 from sqlalchemy import Connection, NullPool, create_engine, insert, select, text
 
 from adapters.cli import app
 from adapters.seedwork.outbox import values_of
 from adapters.seedwork.tables import deliveries, events, receipts
+from adapters.settings import Settings
 from domain.seedwork.entity import new_id
 from domain.seedwork.events import Event
 from service_layer.seedwork.once import once
@@ -37,7 +39,8 @@ PERSON = UUID("01a20cf0-b2a0-7c88-b382-6d4983a0cf2e")
 class Printer:
     """Another system: it knows a repetition by its key."""
 
-    def __init__(self) -> None:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.labels: dict[UUID, OrderId] = {}
 
     def send(self, order_id: OrderId, key: UUID) -> None:
@@ -49,7 +52,12 @@ def test_what_it_shows_runs() -> None:
     names: dict[str, Any] = {
         "HANDLERS": Handlers(),
         "metric": [],
-        "printer": Printer(),
+        "providers": providers,
+        "session_factory": providers.Object(None),  # a store of its own, since the unit is the one in memory
+        "settings": providers.Object(Settings()),
+        "LabelPrinter": Printer,
+        "SqlAlchemyUnitOfWork": InMemoryOrderingUnitOfWork,
+        "UnitOfWork": OrderingUnitOfWork,
         **{kind.__name__: kind for kind in (Event, Order, OrderId, OrderDetails, OrderingUnitOfWork, OrderRemoved)},
         "UTC": UTC,
         "add_order": add_order,
@@ -62,8 +70,10 @@ def test_what_it_shows_runs() -> None:
 
     class UnitOfWork(InMemoryOrderingUnitOfWork):
         handlers = names["HANDLERS"]
+        printer: Printer
 
     uow, key = UnitOfWork(), new_id().hex
+    uow.printer = names["unit_of_work"]().printer
     names["count_order"](uow, "A-1")
     order = names["take_order"](uow, key, "B-2")
     assert names["take_order"](uow, key, "B-2") == order
@@ -71,7 +81,7 @@ def test_what_it_shows_runs() -> None:
     Worker(uow).work()
 
     assert names["metric"] == ["A-1"]
-    assert list(names["printer"].labels.values()) == [order.id]
+    assert list(uow.printer.labels.values()) == [order.id]
     with uow.reading():
         assert [line.product for line in uow.orders.get(order.id).lines] == ["label"]
 
