@@ -31,11 +31,12 @@ class Undo:
         """Give the remembered values to those objects that SQLAlchemy has expired, so that they can be read."""
         for instance, values in self._values:
             state = inspect(instance)
-            if state.expired:
+            was_expired = state.expired  # until the first part is set
+            if was_expired:
                 vars(instance).update(values)
             for part in parts_of(state.mapper):
                 # the connection may be lost after its row is loaded, and before these
-                if part.key in values and (state.expired or part.key not in vars(instance)):
+                if part.key in values and (was_expired or part.key not in vars(instance)):
                     found = values[part.key]
                     # a new list: with the one that has expired SQLAlchemy warns of each copy and each change
                     set_committed_value(instance, part.key, [*found] if part.uselist else found)

@@ -38,6 +38,7 @@ from tests.seedwork.shapes import (
     Kind,
     Label,
     Member,
+    MemberId,
     MemberIdTaken,
     Note,
     NoteId,
@@ -1967,6 +1968,21 @@ def test_an_entity_that_was_made_before_its_class_was_mapped_is_refused(uow: Sha
 
     with uow, pytest.raises(UnitOfWorkMisuse, match=f"Seat {early.id} was made before its class was mapped"):
         getattr(uow.seats, action)(early)
+
+
+def test_an_entity_with_two_lists_of_parts_can_be_copied_after_a_failed_flush(
+    uow: ShapesUnitOfWork, new_unit: New
+) -> None:
+    ann = Member(name="Ann", fees=[Fee(cents=100)], badges=[Badge(name="gold")])
+    saved(new_unit, ann)
+
+    with pytest.raises(ReferenceViolated), uow:
+        member = uow.members.get(ann.id)
+        member.brought_by = MemberId(new_id())
+        uow.flush()
+
+    again = copy.deepcopy(member)
+    assert ([fee.cents for fee in again.fees], [badge.name for badge in again.badges]) == ([100], ["gold"])
 
 
 def test_a_shallow_copy_is_refused(uow: ShapesUnitOfWork, new_unit: New) -> None:
