@@ -52,7 +52,7 @@ def _prepare_aggregates(session: KeepingSession) -> None:
             _refuse_shared_parts(session, instance, owners)
             if not (instance in deleted or isinstance(instance, Entity)):
                 _refuse_changed_key(instance)
-            root = _root_of(session, instance)
+            root = root_of(session, instance)
             if root is not None and root not in deleted:
                 session.keep(root)
                 flag_modified(root, "id")  # which makes the version count, and sends nothing else
@@ -166,9 +166,9 @@ def _owner_id(instance: object) -> tuple[Relation, tuple[Any, ...]] | None:
     return None if None in found else (relation, found)
 
 
-def _root_of(session: Session, instance: object) -> Entity | None:
-    """Return the root of an aggregate from one of its parts, up the foreign keys; None where a part is new."""
-    while not isinstance(instance, Entity):
+def root_of(session: Session, instance: object) -> Entity | None:
+    """Return the root of an aggregate from one of its parts, up the foreign keys; None where one is new, or gone."""
+    while instance is not None and not isinstance(instance, Entity):
         if (owner := _owner_id(instance)) is None:
             return None
         relation, id = owner

@@ -12,7 +12,7 @@ from sqlalchemy.orm.exc import StaleDataError
 
 from adapters.seedwork.keeping import KeepingSession, removed_with
 from adapters.seedwork.refusals import BEGUN_BY_UNIT, ENDED, REFERENCE
-from adapters.seedwork.sqlalchemy.flush import prepare_flush
+from adapters.seedwork.sqlalchemy.flush import prepare_flush, root_of
 from adapters.seedwork.sqlalchemy.undo import Undo, unsave
 from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict, ReferenceViolated, UnitOfWorkMisuse
 from service_layer.seedwork.transaction import Transaction
@@ -29,6 +29,8 @@ class _Begun:
     """How many cursors were opened before it."""
     kept_before: int
     """How many objects were kept before it."""
+    flushed_before: int
+    """How many versions were flushed before it."""
     wrote_past: bool = False
     """Whether a statement has written past the session's own record of what changed."""
 
@@ -73,7 +75,8 @@ class UnitSession(KeepingSession):
     def begin_block(self) -> None:
         """Begin a transaction; inside it, flush and set a savepoint."""
         marks = len(self._added), len(self._open), len(self.kept)
-        self._blocks.append(_Begun(super().begin(nested=bool(self._blocks)), *marks))
+        transaction = super().begin(nested=bool(self._blocks))
+        self._blocks.append(_Begun(transaction, *marks, len(self._undo.flushed)))
 
     def commit_block(self) -> None:
         """Release the innermost savepoint, or commit the transaction."""
@@ -103,11 +106,17 @@ class UnitSession(KeepingSession):
         is_whole = ended.wrote_past or self.bind.invalidated  # whose parts expire with it, and can't be loaded again
         self._undo.remember(self.identity_map.values() if is_whole else self.kept[ended.kept_before :])
         try:
+            if self.unit.block and not self.unit.block.failure:
+                for instance in self.dirty:
+                    if (root := root_of(self, instance)) is not None:
+                        self._undo.note(root)  # whose version says whether its parts are as they were
             self._undo.forget_changes(self)
             ended.transaction.rollback()
             if ended.wrote_past:  # what was written past the session, and then loaded, is undone
                 self.expire_all()
-            self._undo.reload(self)
+            overtaken = self._undo.reload(self, ended.flushed_before)
+            if any(entity is read for read in self.kept[: ended.kept_before] for entity in overtaken):
+                self._fail_around(ConcurrencyConflict(OVERTAKEN))  # they would overwrite what they have not read
         finally:  # a row may be gone, and the connection lost
             self._undo.show()
         self._unsave(ended.added_before)
@@ -145,7 +154,7 @@ class UnitSession(KeepingSession):
             raise
         finally:
             self._is_flushing = False
-            self._undo.remember_versions(())
+            self._undo.end_flush()
 
     def fail(self, error: BaseException, *, lost: bool = False) -> None:
         """Inform the unit that something failed."""
@@ -154,6 +163,10 @@ class UnitSession(KeepingSession):
             self._undo.remember(self.identity_map.values())
         if self.unit.block:
             self.unit.block.fail(error, lost=lost)
+
+    def _fail_around(self, error: Exception) -> None:
+        if self.unit.block and self.unit.block.outer:
+            self.unit.block.outer.fail(error, lost=True)
 
     def note_write(self) -> None:
         """Note in the innermost block that a statement has written."""

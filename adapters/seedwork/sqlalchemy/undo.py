@@ -20,7 +20,9 @@ class Undo:
 
     def __init__(self) -> None:
         self._values: list[tuple[object, dict[str, Any]]] = []
-        self._versions: list[tuple[Entity, int]] = []
+        self.flushed: list[tuple[Entity, int]] = []
+        """What each flush has changed, and the version before."""
+        self._flushed_before = 0
         self._stale: list[object] = []
 
     def remember(self, instances: Iterable[object]) -> None:
@@ -41,13 +43,17 @@ class Undo:
                     # a new list: with the one that has expired SQLAlchemy warns of each copy and each change
                     set_committed_value(instance, part.key, [*found] if part.uselist else found)
         self._values.clear()
-        for entity, version in self._versions:
+        for entity, version in self.flushed[self._flushed_before :]:
             vars(entity)["version"] = version
-        self._versions.clear()
+        del self.flushed[self._flushed_before :]
 
     def remember_versions(self, entities: Iterable[object]) -> None:
         """Remember the versions that a flush counts: where it fails, they are those that are stored."""
-        self._versions = [(entity, entity.version) for entity in entities if isinstance(entity, Entity)]
+        self.flushed += [(entity, entity.version) for entity in entities if isinstance(entity, Entity)]
+
+    def end_flush(self) -> None:
+        """Note that no flush counts versions now."""
+        self._flushed_before = len(self.flushed)
 
     def note(self, instance: object) -> None:
         """Note that an object may not be as its row is."""
@@ -68,8 +74,18 @@ class Undo:
         for instance in session.dirty:
             session.expire(instance)
 
-    def reload(self, session: Session) -> None:
-        """Load again what may not be as its row is, roots first: they load their parts."""
+    def reload(self, session: Session, flushed_before: int) -> list[Entity]:
+        """Load again what may not be as its row is, roots first: they load their parts.
+
+        Args:
+            session: the session.
+            flushed_before: how many versions were flushed before what was rolled back.
+        Returns: the entities that another transaction has saved meanwhile, as READ COMMITTED lets it.
+        """
+        versions = {id(instance): values.get("version", 0) for instance, values in self._values}
+        versions |= {id(entity): version for entity, version in reversed(self.flushed[flushed_before:])}
+        del self.flushed[flushed_before:]
+        self.end_flush()
         for instance in (*self._stale,):
             if instance in session:
                 session.expire(instance)  # with its parts, which are noted then
@@ -80,6 +96,11 @@ class Undo:
             if instance in session and inspect(instance).expired and not connection.invalidated:
                 _load_again(session, instance)
         self._stale.clear()
+        return [
+            instance
+            for instance in stale
+            if isinstance(instance, Entity) and 0 < versions.get(id(instance), 0) < vars(instance).get("version", 0)
+        ]
 
 
 def _load_again(session: Session, instance: object) -> None:

@@ -9,10 +9,10 @@ import pytest
 
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import VersionMismatch
-from service_layer.seedwork.errors import ConcurrencyConflict
+from service_layer.seedwork.errors import ConcurrencyConflict, FailedTransaction
 from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.backends import NewUnit, Units, database
-from tests.seedwork.ordering import Money, OrderId, OrderingUnitOfWork, OrderNumberTaken
+from tests.seedwork.ordering import Money, Order, OrderId, OrderingUnitOfWork, OrderNumberTaken
 from tests.seedwork.use_cases import (
     OrderDetails,
     add_order,
@@ -189,3 +189,48 @@ def test_two_who_lock_each_others_rows_are_both_saved(
     assert in_threads(lambda: meet(order.id, other.id), lambda: meet(other.id, order.id)) == [None, None]
 
     assert [found.cents for found in list_orders(new_unit()).items] == [2, 2]
+
+
+@pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("what", ["the root", "a part", "another order"])
+def test_an_inner_block_that_fails_does_not_let_the_outer_one_overwrite_what_another_has_saved_meanwhile(
+    new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails, what: str
+) -> None:
+    with new_unit() as uow:
+        uow.orders.get(order.id).add_line("chair")
+        uow.commit()
+    changes: dict[str, Callable[[OrderingUnitOfWork, Order], object]] = {
+        "the root": lambda uow, read: setattr(read, "voucher", "V-1"),
+        "a part": lambda uow, read: setattr(read.lines[0], "quantity", 9),
+        "another order": lambda uow, read: uow.orders.insert_many([Order(number="B-2")]),
+    }
+
+    with pytest.raises(FailedTransaction) as caught, new_unit() as uow:
+        read = uow.orders.get(order.id)
+        quantity = read.lines[0].quantity
+        with new_unit() as faster:
+            faster.orders.get(order.id).lines[0].quantity = quantity + 1
+            faster.commit()
+        with uow:
+            changes[what](uow, read)
+            uow.rollback()
+        read.lines[0].quantity = quantity + 1
+        uow.commit()
+
+    assert isinstance(caught.value.failure, ConcurrencyConflict)
+
+
+@pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)
+def test_an_inner_block_that_has_lost_a_race_may_be_run_again_if_it_alone_has_read_the_order(
+    new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails
+) -> None:
+    with new_unit() as uow:
+        with pytest.raises(ConcurrencyConflict), uow:
+            read = uow.orders.get(order.id)
+            raise_deposit(new_unit(), order.id)
+            read.deposit = Money(1000, "EUR")
+            uow.commit()
+        raise_deposit(uow, order.id)
+        uow.commit()
+
+    assert get_order(new_unit(), order.id).cents == 2
