@@ -8,6 +8,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from adapters.seedwork.encoding import EncodingReceipts, encoded
 from adapters.seedwork.sqlalchemy.bulk import insert_if_absent
 from adapters.seedwork.tables import receipts
+from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict
 from service_layer.seedwork.receipts import Receipt
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ class SqlAlchemyReceipts(EncodingReceipts):
         row = {"key": key, "request": request, "answer": None, "received_at": datetime.now(UTC)}
         if insert_if_absent(self._connection, receipts, row):
             return None
-        return Receipt(*self._connection.execute(_find, {"key": key}).one())
+        if (found := self._connection.execute(_find, {"key": key}).first()) is None:
+            raise ConcurrencyConflict(OVERTAKEN)  # it was pruned between the two statements
+        return Receipt(*found)
 
     def keep(self, key: str, kind: Any, answer: object) -> None:  # Any: as the port has it
         self._connection.execute(_keep, {"the_key": key, "answer": encoded(kind, answer)})

@@ -2,14 +2,19 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from functools import partial
 from threading import Barrier
+from typing import Any
 
 import pytest
 
+from adapters.seedwork.sqlalchemy import receipts
+from adapters.seedwork.sqlalchemy.bulk import insert_if_absent
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import VersionMismatch
 from service_layer.seedwork.errors import ConcurrencyConflict, FailedTransaction
+from service_layer.seedwork.once import once
 from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.backends import NewUnit, Units, database
 from tests.seedwork.ordering import Money, Order, OrderId, OrderingUnitOfWork, OrderNumberTaken
@@ -234,3 +239,23 @@ def test_an_inner_block_that_has_lost_a_race_may_be_run_again_if_it_alone_has_re
         uow.commit()
 
     assert get_order(new_unit(), order.id).cents == 2
+
+
+@pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)
+def test_a_request_whose_receipt_is_pruned_while_it_is_repeated_is_done_again(
+    new_unit: NewUnit[OrderingUnitOfWork], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once(new_unit(), "a key", add_order, "A-1")
+
+    def prune(*given: Any) -> bool:
+        is_new = insert_if_absent(*given)
+        with new_unit() as other:
+            other.receipts.forget(datetime.now(UTC), limit=1)
+            other.commit()
+        monkeypatch.undo()
+        return is_new
+
+    monkeypatch.setattr(receipts, "insert_if_absent", prune)
+
+    with pytest.raises(OrderNumberTaken):
+        once(new_unit(), "a key", add_order, "A-1")
