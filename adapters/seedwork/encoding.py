@@ -12,6 +12,7 @@ from pydantic import PydanticSchemaGenerationError, TypeAdapter, ValidationError
 from pydantic_core import CoreSchema, core_schema, to_json
 
 from adapters.seedwork.annotations import is_own_text
+from domain.seedwork.entity import Entity
 from domain.seedwork.errors import DomainError
 from service_layer.seedwork.errors import StoredValueUnreadable, UnitOfWorkMisuse
 from service_layer.seedwork.receipts import Receipts
@@ -70,13 +71,16 @@ def adapter_of(kind: Any) -> TypeAdapter[Any]:  # Any: as above
 
 
 def _texts(kind: Any, seen: set[Any]) -> Iterator[Any]:
-    """Yield the subclasses of ``str`` that values of a type may hold."""
+    """Yield the subclasses of ``str`` that values of a type may hold. Raises: ValueError (they may hold an entity)."""
     if is_own_text(kind):
         yield kind
     parts = [get_origin(kind), getattr(kind, "__supertype__", None), *get_args(kind)]
     if isinstance(kind, type) and is_dataclass(kind) and kind not in seen:
+        if issubclass(kind, Entity):
+            raise ValueError(f"{kind.__name__} is an entity, and would come back without its version")
         seen.add(kind)
-        parts += get_type_hints(kind).values()
+        hints = get_type_hints(kind)
+        parts += [hints[field.name] for field in fields(kind)]
     for part in filter(None, parts):
         yield from _texts(part, seen)
 

@@ -20,7 +20,7 @@ from service_layer.seedwork.once import KeyAlreadyUsed, once
 from service_layer.seedwork.upkeep import prune
 from tests.seedwork.backends import Loop, NewUnit, Units
 from tests.seedwork.fixtures import ASYNCHRONOUS, BACKENDS, OpenBackend, opener, synchronous
-from tests.seedwork.ordering import OrderId, OrderingUnitOfWork, OrderNumberTaken
+from tests.seedwork.ordering import Order, OrderId, OrderingUnitOfWork, OrderNumberTaken
 from tests.seedwork.use_cases import (
     OrderDetails,
     add_order,
@@ -341,11 +341,22 @@ def answer_anything(uow: OrderingUnitOfWork):  # type: ignore[no-untyped-def]  #
     return None
 
 
+def answer_by_entities(uow: OrderingUnitOfWork) -> list[Order]:
+    with uow:
+        uow.orders.add(Order(number="B-2"))
+        uow.commit()
+        return []
+
+
 def test_an_answer_that_can_not_be_kept_undoes_the_work(uow: OrderingUnitOfWork) -> None:
     order = add_order(uow, "A-1")
 
     with pytest.raises(UnitOfWorkMisuse, match="Strange can't be kept as JSON"):
         once(uow, "K-1", answer_strangely, order.id)
+    with pytest.raises(
+        UnitOfWorkMisuse, match="Order is an entity, and would come back without its version. Use frozen"
+    ):
+        once(uow, "K-1", answer_by_entities)
     with pytest.raises(UnitOfWorkMisuse, match="can't see the types of answer_secretly: name 'Hidden' is not defined"):
         once(uow, "K-1", answer_secretly)
     with pytest.raises(UnitOfWorkMisuse, match="can't see what answer_anything returns. Annotate it"):
