@@ -2235,3 +2235,37 @@ def test_a_part_that_was_moved_to_a_root_that_its_block_removes_is_removed(
         uow.commit()
 
     assert [item.sku for item in loaded(new_unit, cart).items] == ["b"]
+
+
+# ---- which reference is broken -------------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("units")
+def test_a_reference_to_nothing_is_noted_with_both_tables() -> None:
+    uow = InMemoryShapesUnitOfWork()
+
+    with pytest.raises(ReferenceViolated) as by_id, uow:
+        uow.albums.add(Album(title="Blue", artist_id=ArtistId(new_id())))
+        uow.commit()
+    with pytest.raises(ReferenceViolated) as by_key, uow:
+        uow.papers.add(Paper(tenant="a", folder="b"))
+        uow.commit()
+
+    assert by_id.value.__notes__ == ["A row of house_albums refers to one of house_artists that does not exist."]
+    assert by_key.value.__notes__ == ["A row of house_papers refers to one of house_folders that does not exist."]
+
+
+@pytest.mark.usefixtures("units")
+def test_a_removal_of_what_others_refer_to_is_noted_with_its_table() -> None:
+    uow = InMemoryShapesUnitOfWork()
+    artist = Artist(name="Joni")
+    with uow:
+        uow.artists.add(artist)
+        uow.albums.add(Album(title="Blue", artist_id=artist.id))
+        uow.commit()
+
+    with pytest.raises(ReferenceViolated) as caught, uow:
+        uow.artists.remove(uow.artists.get(artist.id))
+        uow.commit()
+
+    assert caught.value.__notes__ == ["Others refer to a row of house_artists that is removed or changed."]

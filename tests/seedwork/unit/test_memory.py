@@ -34,9 +34,8 @@ from adapters.seedwork.memory.transaction import InMemoryTransaction
 from adapters.seedwork.registration import RepositoryOf
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import NotFound
-from service_layer.seedwork.errors import ReferenceViolated, UnitOfWorkMisuse
+from service_layer.seedwork.errors import UnitOfWorkMisuse
 from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order
-from tests.seedwork.shapes import Album, Artist, ArtistId, InMemoryShapesUnitOfWork, Paper, map_shapes
 
 Made = Callable[[], Column[Any]]  # Any: of whatever type
 
@@ -171,37 +170,3 @@ def test_a_lookup_by_a_type_of_the_forks_own_on_json_is_refused() -> None:
 
     with uow.reading(), pytest.raises(UnitOfWorkMisuse, match=r"Ticket\.number is JSON"):
         uow.tickets._all(number=("a",))
-
-
-# ---- which reference is broken -------------------------------------------------------------------------------------
-
-
-def test_a_reference_to_nothing_is_noted_with_both_tables() -> None:
-    map_shapes()
-    uow = InMemoryShapesUnitOfWork()
-
-    with pytest.raises(ReferenceViolated) as by_id, uow:
-        uow.albums.add(Album(title="Blue", artist_id=ArtistId(new_id())))
-        uow.commit()
-    with pytest.raises(ReferenceViolated) as by_key, uow:
-        uow.papers.add(Paper(tenant="a", folder="b"))
-        uow.commit()
-
-    assert by_id.value.__notes__ == ["A row of house_albums refers to one of house_artists that does not exist."]
-    assert by_key.value.__notes__ == ["A row of house_papers refers to one of house_folders that does not exist."]
-
-
-def test_a_removal_of_what_others_refer_to_is_noted_with_its_table() -> None:
-    map_shapes()
-    uow = InMemoryShapesUnitOfWork()
-    artist = Artist(name="Joni")
-    with uow:
-        uow.artists.add(artist)
-        uow.albums.add(Album(title="Blue", artist_id=artist.id))
-        uow.commit()
-
-    with pytest.raises(ReferenceViolated) as caught, uow:
-        uow.artists.remove(uow.artists.get(artist.id))
-        uow.commit()
-
-    assert caught.value.__notes__ == ["Others refer to a row of house_artists that is removed or changed."]
