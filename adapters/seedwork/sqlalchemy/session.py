@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
 from sqlalchemy import Connection, event
@@ -33,6 +33,8 @@ class _Begun:
     """How many versions were flushed before it."""
     wrote_past: bool = False
     """Whether a statement has written past the session's own record of what changed."""
+    loaded: set[int] = field(default_factory=set)
+    """The ``id()`` of what was loaded in it, if it is a savepoint, and not before it."""
 
 
 class UnitSession(KeepingSession):
@@ -75,6 +77,8 @@ class UnitSession(KeepingSession):
     def begin_block(self) -> None:
         """Begin a transaction; inside it, flush and set a savepoint."""
         marks = len(self._added), len(self._open), len(self.kept)
+        if len(self._blocks) == 1:  # this session alone, since whatever is loaded takes longer from now on
+            event.listen(self, "loaded_as_persistent", UnitSession.note_loaded)
         transaction = super().begin(nested=bool(self._blocks))
         self._blocks.append(_Begun(transaction, *marks, len(self._undo.flushed)))
 
@@ -95,6 +99,7 @@ class UnitSession(KeepingSession):
         ended = self._blocks.pop()
         if self._blocks:
             self._blocks[-1].wrote_past |= ended.wrote_past
+            self._blocks[-1].loaded |= ended.loaded
         else:
             self._added.clear()
 
@@ -115,8 +120,9 @@ class UnitSession(KeepingSession):
             if ended.wrote_past:  # what was written past the session, and then loaded, is undone
                 self.expire_all()
             overtaken = self._undo.reload(self, ended.flushed_before)
-            if any(entity is read for read in self.kept[: ended.kept_before] for entity in overtaken):
+            if any(id(entity) not in ended.loaded for entity in overtaken):
                 self._fail_around(ConcurrencyConflict(OVERTAKEN))  # they would overwrite what they have not read
+            self._blocks[-1].loaded |= ended.loaded
         finally:  # a row may be gone, and the connection lost
             self._undo.show()
         self._unsave(ended.added_before)
@@ -186,6 +192,11 @@ class UnitSession(KeepingSession):
     def keep_added(self, instance: object) -> None:
         """Remember that an entity or a part was new."""
         self._added.append(instance)
+
+    def note_loaded(self, instance: object) -> None:
+        """Note that the innermost block has loaded an object."""
+        for block in self._blocks[-1:]:
+            block.loaded.add(id(instance))
 
     def keep_versions(self, *_: object) -> None:
         """Remember the versions of what a flush will change."""

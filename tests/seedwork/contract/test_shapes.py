@@ -19,7 +19,13 @@ from domain.seedwork.errors import InvalidValue
 from domain.seedwork.events import Event
 from domain.seedwork.repository import BATCH
 from service_layer.seedwork.details import Details, assign
-from service_layer.seedwork.errors import ConcurrencyConflict, ConstraintViolated, ReferenceViolated, UnitOfWorkMisuse
+from service_layer.seedwork.errors import (
+    ConcurrencyConflict,
+    ConstraintViolated,
+    FailedTransaction,
+    ReferenceViolated,
+    UnitOfWorkMisuse,
+)
 from tests.seedwork.backends import NewUnit, Units
 from tests.seedwork.pages import blocks, page
 from tests.seedwork.shapes import (
@@ -1955,6 +1961,27 @@ def test_the_details_of_a_one_to_one_part_change_it_in_place(uow: ShapesUnitOfWo
 
     changed = loaded(new_unit, person).address
     assert (changed.id, AddressDetails.of(changed)) == (address.id, AddressDetails("Side Street"))
+
+
+@pytest.mark.parametrize("open_backend", ["postgresql"], indirect=True)
+def test_an_inner_block_that_fails_lets_nobody_overwrite_a_root_without_parts_that_another_has_changed(
+    new_unit: New,
+) -> None:
+    seat = Seat(hall="red", row=1, number=1)
+    saved(new_unit, seat)
+
+    with pytest.raises(FailedTransaction), new_unit() as uow:
+        read = uow.seats.get(seat.id)
+        with new_unit() as faster:
+            faster.seats.get(seat.id).row += 1
+            faster.commit()
+        with uow:
+            read.row = 9
+            uow.rollback()
+        read.row = 1 + 1
+        uow.commit()
+
+    assert (loaded(new_unit, seat).row, loaded(new_unit, seat).version) == (2, 2)
 
 
 # ---- what can't be right is refused ---------------------------------------------------------------------------------
