@@ -120,8 +120,9 @@ class UnitSession(KeepingSession):
             if ended.wrote_past:  # what was written past the session, and then loaded, is undone
                 self.expire_all()
             overtaken = self._undo.reload(self, ended.flushed_before)
-            if any(id(entity) not in ended.loaded for entity in overtaken):
-                self._fail_around(ConcurrencyConflict(OVERTAKEN))  # they would overwrite what they have not read
+            if self.unit.block and any(id(entity) not in ended.loaded for entity in overtaken):
+                # the blocks around would overwrite what they have not read
+                self.unit.block.fail(ConcurrencyConflict(OVERTAKEN), lost=True)
             self._blocks[-1].loaded |= ended.loaded
         finally:  # a row may be gone, and the connection lost
             self._undo.show()
@@ -169,10 +170,6 @@ class UnitSession(KeepingSession):
             self._undo.remember(self.identity_map.values())
         if self.unit.block:
             self.unit.block.fail(error, lost=lost)
-
-    def _fail_around(self, error: Exception) -> None:
-        if self.unit.block and self.unit.block.outer:
-            self.unit.block.outer.fail(error, lost=True)
 
     def note_write(self) -> None:
         """Note in the innermost block that a statement has written."""
