@@ -5,8 +5,10 @@ Belongs here: what writes or removes files of the house. It is Groundwork's; a f
 """
 
 import os
+from importlib.util import find_spec
 
 BY_MAKE = "touch pyproject.toml && make setup"
 BY_PIP = 'python -m pip install -c constraints.txt -e ".[dev]"'
-INSTALL = BY_MAKE if "MAKELEVEL" in os.environ else BY_PIP
+BY_UV = "uv sync --extra dev"
+INSTALL = BY_MAKE if "MAKELEVEL" in os.environ else BY_PIP if find_spec("pip") else BY_UV
 """Installs again, as who calls the command is used to; make itself sees only that a file is newer."""

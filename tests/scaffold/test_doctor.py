@@ -15,7 +15,7 @@ import pytest
 from adapters.seedwork.settings import PROJECT
 from scaffold.checkout import git
 from scaffold.doctor import CHECKS
-from scaffold.rehearsal import commit, run
+from scaffold.rehearsal import commit, ended, run
 from tests.scaffold.updating import revision
 
 TYPES = "adapters/seedwork/types.py"
@@ -219,6 +219,14 @@ def test_who_does_not_call_make_is_told_what_pip_installs(healthy: Path) -> None
     [(_, said, command)] = on("packages", doctor(healthy)[1])
 
     assert (said, command) == ("not installed: nowhere", 'python -m pip install -c constraints.txt -e ".[dev]"')
+
+
+def test_who_has_no_pip_is_told_what_uv_installs(begun: Path, tmp_path: Path) -> None:
+    run(tmp_path, sys.executable, "-m", "venv", "--without-pip", "bare")
+
+    done = ended(begun, "env", "-u", "MAKELEVEL", f"{tmp_path}/bare/bin/python", "-m", "scaffold", "doctor")
+
+    assert ". Run: uv sync --extra dev\n" in done.stdout
 
 
 @pytest.mark.rehearsal
