@@ -5,6 +5,7 @@ the fork has not is carried out before, in the fork's text and in the old one al
 the old one, since an order means nothing. The merge sees no difference there.
 """
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -22,8 +23,9 @@ _PHONY = re.compile(r"^\.PHONY:.*$", re.MULTILINE)
 
 def with_pins(pyproject: str, constraints: str) -> str:
     """Return ``pyproject.toml`` with the copy of ``constraints.txt`` that ``uv sync`` reads."""
-    pins = "".join(f'    "{line}",\n' for line in constraints.splitlines())
-    return re.sub(r"(?<=^constraint-dependencies = \[\n)(?: .*\n)*", pins, pyproject, flags=re.MULTILINE)
+    lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in constraints.splitlines()]
+    pins = "".join(f"    {json.dumps(line)},\n" for line in lines if line and not line.startswith("-"))
+    return re.sub(r"(?<=^constraint-dependencies = \[\n)(?: .*\n)*", lambda _: pins, pyproject, flags=re.MULTILINE)
 
 
 def _requirements(lines: list[str]) -> Iterator[tuple[int, Key]]:

@@ -29,7 +29,7 @@ def python(tree: Path) -> Iterator[Said]:
 
 def packages(tree: Path) -> Iterator[Said]:
     """Compare what is installed with what is required and pinned."""
-    pinned = dict(re.findall(r"^([\w.-]+)==(\S+)", (tree / "constraints.txt").read_text(), re.MULTILINE))
+    pinned = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (tree / "constraints.txt").read_text(), re.MULTILINE))
     there = {name: _installed(name) for name in pinned}
     project = _project(tree)
     required = [*_required(project, [*project["dependencies"], *_extra(project, "dev")])]

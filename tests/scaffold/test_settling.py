@@ -1,7 +1,10 @@
 """Lists in files that Groundwork and a fork both change: each entry stands for itself."""
 
+import tomllib
+
 import pytest
 
+from scaffold.settling import with_pins
 from scaffold.three_way import Merged, merge, merge_into_yours
 
 PYPROJECT = """
@@ -150,3 +153,18 @@ def test_in_what_is_shared_a_line_that_both_have_changed_is_a_conflict() -> None
 
 def test_what_is_no_text_is_never_mixed() -> None:
     assert merge_into_yours("logo.png", "a\0", "b\0", "c\0") == Merged("b\0", conflicts=1)
+
+
+def test_uv_is_given_each_pin_as_pip_reads_it() -> None:
+    constraints = """# the web
+fastapi==0.140.0  # until the next one
+
+--index-url=https://pypi.example.com/simple
+uvloop==0.22.1; sys_platform != "win32"
+"""
+
+    pyproject = with_pins('constraint-dependencies = [\n    "fastapi==0.1",\n]\n', constraints)
+
+    assert tomllib.loads(pyproject) == {
+        "constraint-dependencies": ["fastapi==0.140.0", 'uvloop==0.22.1; sys_platform != "win32"']
+    }
