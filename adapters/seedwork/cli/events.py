@@ -57,7 +57,7 @@ def events(application: Callable[[], AbstractContextManager[Application]]) -> ty
         """Deliver events as they come, until SIGTERM or Ctrl-C: the delivery that is being made is finished first.
 
         Start as many as you like; on SQLite one works, and the others wait to take its place. It goes on while the
-        database is away, and ends with 1 where the server refuses the login or a statement.
+        database is away, and ends with 1 where waiting does not help: a login that the server refuses, a full disk.
 
         $ PROGRAM events work
         $ PROGRAM events work --once
