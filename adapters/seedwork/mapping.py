@@ -89,8 +89,8 @@ def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they a
         if issubclass(entity, Entity) and relations:
             event.listen(entity, "load", hold)
         for key in relations:  # before configure_mappers() adds SQLAlchemy's own listener, whose message does not help
-            event.listen(getattr(entity, key), "append", refuse_stored_part)
-            event.listen(getattr(entity, key), "set", refuse_stored_part)
+            for name in ("append", "append_wo_mutation", "set"):
+                event.listen(getattr(entity, key), name, refuse_stored_part)
 
 
 def mapper_of(kind: type) -> Mapper[Any]:  # Any: of an entity, or of a part

@@ -24,8 +24,8 @@ OLD_PART = (
     " there, or make a new one."
 )
 DELETED_PART = (
-    "{} is deleted already: its owner gave it up, and a flush followed, as before each query. To move a part, get both"
-    " owners first, and send no query between the two steps; or make a new part."
+    "{} is deleted already: its owner gave it up, or was removed, and a flush followed, as before each query. To move a"
+    " part, get both owners first, and send no query between the two steps; or make a new part."
 )
 CHANGED_KEY = (
     "{} would get another key. The primary key of a part stays what it is, its owner's in it too. Make a new part, and"

@@ -952,6 +952,20 @@ def test_a_part_of_an_ended_block_is_refused_inside_a_new_part(uow: ShapesUnitOf
         uow.commit()
 
 
+@pytest.mark.parametrize("open_backend", ["sqlite", "postgresql"], indirect=True)
+def test_a_removed_root_is_refused_a_new_list_of_its_parts(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    cart = Cart(items=[Item(sku="a")])
+    saved(new_unit, cart)
+
+    with uow:
+        removed = uow.carts.get(cart.id)
+        uow.carts.remove(removed)
+        uow.flush()
+        with pytest.raises(UnitOfWorkMisuse, match=" is deleted already: its owner gave it up, or was removed"):
+            removed.items = [*removed.items]
+        uow.commit()
+
+
 def test_a_new_part_that_has_a_stored_one_is_taken_out_and_comes_back(uow: ShapesUnitOfWork, new_unit: New) -> None:
     housed, homeless = a_housed_person("kitchen"), Person(name="q", address=None)
     saved(new_unit, housed, homeless)
