@@ -62,8 +62,7 @@ class Undo:
     def note_changed(self, session: Session) -> None:
         """Note what is changed, and its parts: one that was taken out is an orphan until it expires."""
         for instance in session.dirty:
-            state = inspect(instance)
-            self._stale += [instance, *(part for part, *_ in state.mapper.cascade_iterator("save-update", state))]
+            self._stale += [instance, *_parts_of(instance)]
 
     def forget_changes(self, session: Session) -> None:
         """Forget what is not flushed: SQLAlchemy would warn of what was changed after a failure."""
@@ -88,6 +87,7 @@ class Undo:
         self.end_flush()
         for instance in (*self._stale,):
             if instance in session:
+                self.remember(_parts_of(instance))
                 session.expire(instance)  # with its parts, which are noted then
         stale, self._stale = sorted(self._stale, key=lambda instance: not isinstance(instance, Entity)), []
         connection = session.bind
@@ -101,6 +101,11 @@ class Undo:
             for instance in stale
             if isinstance(instance, Entity) and 0 < versions.get(id(instance), 0) < vars(instance).get("version", 0)
         ]
+
+
+def _parts_of(instance: object) -> list[object]:
+    state = inspect(instance)
+    return [part for part, *_ in state.mapper.cascade_iterator("save-update", state)]
 
 
 def _load_again(session: Session, instance: object) -> None:

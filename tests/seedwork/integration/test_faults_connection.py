@@ -305,6 +305,21 @@ def test_parts_are_readable_though_the_connection_is_lost_before_a_rollback_has_
     assert [line.product for line in order.lines] == ["chair", "table", "lamp"]
 
 
+def test_parts_are_readable_though_the_connection_is_lost_while_one_that_was_changed_is_loaded_again(
+    uow: SqlAlchemyOrderingUnitOfWork, proxy: TcpProxy
+) -> None:
+    order_id = _add_order_with_two_lines(uow)
+
+    with pytest.raises(DatabaseUnavailable), uow:
+        order = uow.orders.get(order_id)
+        with uow:
+            order.lines[0].quantity = 2
+            proxy.cut_before(b"SELECT")
+            uow.rollback()
+
+    assert [line.product for line in order.lines] == ["chair", "table"]
+
+
 def _add_order_with_two_lines(uow: SqlAlchemyOrderingUnitOfWork) -> OrderId:
     order = Order(number="A-1", lines=[Line(product="chair", quantity=1), Line(product="table", quantity=1)])
     with uow:
