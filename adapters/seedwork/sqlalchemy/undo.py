@@ -79,7 +79,7 @@ class Undo:
         Args:
             session: the session.
             flushed_before: how many versions were flushed before what was rolled back.
-        Returns: the entities that another transaction has saved meanwhile, as READ COMMITTED lets it.
+        Returns: the entities that another transaction has saved or removed meanwhile, as READ COMMITTED lets it.
         """
         versions = {id(instance): values.get("version", 0) for instance, values in self._values}
         versions |= {id(entity): version for entity, version in reversed(self.flushed[flushed_before:])}
@@ -96,11 +96,8 @@ class Undo:
             if instance in session and inspect(instance).expired and not connection.invalidated:
                 _load_again(session, instance)
         self._stale.clear()
-        return [
-            instance
-            for instance in stale
-            if isinstance(instance, Entity) and 0 < versions.get(id(instance), 0) < vars(instance).get("version", 0)
-        ]
+        known = [one for one in stale if isinstance(one, Entity) and versions.get(id(one))]
+        return [one for one in known if one not in session or versions[id(one)] < vars(one).get("version", 0)]
 
 
 def _parts_of(instance: object) -> list[object]:

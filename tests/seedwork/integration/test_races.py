@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import partial
 from threading import Barrier
@@ -220,6 +221,24 @@ def test_an_inner_block_that_fails_does_not_let_the_outer_one_overwrite_what_ano
             changes[what](uow, read)
             uow.rollback()
         read.lines[0].quantity = quantity + 1
+        uow.commit()
+
+    assert isinstance(caught.value.failure, ConcurrencyConflict)
+
+
+@pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("is_flushed", [False, True], ids=["before the flush", "after the flush"])
+def test_an_inner_block_that_fails_does_not_let_the_outer_one_change_what_another_has_removed_meanwhile(
+    new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails, *, is_flushed: bool
+) -> None:
+    with pytest.raises(FailedTransaction) as caught, new_unit() as uow:
+        read = uow.orders.get(order.id)
+        remove_order(new_unit(), order.id)
+        with suppress(ConcurrencyConflict), uow:
+            read.voucher = "V-1"
+            assert not is_flushed or uow.orders.count()
+            uow.rollback()
+        read.voucher = "V-1"
         uow.commit()
 
     assert isinstance(caught.value.failure, ConcurrencyConflict)
