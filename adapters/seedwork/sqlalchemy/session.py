@@ -120,6 +120,8 @@ class UnitSession(KeepingSession):
             if ended.wrote_past:  # what was written past the session, and then loaded, is undone
                 self.expire_all()
             overtaken = self._undo.reload(self, ended.flushed_before)
+            if any(block.wrote_past for block in self._blocks):  # what is gone, a block around may have deleted
+                overtaken = [entity for entity in overtaken if entity in self]
             if self.unit.block and any(id(entity) not in ended.loaded for entity in overtaken):
                 # the blocks around would overwrite what they have not read
                 self.unit.block.fail(ConcurrencyConflict(OVERTAKEN), lost=True)
