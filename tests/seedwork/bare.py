@@ -26,13 +26,13 @@ def remove_aggregates(tree: Path) -> None:
     """Remove from a copy of the project every module that is yours, with its registrations, tests and revisions."""
     kept = {tree / name for name in REGISTRATIONS}
     modules = [file for layer in LAYERS for file in (tree / layer).rglob("*.py")]
-    yours = [file for file in modules if "seedwork" not in file.parts and file.name != "__init__.py"]
-    gone = [file for file in yours if file not in kept]
+    kept |= {tree / layer / "__init__.py" for layer in LAYERS}
+    gone = [file for file in modules if "seedwork" not in file.parts and file not in kept]
     for file in (*gone, *tree.glob("migrations/versions/*.py")):
         file.unlink()
     for folder in ("unit", "contract", "integration", "e2e"):
         shutil.rmtree(tree / "tests" / folder, ignore_errors=True)
-    names = {".".join(file.relative_to(tree).with_suffix("").parts) for file in gone}
+    names = {".".join(file.relative_to(tree).with_suffix("").parts).removesuffix(".__init__") for file in gone}
     for file in kept:
         file.write_text(forget(file.read_text(), names))
 

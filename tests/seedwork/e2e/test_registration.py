@@ -185,3 +185,17 @@ def test_a_repository_that_does_not_say_what_it_raises_is_named_and_nothing_that
     assert missing_in(project) == [
         "InvoiceRepository does not say what get() raises. In domain/invoice.py write: not_found = InvoiceNotFound"
     ]
+
+
+def test_a_package_of_yours_with_code_of_its_own_goes_from_the_copy_as_a_module_does(tmp_path: Path) -> None:
+    tree = tmp_path / "project"
+    copy_project(tree)
+    (tree / "domain" / "of_yours.py").write_text("class OfYours: ...\n")
+    (tree / "adapters" / "package_of_yours").mkdir()
+    (tree / "adapters" / "package_of_yours" / "__init__.py").write_text("from domain.of_yours import OfYours\n")
+    container = tree / "adapters" / "container.py"
+    container.write_text(f"from adapters.package_of_yours import OfYours\n{container.read_text()}")
+
+    remove_aggregates(tree)
+
+    assert missing_in(tree) == []
