@@ -1,8 +1,10 @@
 """What docs/events.md shows runs, and what it says of the code is so."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from decimal import Decimal
+from inspect import getfullargspec
 from typing import Any
 from uuid import UUID
 
@@ -98,6 +100,31 @@ def test_the_limits_that_it_names_are_those_of_the_code() -> None:
     assert TRIES == 10
     assert "after ten tries" in PAGE
     assert f"at most {BATCH:_} rows".replace("_", " ") in PAGE
+
+
+def test_an_upgrade_gets_the_fields_as_json_keeps_them() -> None:
+    map_orders()
+
+    @dataclass(frozen=True, kw_only=True)
+    class OrderPriced(Event, name="order priced", of=Order, schema=2):
+        order_id: OrderId
+        price: Decimal
+        at: datetime
+
+        @classmethod
+        def upgrade(cls, body: dict[str, Any], schema: int) -> dict[str, Any]:
+            assert (type(body["order_id"]), body["price"], body["at"][:10], schema) == (str, "1.50", "2026-05-04", 1)
+            return body
+
+    uow, at = InMemoryOrderingUnitOfWork(), datetime(2026, 5, 4, tzinfo=UTC)
+    priced = OrderPriced(order_id=Order(number="A-1").id, price=Decimal("1.50"), at=at)
+    with uow:
+        uow.publish(priced)
+        uow.commit()
+    with uow.reading():
+        [stored] = uow.outbox.events(1)
+        assert uow.outbox.decoded(replace(stored, schema=1)) == priced
+    assert f"`upgrade({', '.join(getfullargspec(Event.upgrade).args)})`" in PAGE
 
 
 def store(connection: Connection, position: int, published_at: datetime, body: dict[str, str]) -> None:
