@@ -103,7 +103,9 @@ def value_of(kind: type, field: Field[Any], hint: Any, n: int) -> Any:  # Any: a
         return field.default_factory() if field.default_factory is not MISSING else new_id()
     accepted = list(accepted_values(kind, field, hint, n))
     if not accepted:
-        raise NoExample(f"No value can be made for {kind.__name__}.{field.name}. {_line(kind)}")
+        held = get_args(hint) if get_origin(hint) in UNIONS else (hint,)
+        asked = next((one for one in held if isinstance(one, type) and is_dataclass(one) and one not in EXAMPLES), kind)
+        raise NoExample(f"No value can be made for {kind.__name__}.{field.name}. {_line(asked)}")
     return accepted[0]
 
 

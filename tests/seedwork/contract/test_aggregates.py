@@ -32,7 +32,7 @@ from tests.seedwork.aggregates import (
 )
 from tests.seedwork.backends import Units
 from tests.seedwork.examples import NoExample, Reference, example, with_references
-from tests.seedwork.ordering import Order, map_orders
+from tests.seedwork.ordering import Money, Order, map_orders
 from tests.seedwork.shapes import (
     Album,
     Artist,
@@ -277,6 +277,31 @@ def test_an_entity_of_which_no_example_can_be_made_asks_for_one_line() -> None:
 
     with pytest.raises(NoExample, match=r"for Secret\.riddle\. In tests/examples\.py write: EXAMPLES\[Secret\] = "):
         example(Secret, 1)
+
+
+def test_a_value_object_of_which_no_example_can_be_made_asks_for_one_line_of_its_own(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def in_euros(value: Money) -> Money:
+        if value.currency != "EUR":
+            raise InvalidValue("tip", value, "it must be in EUR")
+        return value
+
+    @dataclass(eq=False, kw_only=True)
+    class Meal(Entity):
+        rules = {"tip": in_euros}
+
+        tip: Money | None
+
+    Meal.__annotations__["tip"] = Money | None
+
+    with pytest.raises(NoExample, match=r"for Meal\.tip\. In tests/examples\.py write: EXAMPLES\[Money\] = "):
+        example(Meal, 1)
+    monkeypatch.setitem(EXAMPLES, Money, lambda n: Money(n, "EUR"))
+    assert example(Meal, 7).tip == Money(7, "EUR")
+    monkeypatch.setitem(EXAMPLES, Money, lambda n: Money(n, "USD"))
+    with pytest.raises(NoExample, match=r"write: EXAMPLES\[Meal\] = "):
+        example(Meal, 1)
 
 
 def test_a_given_value_that_a_rule_refuses_is_reported_as_by_the_constructor() -> None:
