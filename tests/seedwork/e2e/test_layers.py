@@ -126,3 +126,18 @@ def test_a_package_that_no_rule_names_is_found_in_the_domain(project: Path) -> N
     append(project / "domain" / "seedwork" / "errors.py", "import psycopg")
 
     assert "No module named 'psycopg'" in import_all_of_the_domain(project)
+
+
+def test_an_edge_of_yours_may_import_the_composition_root_where_the_rule_names_it(tmp_path: Path) -> None:
+    tree = tmp_path / "project"
+    copy_project(tree)
+    (tree / "adapters" / "edge_of_yours.py").write_text("from adapters.container import bootstrap\n")
+    rules = tree / "pyproject.toml"
+    rules.write_text(
+        rules.read_text().replace("allowed_importers = [", 'allowed_importers = ["adapters.edge_of_yours", ')
+    )
+
+    assert broken_rules(tree) == {}
+
+    remove_aggregates(tree)
+    assert broken_rules(tree) == {}
