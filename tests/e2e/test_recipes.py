@@ -18,15 +18,18 @@ from flask.testing import FlaskClient
 from sqlalchemy import text
 
 from adapters.container import async_bootstrap, bootstrap
+from adapters.seedwork.memory.store import InMemoryStore
 from adapters.seedwork.settings import PROJECT
 from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.settings import Settings
-from adapters.unit_of_work import SqlAlchemyUnitOfWork
+from adapters.unit_of_work import InMemoryUnitOfWork, SqlAlchemyUnitOfWork
 from domain.seedwork.entity import new_id
 from domain.seedwork.errors import DomainError, NotFound
 from domain.user import User
+from service_layer import users
 from service_layer.seedwork.errors import (
     CommitOutcomeUnknown,
+    ConcurrencyConflict,
     DatabaseRefused,
     DatabaseUnavailable,
     ReferenceViolated,
@@ -102,6 +105,25 @@ def test_the_tests_that_the_recipe_for_tests_shows_pass(environment: dict[str, s
     printed = assert_runs([sys.executable, "-m", "pytest", "-q", "--rootdir", str(tmp_path)], tmp_path, environment)
 
     assert "4 passed" in printed
+
+
+def test_the_job_of_the_recipe_for_cron_goes_on_after_a_lost_race() -> None:
+    class OvertakenOnce(InMemoryUnitOfWork):
+        overtaken = False
+
+        def commit(self) -> None:
+            if not self.overtaken:
+                self.overtaken = True
+                raise ConcurrencyConflict("Another transaction changed the same data first.")
+            super().commit()
+
+    store = InMemoryStore()
+    users.register_user(InMemoryUnitOfWork(store), name="John Doe", age=30, email="john@example.com")
+
+    assert (
+        names_in(FOLDER / "cron.md", "def forget_addresses")["forget_addresses"](OvertakenOnce(store), "example.com")
+        == 1
+    )
 
 
 @pytest.fixture
