@@ -102,7 +102,13 @@ class EncodingReceipts(Receipts):
             raise UnitOfWorkMisuse(_UNFIT.format("A request", str(error).splitlines()[0])) from error
 
     def decoded(self, kind: Any, answer: Any) -> Any:  # Any: as the port has it
-        return decoded(kind, answer)
+        try:
+            return decoded(kind, answer)
+        except StoredValueUnreadable as error:
+            raise StoredValueUnreadable(
+                f"The answer that was kept for this request is no {getattr(kind, '__name__', kind)}: {error}."
+                " Give a field that is new a default, and name the older type of another one beside the new type."
+            ) from None
 
 
 def _in_order(value: object) -> object:

@@ -15,12 +15,12 @@ import pytest
 from domain.seedwork.errors import InvalidValue
 from domain.seedwork.repository import Page
 from domain.seedwork.rules import EmailAddress, text
-from service_layer.seedwork.errors import UncommittedChanges, UnitOfWorkMisuse
+from service_layer.seedwork.errors import StoredValueUnreadable, UncommittedChanges, UnitOfWorkMisuse
 from service_layer.seedwork.once import KeyAlreadyUsed, once
 from service_layer.seedwork.upkeep import prune
 from tests.seedwork.backends import Loop, NewUnit, Units
 from tests.seedwork.fixtures import ASYNCHRONOUS, BACKENDS, OpenBackend, opener, synchronous
-from tests.seedwork.ordering import Order, OrderId, OrderingUnitOfWork, OrderNumberTaken
+from tests.seedwork.ordering import Money, Order, OrderId, OrderingUnitOfWork, OrderNumberTaken
 from tests.seedwork.use_cases import (
     OrderDetails,
     add_order,
@@ -241,6 +241,23 @@ def test_an_answer_that_is_a_text_of_a_type_of_its_own_comes_back_as_such(uow: O
     first, again = (once(uow, "K-1", address_of, EmailAddress("john@example.com")) for _ in range(2))
 
     assert (type(again), again) == (EmailAddress, first)
+
+
+def price_of(uow: OrderingUnitOfWork, price: Decimal) -> Decimal | Money:
+    with uow:
+        uow.commit()
+    return price
+
+
+def test_an_answer_of_an_older_release_is_read_where_its_type_is_named_beside_the_new_one(
+    uow: OrderingUnitOfWork, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    once(uow, "K-1", price_of, Decimal("1.50"))
+
+    assert once(uow, "K-1", price_of, Decimal("1.50")) == Decimal("1.50")
+    monkeypatch.setitem(price_of.__annotations__, "return", Money)
+    with pytest.raises(StoredValueUnreadable, match=r"is no Money: it: Input .*\. Give a field that is new"):
+        once(uow, "K-1", price_of, Decimal("1.50"))
 
 
 @pytest.mark.parametrize("key", ["", " ", "K" * 201, "a\nb", "a\0b", None])
