@@ -46,7 +46,7 @@ def _cure(error: ModuleNotFoundError) -> str:
     package = (error.name or "").partition(".")[0]
     if package == "tests":  # a fork may let them go
         commit = project(TREE).commit or "HEAD"
-        return f"This needs {error.name}, which is gone. Run: git restore --source={commit[:12]} -- tests/seedwork"
+        return f"This needs tests.seedwork, which is gone. Run: git restore --source={commit[:12]} -- tests/seedwork"
     if (TREE / package).is_dir():
         raise error
     return f"This needs {error.name}, which is not installed. Run: {INSTALL}"

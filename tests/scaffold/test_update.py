@@ -108,6 +108,7 @@ def test_a_fork_that_let_the_tests_of_seedwork_go_is_updated_and_looked_at(fork:
 def test_where_they_are_gone_a_command_that_needs_them_names_what_brings_them_back(fork: Path) -> None:
     run(fork, "git", "rm", "-r", "--quiet", "tests/seedwork")
     commit(fork, "let them go")
+    (fork / "tests" / "seedwork" / "__pycache__").mkdir(parents=True, exist_ok=True)  # as it is left
     # the environment is that of the checkout, whose tests Python would find instead
     elsewhere = f"import sys; sys.path = [path for path in sys.path if path != {str(PROJECT)!r}]; "
     aggregate = (
