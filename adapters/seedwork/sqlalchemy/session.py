@@ -120,8 +120,6 @@ class UnitSession(KeepingSession):
             if ended.wrote_past:  # what was written past the session, and then loaded, is undone
                 self.expire_all()
             overtaken = self._undo.reload(self, ended.flushed_before)
-            if any(block.wrote_past for block in self._blocks):  # what is gone, a block around may have deleted
-                overtaken = [entity for entity in overtaken if entity in self]
             if self.unit.block and any(id(entity) not in ended.loaded for entity in overtaken):
                 # the blocks around would overwrite what they have not read
                 self.unit.block.fail(ConcurrencyConflict(OVERTAKEN), lost=True)
@@ -152,6 +150,7 @@ class UnitSession(KeepingSession):
     def flush(self, objects: Sequence[Any] | None = None) -> None:  # Any: as Session has it
         self._is_flushing = True
         try:
+            self._undo.refuse_changes_of_gone()
             super().flush(objects)
         except (StaleDataError, CircularDependencyError) as error:
             is_circle = isinstance(error, CircularDependencyError)

@@ -13,6 +13,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from adapters.seedwork.mapping import parts_of
 from domain.seedwork.entity import Entity
+from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict
 
 
 class Undo:
@@ -24,6 +25,8 @@ class Undo:
         """What each flush has changed, and the version before."""
         self._flushed_before = 0
         self._stale: list[object] = []
+        self._gone: list[object] = []
+        """What a rollback has let go of, since it found no row."""
 
     def remember(self, instances: Iterable[object]) -> None:
         """Remember the values that objects have now."""
@@ -79,12 +82,13 @@ class Undo:
         Args:
             session: the session.
             flushed_before: how many versions were flushed before what was rolled back.
-        Returns: the entities that another transaction has saved or removed meanwhile, as READ COMMITTED lets it.
+        Returns: the entities that another transaction has saved meanwhile, as READ COMMITTED lets it.
         """
         versions = {id(instance): values.get("version", 0) for instance, values in self._values}
         versions |= {id(entity): version for entity, version in reversed(self.flushed[flushed_before:])}
         del self.flushed[flushed_before:]
         self.end_flush()
+        self._take_back(session)
         for instance in (*self._stale,):
             if instance in session:
                 self.remember(_parts_of(instance))
@@ -94,21 +98,39 @@ class Undo:
         assert isinstance(connection, Connection)
         for instance in stale:
             if instance in session and inspect(instance).expired and not connection.invalidated:
-                _load_again(session, instance)
+                self._load_again(session, instance)
         self._stale.clear()
-        known = [one for one in stale if isinstance(one, Entity) and versions.get(id(one))]
-        return [one for one in known if one not in session or versions[id(one)] < vars(one).get("version", 0)]
+        return [
+            instance
+            for instance in stale
+            if isinstance(instance, Entity) and 0 < versions.get(id(instance), 0) < vars(instance).get("version", 0)
+        ]
+
+    def refuse_changes_of_gone(self) -> None:
+        """Refuse a change of what has no row. Raises: ConcurrencyConflict (SQLAlchemy would not save it)."""
+        if any(inspect(instance).modified for instance in self._gone):
+            raise ConcurrencyConflict(OVERTAKEN)
+
+    def _take_back(self, session: Session) -> None:
+        """Note again what had no row: the block that is rolled back may have deleted it past the session."""
+        gone, self._gone = self._gone, []
+        for instance in gone:
+            state = inspect(instance)
+            if state.detached and state.key not in session.identity_map:
+                self.remember([instance])
+                session.add(instance)
+                self.note(instance)
+
+    def _load_again(self, session: Session, instance: object) -> None:
+        # populate_existing: refresh() leaves parts of parts unloaded, and other parts with the values that were refused
+        if session.get(type(instance), inspect(instance).identity, populate_existing=True) is None:
+            self._gone.append(instance)
+            session.expunge(instance)
 
 
 def _parts_of(instance: object) -> list[object]:
     state = inspect(instance)
     return [part for part, *_ in state.mapper.cascade_iterator("save-update", state)]
-
-
-def _load_again(session: Session, instance: object) -> None:
-    # populate_existing: refresh() leaves parts of parts unloaded, and other parts with the values that were refused
-    if session.get(type(instance), inspect(instance).identity, populate_existing=True) is None:
-        session.expunge(instance)  # its row is gone
 
 
 def unsave(instance: object) -> None:

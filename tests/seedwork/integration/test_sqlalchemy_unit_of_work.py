@@ -41,6 +41,7 @@ from service_layer.seedwork.errors import (
 from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.backends import checked_out
 from tests.seedwork.ordering import (
+    Line,
     Order,
     OrderingUnitOfWork,
     OrderNumberTaken,
@@ -48,6 +49,7 @@ from tests.seedwork.ordering import (
     Status,
     map_orders,
     metadata,
+    order_lines,
     orders,
 )
 from tests.seedwork.pages import blocks, page
@@ -397,6 +399,28 @@ def test_a_row_that_is_gone_when_an_inner_block_is_undone_raises_nothing(uow: Sq
         uow.commit()
 
     assert not hasattr(caught.value, "__notes__")
+
+
+def test_a_row_that_only_an_undone_block_has_deleted_can_be_changed_after_it(uow: SqlAlchemyOrderingUnitOfWork) -> None:
+    order = Order(number="A-1", lines=[Line(product="chair", quantity=1)])
+    with uow:
+        uow.orders.add(order)
+        uow.commit()
+
+    with uow:
+        held = uow.orders.get(order.id)
+        with uow:
+            uow.session.execute(delete(order_lines))
+            uow.session.execute(delete(orders))
+            with uow:
+                held.number = "B-2"
+                uow.rollback()
+            uow.rollback()
+        held.lines[0].quantity = 9
+        uow.commit()
+
+    with uow.reading():
+        assert [line.quantity for line in uow.orders.get(order.id).lines] == [9]
 
 
 def test_the_connection_is_back_after_every_kind_of_block(uow: SqlAlchemyOrderingUnitOfWork, engine: Engine) -> None:
