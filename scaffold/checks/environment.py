@@ -13,6 +13,7 @@ from scaffold.checks import Said
 
 SHOWN = 3
 """How many packages are named."""
+_PIN = re.compile(r"^([\w.-]+)==([^\s;]+)(?:[ \t]*;((?:(?!\s#).)*))?", re.MULTILINE)
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[([\w, -]*)\])?[^;]*(?:;(.*))?")
 
 
@@ -29,7 +30,8 @@ def python(tree: Path) -> Iterator[Said]:
 
 def packages(tree: Path) -> Iterator[Said]:
     """Compare what is installed with what is required and pinned."""
-    pinned = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", (tree / "constraints.txt").read_text(), re.MULTILINE))
+    pins = _PIN.findall((tree / "constraints.txt").read_text())
+    pinned = {name: pin for name, pin, marker in pins if not marker or _holds(marker)}
     there = {name: _installed(name) for name in pinned}
     project = _project(tree)
     required = [*_required(project, [*project["dependencies"], *_extra(project, "dev")])]

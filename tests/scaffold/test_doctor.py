@@ -200,7 +200,8 @@ def test_a_mapping_that_is_broken_is_said_and_the_other_checks_go_on(healthy: Pa
 
 @pytest.mark.rehearsal
 def test_a_package_that_is_missing_or_another_is_named(healthy: Path) -> None:
-    (healthy / "constraints.txt").write_text(f"alembic==1.0\nmdurl=={version('mdurl')}; os_name != 'x'\n")
+    elsewhere = "mdurl==0.0; os_name == 'x'  # not here\n"
+    (healthy / "constraints.txt").write_text(f"alembic==1.0\nmdurl=={version('mdurl')} ; os_name != 'x'\n{elsewhere}")
     edit(healthy / "pyproject.toml", '"tenacity', REQUIRED)
 
     code, found = doctor(healthy, MAKELEVEL="1")
