@@ -107,7 +107,7 @@ class EncodingReceipts(Receipts):
         except StoredValueUnreadable as error:
             raise StoredValueUnreadable(
                 f"The answer that was kept for this request is no {getattr(kind, '__name__', kind)}: {error}."
-                " Give a field that is new a default, and name the older type of another one beside the new type."
+                " Give a new field a default; where a field has another type, write its older type beside the new one."
             ) from None
 
 

@@ -256,7 +256,7 @@ def test_an_answer_of_an_older_release_is_read_where_its_type_is_named_beside_th
 
     assert once(uow, "K-1", price_of, Decimal("1.50")) == Decimal("1.50")
     monkeypatch.setitem(price_of.__annotations__, "return", Money)
-    with pytest.raises(StoredValueUnreadable, match=r"is no Money: it: Input .*\. Give a field that is new"):
+    with pytest.raises(StoredValueUnreadable, match=r"is no Money: it: Input .*\. Give a new field a default"):
         once(uow, "K-1", price_of, Decimal("1.50"))
 
 
