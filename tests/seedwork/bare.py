@@ -28,7 +28,7 @@ def remove_aggregates(tree: Path) -> None:
     modules = [file for layer in LAYERS for file in (tree / layer).rglob("*.py")]
     kept |= {tree / layer / "__init__.py" for layer in LAYERS}
     gone = [file for file in modules if "seedwork" not in file.parts and file not in kept]
-    named = (tree / "pyproject.toml").read_text()
+    named = (tree / "pyproject.toml").read_text().replace("'", '"')
     for file in gone:
         if f'"{_dotted(file, tree)}' in named:  # no rule of imports may name what is not there
             file.write_text("")

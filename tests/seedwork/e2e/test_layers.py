@@ -128,14 +128,13 @@ def test_a_package_that_no_rule_names_is_found_in_the_domain(project: Path) -> N
     assert "No module named 'psycopg'" in import_all_of_the_domain(project)
 
 
-def test_an_edge_of_yours_may_import_the_composition_root_where_the_rule_names_it(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ['"adapters.edge_of_yours"', "'adapters.edge_of_yours'"])
+def test_an_edge_of_yours_may_import_the_composition_root_where_the_rule_names_it(tmp_path: Path, name: str) -> None:
     tree = tmp_path / "project"
     copy_project(tree)
     (tree / "adapters" / "edge_of_yours.py").write_text("from adapters.container import bootstrap\n")
     rules = tree / "pyproject.toml"
-    rules.write_text(
-        rules.read_text().replace("allowed_importers = [", 'allowed_importers = ["adapters.edge_of_yours", ')
-    )
+    rules.write_text(rules.read_text().replace("allowed_importers = [", f"allowed_importers = [{name}, "))
 
     assert broken_rules(tree) == {}
 
