@@ -17,7 +17,7 @@ from scaffold.planning import planned
 from scaffold.rendering import Aggregate, formatted, render
 
 READS_THE_TABLE = {
-    "constraint-missing-not-valid": ("create_check_constraint", "create_foreign_key"),
+    "constraint-missing-not-valid": ("create_check_constraint", "create_foreign_key", "create_unique_constraint"),
     "adding-foreign-key-constraint": ("create_foreign_key",),
     "require-concurrent-index-creation": ("create_index",),
     "disallowed-unique-constraint": ("create_unique_constraint",),

@@ -33,7 +33,7 @@ ORDER = (
 )
 MORE = (
     "urgent:bool:default=false seen:datetime:optional tag:str(9):optional:unique score:int(0..9):default=3:index"
-    " boss:ref(group):optional stops:parts(day:date)"
+    " boss:ref(group):optional external:uuid:optional:unique stops:parts(day:date)"
 )
 TESTS = [
     *(f"tests/{folder}/test_{name}.py" for folder, name in (("unit", "group"), ("unit", "order"))),
