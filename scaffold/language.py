@@ -44,6 +44,13 @@ RULES = {"boolean", "day", "decimal", "email_address", "json_object", "moment", 
 
 DEFAULTED = {"str", "int", "decimal", "bool", "enum"}
 
+LIKE_DIGITS = {"i", "l", "o"}
+"""Names that ruff refuses: as a class, and ``l`` as any variable."""
+
+INDEXED_MAX = 650
+"""How many characters an index of PostgreSQL holds: 2704 bytes, a character may need 4, and other columns some."""
+_SHORTER = f"An index of PostgreSQL holds {INDEXED_MAX}: write a smaller number, or leave the index out."
+
 
 def snake_case(text: str) -> str:
     """Return the nearest name that is allowed."""
@@ -104,6 +111,9 @@ def _key(token: str, fields: tuple[Field, ...], objections: list[str]) -> tuple[
             objections.append(f"{token} names {name}, and there is no such field. Try one of: {', '.join(by_name)}")
         elif by_name[name].type in {"json", "parts"} or by_name[name].optional:
             objections.append(f"{token}: {name} may be missing, or can't be compared. Take it out of {token}.")
+    texts = [field for field in (by_name[name] for name in names if name in by_name) if field.type == "str"]
+    if (longest := sum(field.limits[1] for field in texts)) > INDEXED_MAX:
+        objections.append(f"{token}: its texts may have {longest} characters. {_SHORTER}")
     return tuple(by_name[name].name for name in names if name in by_name)
 
 
@@ -131,6 +141,8 @@ def _parse(token: str, aggregate: str, objections: list[str], *, in_part: bool =
         field = _with_modifier(field, modifier, token, objections)
     if field.name in RULES and not field.is_required:
         objections.append(f"{name} can't be a field's name here: the program uses it. Try: {aggregate}_{name}")
+    if field.type == "str" and (field.unique or field.index) and field.limits[1] > INDEXED_MAX:
+        objections.append(f"{token}: it may have {field.limits[1]} characters. {_SHORTER}")
     if field.optional and field.default is not None:
         objections.append(f"{token}: what has a default is not optional. Leave one of the two out.")
     return field
@@ -148,8 +160,11 @@ def _of_name(name: str, field: Field, aggregate: str) -> Iterator[str]:
         "every entity": attribute in _ENTITY,
         "the program": attribute in (_PROGRAM | _TYPES | {aggregate, f"{aggregate}_id"}),
     }
+    better = f"{aggregate}_{'number' if attribute == 'id' else name}"
     if taker := next((taker for taker, takes in takers.items() if takes), None):
-        yield f"{name} can't be a field's name: {taker} uses it. Try: {aggregate}_{name}"
+        yield f"{name} can't be a field's name: {taker} uses it. Try: {better}"
+    elif attribute == "l" or (attribute in LIKE_DIGITS and field.type == "enum"):
+        yield f"{name} can't be a field's name: it looks like a digit. Try: {better}"
 
 
 def _refused(field: Field) -> Field:
@@ -198,6 +213,8 @@ def _with_modifier(field: Field, modifier: str, token: str, objections: list[str
         objections.append(f"{token}: parts take no {modifier}. Leave it out: there may be none of them anyway.")
     elif modifier == "unique" and field.type in {"bool", "enum", "json"}:
         objections.append(f"{token}: {field.type} can't be unique. Leave :unique out.")
+    elif modifier == "index" and field.type == "json":
+        objections.append(f"{token}: PostgreSQL has no index on json. Leave :index out.")
     elif modifier in {"unique", "optional", "index"}:
         return replace(field, **{modifier: True})  # type: ignore[arg-type]  # the three are flags
     elif modifier.startswith("default="):

@@ -1,6 +1,7 @@
 """What an aggregate would consist of, or all that stands against it: each objection says what to type instead."""
 
 import ast
+import builtins
 import keyword
 import re
 from collections.abc import Iterator
@@ -13,11 +14,11 @@ from scaffold.checkout import Refused
 from scaffold.english import camel, plural_of, singular_of
 from scaffold.fields import Fields
 from scaffold.house import recorded, text_of
-from scaffold.language import NAME, parse, snake_case
+from scaffold.language import LIKE_DIGITS, NAME, parse, snake_case
 from scaffold.rendering import Aggregate, render
 from service_layer.unit_of_work import UnitOfWork
 
-LAYERS = {"domain", "service_layer", "adapter", "adapters", "migration", "migrations", "test", "tests", "scaffold"}
+LAYERS = {"domain", "service_layer", "adapter", "adapters", "migration", "migrations", "scaffold"}
 TESTS = {"changed", "run", "uow"}
 """Names that the generated functions have for something else."""
 DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
@@ -62,14 +63,10 @@ def _objections_to_name(name: str, fields: str) -> Iterator[str]:
         yield f"{name!r} can't be an aggregate's name: write it in lower_snake_case. Try: name={snake_case(name)}"
         return
     plural = plural_of(name)
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or keyword.iskeyword(plural):
-        yield f"{name} can't be an aggregate's name: Python uses it. Try: name={name}_record"
-    elif name.startswith("test_"):
-        yield (
-            f"{name} can't be an aggregate's name: pytest takes {camel(name)} for a test."
-            f" Try: name={name.removeprefix('test_')}_test"
-        )
-    elif user := _user(name):
+    if name.startswith("test"):
+        better = f"{name.removeprefix('test_')}_test" if name.startswith("test_") else f"public_{name}"
+        yield f"{name} can't be an aggregate's name: pytest takes {camel(name)} for a test. Try: name={better}"
+    elif user := _user(name, plural):
         yield f"{name} can't be an aggregate's name: {user}. Try: name={name}_record"
     elif plural == name:
         yield f"{name} can't be an aggregate's name: many of them are called {plural} too. Try: name={name}_record"
@@ -85,7 +82,13 @@ def _objections_to_name(name: str, fields: str) -> Iterator[str]:
         yield f"{name} can't be an aggregate's name: {taken} is there already. Try: name={name}_record"
 
 
-def _user(name: str) -> str:
+def _user(name: str, plural: str) -> str:
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or keyword.iskeyword(plural):
+        return "Python uses it"
+    if plural in vars(builtins):
+        return f"Python has {plural} of its own"
+    if name in LIKE_DIGITS:
+        return "it looks like a digit"
     if name in LAYERS:
         return "a folder of the house has it"
     if name in DEVICES:

@@ -26,9 +26,10 @@ def refusal(name: str, fields: str = "label:str(20)") -> str:
         ("class", "class_record"),
         ("match", "match_record"),
         ("domain", "domain_record"),
-        ("test", "test_record"),
+        ("test", "public_test"),
         ("test_case", "case_test"),
         ("run", "run_record"),
+        ("testimonial", "pytest takes Testimonial for a test. Try: name=public_testimonial"),
         ("HTTPServer", "http_server"),
         ("OrderLine", "order_line"),
         ("Bücher", "bucher"),
@@ -49,6 +50,8 @@ def refusal(name: str, fields: str = "label:str(20)") -> str:
         ("receipt", "receipt_record"),
         ("con", "con_record"),
         ("lpt1", "lpt1_record"),
+        ("credit", "Python has credits of its own. Try: name=credit_record"),
+        ("l", "it looks like a digit. Try: name=l_record"),
     ],
 )
 def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) -> None:
@@ -58,7 +61,9 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
 @pytest.mark.parametrize(
     ("field", "said"),
     [
-        ("id:int", "every entity uses it. Try: visit_id"),
+        ("id:int", "every entity uses it. Try: visit_number"),
+        ("l:int", "it looks like a digit. Try: visit_l"),
+        ("i:enum(a,b)", "it looks like a digit. Try: visit_i"),
         ("version:int", "every entity uses it. Try: visit_version"),
         ("rules:json", "every entity uses it"),
         ("class:str(3)", "Python uses it. Try: visit_class"),
@@ -100,6 +105,10 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("boss:ref(visit)", "Try boss_id:ref(visit):optional"),
         ("n:int:uniq", "uniq is no modifier. Try one of: unique, optional, index, default=..."),
         ("n:bool:unique", "bool can't be unique"),
+        ("n:str(651):unique", "it may have 651 characters. An index of PostgreSQL holds 650: write a smaller number"),
+        ("n:parts(m:str(4000):index)", "it may have 4000 characters. An index of PostgreSQL holds 650"),
+        ("n:str(400) m:str(251) unique(n,m)", "unique(n,m): its texts may have 651 characters. An index of PostgreSQL"),
+        ("n:json:index", "PostgreSQL has no index on json. Leave :index out"),
         ("n:int(1..3):default=4", "'4' can't be the default of a int"),
         ("n:int:default=007", "'007' can't be the default of a int"),
         *(
