@@ -163,7 +163,7 @@ class Field:
     @property
     def column(self) -> str:
         """The column."""
-        big = max(map(abs, self.limits)) > 2**31
+        big = self.limits[0] < INTEGER_MIN or self.limits[1] > INTEGER_MAX
         kind = {
             "str": f"sa.String({self.limits[1]})",
             "int": "sa.BigInteger" if big else "sa.Integer",

@@ -44,6 +44,8 @@ RULES = {"boolean", "day", "decimal", "email_address", "json_object", "moment", 
 
 DEFAULTED = {"str", "int", "decimal", "bool", "enum"}
 
+TEXT_MAX = 10_000
+
 LIKE_DIGITS = {"i", "l", "o"}
 """Names that ruff refuses: as a class, and ``l`` as any variable."""
 
@@ -103,7 +105,7 @@ def _split(text: str, separator: str) -> list[str]:
 
 def _key(token: str, fields: tuple[Field, ...], objections: list[str]) -> tuple[str, ...]:
     names = tuple(_split(token.removeprefix("unique(").rpartition(")")[0], ","))
-    by_name = {field.name: field for field in fields} | {field.name.removesuffix("_id"): field for field in fields}
+    by_name = {field.name.removesuffix("_id"): field for field in fields} | {field.name: field for field in fields}
     if len(set(names)) < 2 or len(set(names)) < len(names):
         objections.append(f"{token} needs two fields or more, each once. Try: unique(hall,seat)")
     for name in names:
@@ -190,7 +192,7 @@ def _with_arguments(
             return None
         return limits
     allowed = {
-        "str": len(given) == 1 and re.fullmatch(NUMBER, given[0]) and 1 <= int(given[0]) <= 10_000,
+        "str": len(given) == 1 and re.fullmatch(NUMBER, given[0]) and 1 <= int(given[0]) <= TEXT_MAX,
         "decimal": len(given) == 2
         and all(re.fullmatch(NUMBER, number) for number in given)
         and int(given[1]) <= int(given[0]) <= DIGITS_MAX
@@ -199,8 +201,11 @@ def _with_arguments(
         "ref": len(given) == 1,
     }.get(field.type, inside is None)
     if not allowed:
-        limit = f" {DIGITS_MAX} digits at the most: SQLite keeps no more exactly." if field.type == "decimal" else ""
-        objections.append(form + limit)
+        most = {
+            "str": f" {TEXT_MAX} characters at the most.",
+            "decimal": f" {DIGITS_MAX} digits at the most: SQLite keeps no more exactly.",
+        }
+        objections.append(form + most.get(field.type, ""))
         return None
     for member in given if field.type == "enum" else ():
         if not NAME.fullmatch(member) or member in {"mro", "name", "value"} or hasattr(str, member):

@@ -120,8 +120,8 @@ def _objections_to_references(name: str, given: Fields) -> Iterator[str]:
         if other == name and not field.optional:
             yield f"{field.name}: the first {name} has no other to refer to. Try {field.name}:ref({name}):optional"
         elif other != name and other not in known:
-            there = ", ".join(known) or "none"
-            yield f"{field.name} refers to {other}, and there is no such aggregate. Try one of: {there}"
+            there = f"Try one of: {', '.join(known)}" if known else f"Write it first: make aggregate name={other} ..."
+            yield f"{field.name} refers to {other}, and there is no such aggregate. {there}"
         elif name in _imported_by(other):
             yield (
                 f"{field.name}: {other} refers to {name} already, and two modules can't import each other. Keep one of"

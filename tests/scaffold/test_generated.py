@@ -70,6 +70,26 @@ def test_a_part_has_what_is_required_behind_a_default_too() -> None:
     assert asdict(names["VisitStepDetails"](name="up")) == {"floor": 1, "lift": None, "name": "up"}
 
 
+@pytest.mark.parametrize(
+    ("limits", "column"),
+    [
+        ("-2147483648..2147483647", "sa.Integer"),
+        ("0..2147483648", "sa.BigInteger"),
+        ("-2147483649..0", "sa.BigInteger"),
+    ],
+)
+def test_a_column_holds_each_number_that_the_rule_allows(limits: str, column: str) -> None:
+    _, files = planned("visit", f"number:int({limits})")
+
+    assert f"number: sa.Named[int] = sa.Column({column})" in files["adapters/visits.py"]
+
+
+def test_a_key_is_of_the_field_that_has_the_name_itself() -> None:
+    _, files = planned("visit", "seat:int hall:int hall_id:uuid unique(seat,hall)")
+
+    assert 'sa.UniqueConstraint("seat", "hall", ' in files["adapters/visits.py"]
+
+
 def test_two_branches_that_each_add_an_aggregate_are_merged(tmp_path: Path) -> None:
     fields = "label:str(20)"
     added = {

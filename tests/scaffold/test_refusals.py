@@ -92,6 +92,7 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("label:text", "text is no type"),
         ("label:str", "write the type like str(20)"),
         ("label:str(0)", "write the type like str(20)"),
+        ("label:str(10001)", "10000 characters at the most"),
         ("n:int(5..5)", "write the type like int, or int(0..150)"),
         ("n:int(9..1)", "The second number is the larger one"),
         ("n:decimal(5)", "write the type like decimal(5,2)"),
@@ -170,6 +171,12 @@ def test_two_aggregates_that_would_import_each_other_are_refused(monkeypatch: py
         "host_id: user refers to visit already, and two modules can't import each other. Keep one of the two, or try"
         " host_id:uuid"
     )
+
+
+def test_a_reference_where_no_aggregate_is_there_yet_says_what_to_write(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(planning, "get_type_hints", lambda _: {})
+
+    assert refusal("visit", "host:ref(hall)").endswith("Write it first: make aggregate name=hall ...")
 
 
 def test_a_record_that_is_broken_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
