@@ -66,7 +66,9 @@ class Commands(typer.Typer, Generic[U]):
         changes = [one for one in taken if one.is_change]
 
         def command(context: typer.Context, *, as_json: bool, **typed: Any) -> None:  # Any: as the use case takes it
-            changed = given(typed.pop("unset", None), **{one.name: typed.pop(one.name) for one in changes})
+            changed = {one.name: typed.pop(one.name) for one in changes}
+            may_go = {one.name: changed.pop(one.name) for one in changes if one.may_be_none}
+            changed = given(**changed) | given(typed.pop("unset", None), **may_go)
             typed = {one.name: typed[one.name] for one in taken if one.is_required or typed.get(one.name) is not None}
             with self._unit_of_work() as uow:
                 result = use_case(uow, **typed, **changed)

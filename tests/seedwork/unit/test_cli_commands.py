@@ -261,6 +261,7 @@ def test_a_value_that_may_be_missing_is_taken_away(run: Run) -> None:
             ["send", "B-1", "--to", "a@b.co", "--sender", '{"name": "Jane Roe", "email": "nobody"}', "--labels", "a"],
             "write it like john@example.com",
         ),
+        (["change", ID, "--unset", "sealed"], "sealed has no value to take away"),
         (["find", "Books"], "There is none with the name Books."),
     ],
 )
