@@ -104,7 +104,8 @@ def check_commands(
     [added] = printed(run(group, "add", *values, "--json"))
     assert printed(run(group, "show", added["id"], "--json")) == [added]
     for name in find_by:
-        assert printed(run(group, f"find-by-{name.replace('_', '-')}", added[name], "--json")) == [added]
+        # behind -- a number below zero is no option
+        assert printed(run(group, f"find-by-{name.replace('_', '-')}", "--json", "--", added[name])) == [added]
     assert printed(run(group, "list", "--json")) == [added]
     [changed] = printed(run(group, "change", added["id"], *change, "--json"))
     assert printed(run(group, "remove", added["id"], "--json")) == [changed]

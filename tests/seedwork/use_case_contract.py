@@ -1,7 +1,6 @@
 """What the use cases of an aggregate promise that add, get, list, change and remove it, on every implementation."""
 
 import inspect
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import ModuleType
@@ -35,7 +34,9 @@ class UseCases:
     @classmethod
     def of(cls, module: ModuleType, entity: type) -> Self:
         """Find those of a module by their names: ``add_order``, ``list_orders``, ``find_order_by_number`` and so on."""
-        name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", entity.__name__).lower()
+        added = (key.removeprefix("add_") for key in vars(module) if key.startswith("add_"))
+        entity_name = entity.__name__.lower()  # where its words end the class can't say: XRay is x_ray
+        name = next((one for one in added if one.replace("_", "") == entity_name), entity_name)
         one = {verb: getattr(module, f"{verb}_{name}") for verb in ("add", "get", "change", "remove")}
         many = getattr(module, f"list_{module.__name__.rpartition('.')[2]}")
         finder = f"find_{name}_by_"
