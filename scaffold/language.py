@@ -19,7 +19,7 @@ NUMBER = "(?:0|[1-9][0-9]{0,18})"
 _SQL = PGDialect.preparer.reserved_words | SQLiteDialect.preparer.reserved_words
 _COLUMNS = {name for name in dir(TypedColumns) if not name.startswith("_")}
 _OPTIONS = {"help", "json", "unset", "expected_version"}
-_PROGRAM = {"uow", "self", "context", "as_json", "changes", "items_of", "page_of"} | _OPTIONS
+_PROGRAM = {"uow", "self", "sa", "context", "as_json", "changes", "items_of", "page_of"} | _OPTIONS
 _ENTITY = {"id", "version", "rules", "expect_version", "metadata", "registry"}
 _TYPES = {"str", "int", "bool", "dict", "list", "tuple", "date", "datetime", "field"}
 

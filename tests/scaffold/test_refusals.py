@@ -76,6 +76,7 @@ def test_a_name_that_cannot_be_an_aggregates_is_refused(name: str, try_: str) ->
         ("help:str(200)", "the program uses it. Try: visit_help"),
         ("self:int", "the program uses it. Try: visit_self"),
         ("page_of:int", "the program uses it. Try: visit_page_of"),
+        ("sa:bool", "the program uses it. Try: visit_sa"),
         ("uow:int", "the program uses it. Try: visit_uow"),
         ("visit:int", "the program uses it. Try: visit_visit"),
         ("visits:int", "the table has it"),
