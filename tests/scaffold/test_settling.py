@@ -159,7 +159,7 @@ def test_uv_is_given_each_pin_as_pip_reads_it() -> None:
     constraints = """# the web
 fastapi==0.140.0  # until the next one
 
---index-url=https://pypi.example.com/simple
+-c constraints-of-ours.txt
 uvloop==0.22.1; sys_platform != "win32"
 """
 
