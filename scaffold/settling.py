@@ -23,9 +23,14 @@ _PHONY = re.compile(r"^\.PHONY:.*$", re.MULTILINE)
 
 def with_pins(pyproject: str, constraints: str) -> str:
     """Return ``pyproject.toml`` with the copy of ``constraints.txt`` that ``uv sync`` reads."""
-    lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in constraints.splitlines()]
-    pins = "".join(f"    {json.dumps(line)},\n" for line in lines if line and not line.startswith("-"))
+    pins = "".join(f"    {json.dumps(line)},\n" for line in pins_in(constraints))
     return re.sub(r"(?<=^constraint-dependencies = \[\n)(?: .*\n)*", lambda _: pins, pyproject, flags=re.MULTILINE)
+
+
+def pins_in(constraints: str) -> list[str]:
+    """Return the lines of ``constraints.txt`` without its comments and options."""
+    lines = [re.sub(r"(^|\s)#.*", "", line).strip() for line in constraints.splitlines()]
+    return [line for line in lines if line and not line.startswith("-")]
 
 
 def _requirements(lines: list[str]) -> Iterator[tuple[int, Key]]:

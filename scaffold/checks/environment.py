@@ -10,10 +10,11 @@ from typing import Any
 
 from scaffold import INSTALL
 from scaffold.checks import Said
+from scaffold.settling import pins_in
 
 SHOWN = 3
 """How many packages are named."""
-_PIN = re.compile(r"^([\w.-]+)==([^\s;]+)(?:[ \t]*;((?:(?!\s#).)*))?", re.MULTILINE)
+_PIN = re.compile(r"([\w.-]+)==([^\s;]+)\s*(?:;(.*))?")
 _REQUIREMENT = re.compile(r"([\w.-]+)(?:\[([\w, -]*)\])?[^;]*(?:;(.*))?")
 
 
@@ -30,8 +31,8 @@ def python(tree: Path) -> Iterator[Said]:
 
 def packages(tree: Path) -> Iterator[Said]:
     """Compare what is installed with what is required and pinned."""
-    pins = _PIN.findall((tree / "constraints.txt").read_text())
-    pinned = {name: pin for name, pin, marker in pins if not marker or _holds(marker)}
+    pins = filter(None, map(_PIN.match, pins_in((tree / "constraints.txt").read_text())))
+    pinned = {name: pin for name, pin, marker in map(re.Match.groups, pins) if not marker or _holds(marker)}
     there = {name: _installed(name) for name in pinned}
     project = _project(tree)
     required = [*_required(project, [*project["dependencies"], *_extra(project, "dev")])]
