@@ -65,7 +65,7 @@ class Undo:
     def note_changed(self, session: Session) -> None:
         """Note what is changed, and its parts: one that was taken out is an orphan until it expires."""
         for instance in session.dirty:
-            self._stale += [instance, *_parts_of(instance)]
+            self._stale += [instance, *_parts_and_orphans(instance)]
 
     def forget_changes(self, session: Session) -> None:
         """Forget what is not flushed: SQLAlchemy would warn of what was changed after a failure."""
@@ -91,7 +91,7 @@ class Undo:
         self._take_back(session)
         for instance in (*self._stale,):
             if instance in session:
-                self.remember(_parts_of(instance))
+                self.remember(_parts_and_orphans(instance))
                 session.expire(instance)  # with its parts, which are noted then
         stale, self._stale = sorted(self._stale, key=lambda instance: not isinstance(instance, Entity)), []
         connection = session.bind
@@ -128,7 +128,8 @@ class Undo:
             session.expunge(instance)
 
 
-def _parts_of(instance: object) -> list[object]:
+def _parts_and_orphans(instance: object) -> list[object]:
+    """Return the parts of an object, and theirs, with those that were taken out."""
     state = inspect(instance)
     return [part for part, *_ in state.mapper.cascade_iterator("save-update", state)]
 
