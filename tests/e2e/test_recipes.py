@@ -28,6 +28,7 @@ from domain.seedwork.errors import DomainError, NotFound
 from domain.user import User
 from service_layer import users
 from service_layer.seedwork.errors import (
+    OVERTAKEN,
     CommitOutcomeUnknown,
     ConcurrencyConflict,
     DatabaseRefused,
@@ -114,7 +115,7 @@ def test_the_job_of_the_recipe_for_cron_goes_on_after_a_lost_race() -> None:
         def commit(self) -> None:
             if not self.overtaken:
                 self.overtaken = True
-                raise ConcurrencyConflict("Another transaction changed the same data first.")
+                raise ConcurrencyConflict(OVERTAKEN)
             super().commit()
 
     store = InMemoryStore()
