@@ -13,7 +13,7 @@ from scaffold.changelog import upgrade_notes
 from scaffold.checkout import Refused, git
 from scaffold.renewal import Step, planned
 from scaffold.snapshot import snapshot
-from scaffold.source import Note
+from scaffold.source import Note, original_of
 from scaffold.writing import UNDO, write
 
 SHOWN = 40
@@ -23,6 +23,7 @@ CHANGELOG = "CHANGELOG.md"
 
 def renew(fork: Path, base: str, target: str, source: str, called: str, *, dry_run: bool) -> bool:
     """Plan, show and write the update. Return whether it has no conflicts. Raises: Refused (nothing is written)."""
+    base = original_of(fork, base) or base  # an older release takes what a fork committed before `make fork` for ours
     ours, old, new = snapshot(fork, "HEAD"), snapshot(fork, base), snapshot(fork, target)
     steps = planned(ours, old, new, Note(source, target), called, _renamed(fork, base))
     _refuse_to_overwrite(fork, steps)

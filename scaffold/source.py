@@ -168,30 +168,35 @@ def is_within(tree: Path, commit: str, other: str) -> bool:
 
 
 def original_of(tree: Path, commit: str) -> str | None:
-    """Return the commit of Groundwork that a commit of the fork is, or has all files of; None if there is none.
+    """Return the commit of Groundwork that a commit of the fork is, or comes from; None if there is none.
 
-    A fork that was made without the history, by a forge's template or by copying, begins with a commit of its own.
+    A fork that was made without the history, by a forge's template or by copying, begins with a commit of its own,
+    which has all files of one of Groundwork. What was committed after it, before ``make fork``, is the fork's own.
     """
     try:
-        whole, files = git(tree, "rev-parse", f"{commit}^{{commit}}", f"{commit}^{{tree}}").split()
+        whole = git(tree, "rev-parse", "--verify", "--quiet", f"{commit}^{{commit}}").strip()
     except Refused:  # it is not here
         return None
-    same = [other for other, others in map(str.split, _history(tree, "%H %T")) if others == files]
-    if whole in same or (not same and is_groundwork(tree, whole)):
-        return whole
-    return same[0] if same else None
+    known = dict(map(str.split, _history(tree, "%H %T", f"--glob={REFS}/*")))
+    if whole not in known and not is_within(tree, whole, "HEAD") and is_groundwork(tree, whole):
+        return whole  # an earlier update brought it, and Groundwork has taken it back
+    by_files = {files: other for other, files in reversed(known.items())}
+    for one, files in map(str.split, _history(tree, "%H %T", whole)):
+        if found := one if one in known else by_files.get(files):
+            return found
+    return None
 
 
 def nearest(tree: Path) -> tuple[str, int] | None:
     """Return the commit of Groundwork that has the most files as the fork has them, and how many these are."""
     mine = {*git(tree, "ls-tree", "-r", "HEAD").splitlines()}
     best, most = "", 0
-    for commit in _history(tree, "%H"):
+    for commit in _history(tree, "%H", f"--glob={REFS}/*"):
         alike = len(mine & {*git(tree, "ls-tree", "-r", commit).splitlines()})
         if alike > most and is_groundwork(tree, commit):
             best, most = commit, alike
     return (best, most) if most else None
 
 
-def _history(tree: Path, form: str) -> list[str]:
-    return git(tree, "log", "--no-show-signature", f"--format={form}", f"--glob={REFS}/*").splitlines()
+def _history(tree: Path, form: str, which: str) -> list[str]:
+    return git(tree, "log", "--no-show-signature", f"--format={form}", which).splitlines()

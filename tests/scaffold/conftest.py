@@ -13,8 +13,10 @@ from tests.seedwork.bare import copy_project
 @pytest.fixture(scope="session")
 def begun(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fork to copy from: nobody changes it."""
-    tree = tmp_path_factory.mktemp("begun") / "clinic"
-    clone(tree)
+    folder = tmp_path_factory.mktemp("begun")
+    tree = folder / "clinic"
+    clone(folder / "groundwork")  # what is not committed yet is Groundwork's, and not the fork's
+    run(folder, "git", "clone", "--quiet", "--shared", "groundwork", "clinic")
     scaffold(tree, "fork", "clinic")
     return tree
 

@@ -171,12 +171,12 @@ def test_the_license_keeps_its_notice_beside_the_forks_own(fork: Path) -> None:
     assert "without restriction" in text
 
 
-def test_it_notes_where_it_began(fork: Path) -> None:
-    begun = tomllib.loads((fork / "pyproject.toml").read_text())["tool"]["groundwork"]
+def test_it_notes_where_it_began(fork: Path, begun: Path) -> None:
+    note = tomllib.loads((fork / "pyproject.toml").read_text())["tool"]["groundwork"]
 
-    assert begun["commit"] == git(fork, "rev-parse", "HEAD~1").strip()
-    assert begun["source"] == str(PROJECT)
-    assert begun["commit"] in (fork / "README.md").read_text()
+    assert note["commit"] == git(fork, "rev-parse", "HEAD~1").strip()
+    assert note["source"] == str(begun.with_name("groundwork"))
+    assert note["commit"] in (fork / "README.md").read_text()
 
 
 def test_it_says_where_it_takes_groundwork_to_be(

@@ -153,6 +153,59 @@ def test_a_fork_without_the_history_is_updated_too(fork: Path, newer: Path) -> N
     assert set(changed(fork)) == {ERRORS, TYPES, NEW, GONE, "Makefile", "domain/user.py", "pyproject.toml"}
 
 
+@pytest.mark.parametrize("begin", [[], ["--orphan", "mine"]], ids=["with the history", "without it"])
+def test_what_was_committed_before_the_fork_was_begun_stays(
+    begin: list[str], groundwork: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    fork = tmp_path / "clinic"
+    run(tmp_path, "git", "clone", "--quiet", str(groundwork), str(fork))
+    run(fork, "git", "checkout", "--quiet", *begin)
+    commit(fork, "all files of Groundwork")
+    (fork / "domain" / "patient.py").write_text('"""Mine."""\n')
+    append(fork, ERRORS, "\n\nMINE = 2\n")
+    commit(fork, "begin with something of mine")
+    run(fork, "python", "-m", "scaffold", "fork", "clinic")
+    commit(fork, "fork clinic")
+    edit(groundwork, ERRORS, '"""', '"""New. ')
+    commit(groundwork, "change errors")
+
+    update(fork, groundwork)
+
+    assert set(changed(fork)) == {ERRORS, "pyproject.toml"}
+    text = (fork / ERRORS).read_text()
+    assert text.startswith('"""New. ')
+    assert text.endswith("MINE = 2\n")
+    assert "1 change\n" in capfd.readouterr().out
+
+
+def test_where_nothing_that_was_committed_before_it_is_groundworks_the_nearest_is_shown(
+    groundwork: Path, tmp_path: Path
+) -> None:
+    fork = tmp_path / "clinic"
+    run(tmp_path, "git", "clone", "--quiet", str(groundwork), str(fork))
+    run(fork, "git", "checkout", "--quiet", "--orphan", "mine")
+    (fork / "domain" / "patient.py").write_text('"""Mine."""\n')
+    commit(fork, "begin with something of mine")
+    run(fork, "python", "-m", "scaffold", "fork", "clinic")
+    commit(fork, "fork clinic")
+    begun = git(groundwork, "rev-parse", "HEAD")[:12]
+
+    with pytest.raises(Refused, match=rf"has no commit \w+\. Write: make update from={begun}"):
+        update(fork, groundwork)
+
+
+def test_a_commit_that_groundwork_has_taken_back_is_still_the_one_to_begin_from(fork: Path, newer: Path) -> None:
+    update(fork, newer)
+    commit(fork, "update")
+    run(newer, "git", "commit", "--quiet", "--amend", "--message", "the same, again")
+    append(newer, ERRORS, "\n\nNEWER = 2\n")
+    commit(newer, "change errors")
+
+    update(fork, newer)
+
+    assert set(changed(fork)) == {ERRORS, "pyproject.toml"}
+
+
 def test_a_fork_that_notes_nothing_is_shown_the_nearest_commit_and_updated_from_it(fork: Path, newer: Path) -> None:
     begun = noted(fork)["commit"]
     text = (fork / "pyproject.toml").read_text()
