@@ -75,6 +75,8 @@ class Renewal:
             yield Step("conflict", name, mine, "you changed it, and it goes", (before, mine, None))
         elif now is None:
             yield Step("yours", name, mine, "it goes in Groundwork, and you changed it")
+        elif before is None and not is_shared:
+            yield Step("yours", name, mine, "you wrote it, and Groundwork has a new one of this name")
         else:
             yield from (self._shared if is_shared else self._yours)(name, before or "", mine, now)
 

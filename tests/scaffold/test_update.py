@@ -193,6 +193,20 @@ def test_in_a_file_of_yours_your_lines_stay_and_the_others_are_named(
     assert "domain/user.py" not in changed(fork)
 
 
+def test_a_file_that_both_have_written_stays_yours_and_is_named(
+    fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for tree, text in ((fork, '"""Mine."""\n\nMINE = 2\n'), (newer, '"""New."""\n\nNEW = 1\n')):
+        (tree / "adapters" / "mail.py").write_text(text)
+        commit(tree, "send mail")
+
+    update(fork, newer)
+
+    said = "    yours  adapters/mail.py: you wrote it, and Groundwork has a new one of this name\n"
+    assert said in capfd.readouterr().out
+    assert "adapters/mail.py" not in changed(fork)
+
+
 def test_a_file_that_you_renamed_is_named_with_its_new_place(
     fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
