@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from scaffold.texts import PHONY
+
 Key = tuple[str, str]
 Entries = Callable[[list[str]], Iterator[tuple[int, Key]]]
 """Finds the entries of a list in lines: the number of each line, and the list and the name of the entry in it."""
@@ -18,7 +20,6 @@ _ARRAY = re.compile(r"([\w-]+) = \[\s*$")
 _REQUIREMENT = re.compile(r"\s*\"([A-Za-z0-9][\w.-]*)[^\"]*\",?\s*(#.*)?$")
 _WITHOUT_COMMA = re.compile(r"^(\s*\"[^\"]*\")(?!,)")
 _PIN = re.compile(r"([A-Za-z0-9][\w.-]*)(\[.*\])?==")
-_PHONY = re.compile(r"^\.PHONY:.*$", re.MULTILINE)
 
 
 def with_pins(pyproject: str, constraints: str) -> str:
@@ -113,13 +114,14 @@ def _settle(entries: Entries, base: str, ours: str, theirs: str) -> tuple[str, s
 
 
 def _targets(base: str, ours: str, theirs: str) -> tuple[str, str, str, int]:
-    found = [_PHONY.search(text) for text in (base, ours, theirs)]
-    before, mine, now = (line[0].split() if line else [] for line in found)
+    found = [PHONY.search(text) for text in (base, ours, theirs)]
+    before, mine, now = ([word for word in line[0].split() if word != "\\"] if line else [] for line in found)
     if not (before and mine and now):
         return base, ours, theirs, 0
     left = [word for word in mine if word in now or word not in before]
-    line = " ".join([*left, *(word for word in now if word not in before and word not in mine)])
-    base, ours, theirs = (_PHONY.sub(lambda _: line, text, count=1) for text in (base, ours, theirs))
+    words = [*left, *(word for word in now if word not in before and word not in mine)]
+    line = found[1][0] if found[1] and words == mine else " ".join(words)
+    base, ours, theirs = (PHONY.sub(lambda _: line, text, count=1) for text in (base, ours, theirs))
     return base, ours, theirs, 0
 
 

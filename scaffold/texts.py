@@ -6,6 +6,9 @@ import subprocess
 from scaffold import INSTALL
 from scaffold.checkout import Refused
 
+PHONY = re.compile(r"^\.PHONY:(?:.*\\\n)*.*$", re.MULTILINE)
+"""The line of phony targets, which may be broken by a ``\\`` at its end."""
+
 
 def without(text: str, mark: str) -> str:
     """Return a text without what is marked."""
@@ -19,15 +22,13 @@ def without(text: str, mark: str) -> str:
 
 
 def without_lost_targets(makefile: str) -> str:
-    """Return a Makefile whose line of phony targets names only those that it has."""
-    return re.sub(
-        r"^\.PHONY: .*$",
-        lambda line: " ".join(
-            word for word in line[0].split() if word == ".PHONY:" or re.search(rf"^{word}:", makefile, re.MULTILINE)
-        ),
-        makefile,
-        flags=re.MULTILINE,
-    )
+    """Return a Makefile whose line of phony targets names none that it does not have; variables and patterns stay."""
+
+    def target(word: re.Match[str]) -> str:
+        is_there = re.search(rf"^(?:[^\s#:][^\n:]*\s)?{word[1]}(?:\s[^\n:]*)?:", makefile, re.MULTILINE)
+        return word[0] if is_there else ""
+
+    return PHONY.sub(lambda line: re.sub(r"[ \t]+([\w-]+)(?=\s|\Z)", target, line[0]).rstrip(" \t\n\\"), makefile)
 
 
 def tidy(name: str, text: str) -> str:

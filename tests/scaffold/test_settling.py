@@ -5,6 +5,7 @@ import tomllib
 import pytest
 
 from scaffold.settling import with_pins
+from scaffold.texts import without_lost_targets
 from scaffold.three_way import Merged, merge, merge_into_yours
 
 PYPROJECT = """
@@ -111,6 +112,32 @@ def test_targets_of_both_are_phony() -> None:
     base, mine, now = (f".PHONY: help {words}\n\nhelp:\n" for words in ("test old", "test old deploy", "test update"))
 
     assert merge_into_yours("Makefile", base, mine, now) == Merged(".PHONY: help test deploy update\n\nhelp:\n")
+
+
+def test_so_are_those_of_a_line_that_you_have_broken() -> None:
+    base, mine = ".PHONY: help test old\n\nhelp:\n", ".PHONY: help \\\n  test old deploy\n\nhelp:\n"
+
+    same = merge_into_yours("Makefile", base, mine, base.replace("help:", "# new\nhelp:"))
+    more = merge_into_yours("Makefile", base, mine, base.replace("old", "update"))
+
+    assert same == Merged(mine.replace("help:", "# new\nhelp:"))
+    assert more == Merged(".PHONY: help test deploy update\n\nhelp:\n")
+
+
+@pytest.mark.parametrize(
+    ("phony", "left"),
+    [
+        ("help gone test", "help test"),
+        ("gone help \\\n\ttest gone", "help \\\n\ttest"),
+        ("help test \\\n  gone", "help test"),
+        ("help $(SERVICES) test-% gone", "help $(SERVICES) test-%"),
+        ("up down gone", "up down"),
+    ],
+)
+def test_a_target_that_is_gone_is_phony_no_longer_and_every_other_is(phony: str, left: str) -> None:
+    rules = "\nhelp: up\n\techo gone: help\ntest:\nup down:\n"
+
+    assert without_lost_targets(f".PHONY: {phony}\n{rules}") == f".PHONY: {left}\n{rules}"
 
 
 def test_lines_that_both_have_added_at_one_place_all_stay() -> None:
