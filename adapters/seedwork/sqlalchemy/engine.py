@@ -207,9 +207,14 @@ def _has_ended(connection: Connection) -> bool:
 
 
 def _is_interrupted(connection: Connection) -> bool:
-    """Return whether PostgreSQL still runs a statement that a signal handler has left by an exception; cancel it."""
+    """Return whether PostgreSQL still runs a statement that a signal handler has left by an exception; cancel it.
+
+    The same is true of a pipeline that psycopg has not left: later statements would get no answer of their own.
+    """
     driver: Any = connection.connection.driver_connection  # Any: psycopg is an extra
-    if connection.dialect.name == "sqlite" or driver.info.transaction_status.name != "ACTIVE":
+    if connection.dialect.name == "sqlite":
         return False
+    if driver.info.transaction_status.name != "ACTIVE":
+        return bool(driver.pgconn.pipeline_status)
     driver.cancel()  # the server would hold its locks until the statement ends
     return True

@@ -41,6 +41,16 @@ class _PostgreSQL(PostgreSQLFamily):
                 adapter.set_autocommit(False)
             raise
 
+    def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        try:
+            super().do_executemany(cursor, statement, parameters, context)
+        except AssertionError as error:
+            # psycopg raises it in place of what interrupts it while it enters its pipeline
+            driver: Any = context.root_connection.connection.driver_connection
+            if driver.pgconn.pipeline_status and error.__context__:
+                raise error.__context__ from None
+            raise
+
     def _prepare(self, session: "UnitSession", context: Any, cursor: Any) -> None:
         super()._prepare(session, context, cursor)
         connection = context.root_connection.connection

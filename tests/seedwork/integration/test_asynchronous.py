@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Iterator
 from functools import partial
+from time import sleep
 
 import pytest
 from sqlalchemy import create_engine, func, select, text
@@ -17,6 +18,7 @@ from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.backends import checked_out
 from tests.seedwork.ordering import (
     InMemoryOrderingUnitOfWork,
+    Order,
     OrderingUnitOfWork,
     OrderNumberTaken,
     SqlAlchemyOrderingUnitOfWork,
@@ -170,6 +172,26 @@ def test_a_task_is_cancelled_in_the_middle_of_a_statement(
             assert checked_out(container.engine()) == 0
             order = await added(container)
             assert await saved(container) == (order,)
+
+    asyncio.run(main())
+
+
+def test_on_postgresql_a_task_is_cancelled_as_many_rows_are_about_to_be_sent(postgresql_url: str) -> None:
+    def work(uow: OrderingUnitOfWork) -> None:
+        with uow:
+            uow.orders.count()
+            task = asyncio.current_task()
+            assert task
+            task.cancel()
+            sleep(0.1)  # after so long psycopg lets the event loop run as soon as it has entered its pipeline
+            uow.orders.insert_many([Order(number="B-2"), Order(number="B-3")])
+
+    async def main() -> None:
+        async with async_bootstrap(Settings(database_url=postgresql_url, database_pool_size=1)) as container:
+            with pytest.raises(asyncio.CancelledError):
+                await asyncio.create_task(run(work, new_unit(container)))
+
+            assert await saved(container) == ()
 
     asyncio.run(main())
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import Engine, create_engine, text
 from sqlalchemy.orm import clear_mappers
@@ -131,6 +132,28 @@ def test_what_a_signal_handler_raises_in_a_flush_comes_through_and_nothing_is_ke
     assert checked_out(engine) == 0
     write(uow)
     assert numbers(uow) == ["B-2"]
+
+
+def test_what_a_signal_handler_raises_as_many_rows_are_about_to_be_sent_comes_through_and_nothing_is_kept(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enter = psycopg.Pipeline.__enter__
+
+    def enter_and_fail(pipeline: psycopg.Pipeline) -> None:
+        enter(pipeline)
+        raise SoftTimeLimit
+
+    with bootstrap(settings=Settings(database_url=postgresql_url, database_pool_size=1)) as container:
+        map_orders()
+        uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
+        with monkeypatch.context() as patch:
+            patch.setattr(psycopg.Pipeline, "__enter__", enter_and_fail)
+            with pytest.raises(SoftTimeLimit), uow:
+                uow.orders.insert_many([Order(number="A-1"), Order(number="A-2")])
+
+        assert numbers(uow) == []
+        write(uow)
+        assert numbers(uow) == ["B-2"]
 
 
 # aiosqlite forgets what a connect that is cancelled has opened, and Python closes it
