@@ -44,10 +44,11 @@ class _PostgreSQL(PostgreSQLFamily):
     def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
         try:
             super().do_executemany(cursor, statement, parameters, context)
-        except AssertionError as error:
-            # psycopg raises it in place of what interrupts it while it enters its pipeline
+        except (AssertionError, self.loaded_dbapi.OperationalError) as error:
+            # psycopg raises it over what has interrupted it, where it can't enter or leave its pipeline
             driver: Any = context.root_connection.connection.driver_connection
-            if driver.pgconn.pipeline_status and error.__context__:
+            is_over = not (driver.closed or getattr(error, "sqlstate", None))
+            if is_over and driver.pgconn.pipeline_status and error.__context__:
                 raise error.__context__ from None
             raise
 

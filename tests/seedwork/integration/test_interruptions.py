@@ -134,6 +134,26 @@ def test_what_a_signal_handler_raises_in_a_flush_comes_through_and_nothing_is_ke
     assert numbers(uow) == ["B-2"]
 
 
+@pytest.mark.parametrize("error", [SoftTimeLimit, KeyboardInterrupt])
+def test_what_a_signal_handler_raises_while_many_rows_wait_comes_through_and_nothing_is_kept(
+    postgresql_url: str, error: type[BaseException]
+) -> None:
+    with bootstrap(settings=Settings(database_url=postgresql_url)) as container:
+        map_orders()
+        uow, other = (SqlAlchemyOrderingUnitOfWork(container.session_factory()) for _ in range(2))
+        with other:
+            other.orders.add(Order(number="A-1"))
+            other.flush()
+
+            with pytest.raises(error), interrupted_by(error), uow:
+                uow.orders.insert_many([Order(number="A-1"), Order(number="A-2")])
+            other.rollback()
+
+        assert checked_out(container.engine()) == 0
+        write(uow)
+        assert numbers(uow) == ["B-2"]
+
+
 def test_what_a_signal_handler_raises_as_many_rows_are_about_to_be_sent_comes_through_and_nothing_is_kept(
     postgresql_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
