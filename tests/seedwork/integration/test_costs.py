@@ -3,13 +3,24 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
 from types import FrameType
+from typing import Any
+from uuid import UUID
 
 import pytest
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, Table, Uuid
+from sqlalchemy.orm import registry
 
 from adapters.container import bootstrap
+from adapters.seedwork import mapping
+from adapters.seedwork.memory.repository import InMemoryRepository
+from adapters.seedwork.memory.transaction import InMemoryTransaction
+from adapters.seedwork.registration import RepositoryOf
 from adapters.seedwork.settings import PROJECT
 from adapters.settings import Settings
+from domain.seedwork.entity import Entity, Part, new_id
+from domain.seedwork.errors import NotFound
 from tests.seedwork.ordering import (
     InMemoryOrderingUnitOfWork,
     Line,
@@ -18,6 +29,7 @@ from tests.seedwork.ordering import (
     SqlAlchemyOrderingUnitOfWork,
     map_orders,
 )
+from tests.seedwork.shapes import parts
 
 FEW, MANY = 10, 100
 
@@ -167,3 +179,64 @@ def test_a_page_in_memory_only_compares_the_ids_of_what_is_stored() -> None:
     each = (cost_of_page_in_memory(MANY) - cost_of_page_in_memory(FEW)) / (MANY - FEW)
 
     assert each < 10
+
+
+@dataclass(eq=False, kw_only=True)
+class Desk(Part):
+    id: UUID = field(default_factory=new_id)
+
+
+@dataclass(eq=False, kw_only=True)
+class Floor(Part):
+    id: UUID = field(default_factory=new_id)
+    desks: list[Desk] = field(default_factory=list)
+
+
+@dataclass(eq=False, kw_only=True)
+class House(Entity):
+    floors: list[Floor] = field(default_factory=list)
+
+
+@pytest.fixture
+def houses(monkeypatch: pytest.MonkeyPatch) -> Callable[[], Any]:  # Any: a unit of work with houses
+    """Makes units in memory of an aggregate whose parts have parts."""
+    monkeypatch.setattr(mapping, "mapper_registry", registry())
+    metadata = MetaData()
+    tables = [
+        Table(name, metadata, Column("id", Uuid, primary_key=True), *columns)
+        for name, columns in {
+            "houses": [Column("version", Integer, nullable=False)],
+            "floors": [Column("house_id", Uuid, ForeignKey("houses.id"), nullable=False)],
+            "desks": [Column("floor_id", Uuid, ForeignKey("floors.id"), nullable=False)],
+        }.items()
+    ]
+    with mapping.mapping():
+        mapping.map_once(Desk, tables[2])
+        mapping.map_once(Floor, tables[1], properties={"desks": parts(Desk)})
+        mapping.map_once(House, tables[0], version_id_col=tables[0].c.version, properties={"floors": parts(Floor)})
+
+    class Houses(InMemoryRepository[House, UUID]):
+        entity = House
+        not_found = NotFound
+
+    class Unit(InMemoryTransaction):
+        houses = RepositoryOf(Houses)
+
+    return Unit
+
+
+def cost_of_loading_in_memory(uow: Any, floors: int) -> int:
+    house = House(floors=[Floor(desks=[Desk()]) for _ in range(floors)])
+    with uow:
+        uow.houses.insert_many([house])
+        uow.commit()
+    with uow.reading():
+        return calls(lambda: uow.houses.get(house.id))
+
+
+def test_parts_of_parts_in_memory_are_not_looked_for_again_for_each_owner(houses: Callable[[], Any]) -> None:
+    cost_of_loading_in_memory(houses(), FEW)  # what is done once is done
+
+    few, many = (cost_of_loading_in_memory(houses(), floors) / floors for floors in (FEW, MANY))
+
+    assert many <= few
