@@ -65,14 +65,24 @@ def check_same(found: object, given: object) -> None:
     """Check that what was loaded has the values of what was saved."""
     loaded = values_of(found)
     different = [
-        f"{type(given).__name__}.{name}: {value!r} was saved, and {loaded[name]!r} was loaded."
+        f"{type(given).__name__}.{name}: {value!r} was saved, and {loaded[name]!r} was loaded"
+        f"{', of another type' if value == loaded[name] else ''}."
         for name, value in values_of(given).items()
-        if value != loaded[name]
+        if value != loaded[name] or _has_lost_its_type(loaded[name], value)
     ]
     assert not different, (
         f"{' '.join(different)} Let the type of the column give back what it takes; a column that a trigger fills"
         " whatever is given is no field."
     )
+
+
+def _has_lost_its_type(loaded: Any, saved: Any) -> bool:  # Any: equal values, or rows of parts
+    """Whether a value is what the type of the saved one inherits, as a text is for a StrEnum, which it is equal to."""
+    if isinstance(saved, dict):
+        return any(_has_lost_its_type(loaded[name], saved[name]) for name in saved)
+    if isinstance(saved, list):
+        return any(map(_has_lost_its_type, loaded, saved))
+    return type(loaded) in type(saved).__mro__[1:]
 
 
 # ---- the checks -----------------------------------------------------------------------------------------------------

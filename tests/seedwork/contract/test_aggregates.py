@@ -239,6 +239,22 @@ def test_values_that_differ_are_named(new_unit: New, monkeypatch: pytest.MonkeyP
         check_added_comes_back(new_unit, Cart)
 
 
+@pytest.mark.parametrize("open_backend", ["sqlite", "postgresql"], indirect=True)
+def test_a_value_that_comes_back_in_another_type_is_noticed(new_unit: New, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Name(str):
+        __slots__ = ()
+
+    class Sku(str):
+        __slots__ = ()
+
+    monkeypatch.setitem(EXAMPLES, Artist, lambda n: Artist(name=Name(f"a{n}")))
+    monkeypatch.setitem(EXAMPLES, Cart, lambda n: Cart(items=[Item(sku=Sku(f"a{n}"))]))
+
+    for kind, field_ in ((Artist, "name"), (Cart, "items")):
+        with pytest.raises(AssertionError, match=rf"^{kind.__name__}\.{field_}: .* loaded, of another type\. Let"):
+            check_added_comes_back(new_unit, kind)
+
+
 @dataclass(frozen=True)
 class Leg:
     port: str
