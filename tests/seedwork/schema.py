@@ -10,7 +10,7 @@ from sqlalchemy.engine.interfaces import TableKey
 from sqlalchemy.types import TypeEngine
 
 Schema = frozenset[str]
-"""A line for each column, constraint, index, trigger, view and policy; without those of Alembic."""
+"""A line for each column, constraint, index, trigger, view, policy and partition; without those of Alembic."""
 
 _UNSEEN = re.compile(r"\b(AUTOINCREMENT|COLLATE \S+|DESC|GENERATED|ON CONFLICT \w+|STRICT|WITHOUT ROWID)\b")
 """What SQLAlchemy does not see in an SQLite table, so that Alembic leaves it out when it rebuilds the table."""
@@ -24,7 +24,9 @@ def schema_of(connection: Connection) -> Schema:
 
 def of_tables(schema: Schema) -> Schema:
     """Return a schema without what revisions alone make: the tables of the code can't have it."""
-    return frozenset(line for line in schema if not re.match("[^:]+: (view|trigger|policy|row security)", line))
+    return frozenset(
+        line for line in schema if not re.match(r"[^:]+: (view|trigger|policy|row security|partition)\b", line)
+    )
 
 
 def not_validated(connection: Connection) -> list[str]:
@@ -34,8 +36,16 @@ def not_validated(connection: Connection) -> list[str]:
     return list(connection.scalars(text("SELECT conname FROM pg_constraint WHERE NOT convalidated ORDER BY 1")))
 
 
+def partitions(connection: Connection) -> set[str]:
+    """Return the partitions: the code has none, and what one has, its table says."""
+    if connection.dialect.name == "sqlite":
+        return set()
+    return set(connection.scalars(text("SELECT relname FROM pg_class WHERE relispartition AND relkind <> 'i'")))
+
+
 def _lines(connection: Connection) -> Iterator[str]:
     found = inspect(connection)  # at all tables at once, for each revision is looked at four times
+    left_out = {"alembic_version", *partitions(connection)}
     keys, checks = found.get_multi_pk_constraint(), found.get_multi_check_constraints()
     there: dict[str, Mapping[TableKey, Sequence[object]]] = {
         "column": found.get_multi_columns(),
@@ -47,7 +57,7 @@ def _lines(connection: Connection) -> Iterator[str]:
     }
     for kind, by_table in there.items():
         for (_, table), parts in by_table.items():
-            if table != "alembic_version":
+            if table not in left_out:
                 yield from (f"{table}: {kind}: {json.dumps(part, default=_text, sort_keys=True)}" for part in parts)
 
 
@@ -70,6 +80,11 @@ _OTHERS_OF_POSTGRESQL = """
     UNION ALL SELECT concat_ws(' ', viewname || ': view', definition) FROM pg_views WHERE schemaname = current_schema()
     UNION ALL SELECT concat_ws(' ', tablename || ': policy', policyname, permissive, roles, cmd, qual, with_check)
     FROM pg_policies WHERE schemaname = current_schema()
+    UNION ALL SELECT concat_ws(' ', relname || ': partition', pg_get_expr(relpartbound, pg_class.oid)) FROM pg_class
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relispartition AND relkind <> 'i' AND nspname = current_schema()
+    UNION ALL SELECT concat(relname, ': partitioned by ', pg_get_partkeydef(pg_class.oid)) FROM pg_class
+    JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE relkind = 'p' AND nspname = current_schema()
     UNION ALL SELECT concat(relname, ': row security, forced: ', relforcerowsecurity) FROM pg_class
     JOIN pg_namespace ON pg_namespace.oid = relnamespace WHERE relrowsecurity AND nspname = current_schema()
 """

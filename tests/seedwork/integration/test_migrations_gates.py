@@ -80,6 +80,27 @@ def test_views_triggers_and_policies_are_those_of_revisions_alone(planted: Histo
     assert of_tables(schema) == tables
 
 
+PARTITIONED = """
+    op.create_table("t", sa.Column("id", sa.Uuid, primary_key=True), postgresql_partition_by="RANGE (id)")
+    op.execute("CREATE TABLE t_2026 PARTITION OF t FOR VALUES"
+               " FROM ('019b7700-0000-7000-8000-000000000000') TO ('019c1500-0000-7000-8000-000000000000')")
+    op.execute("CREATE TABLE t_rest PARTITION OF t DEFAULT")
+    """
+
+
+def test_the_partitions_of_a_table_are_left_alone(on_postgresql: History) -> None:
+    on_postgresql.plant("first", "pass")
+    on_postgresql.upgrade()
+    before = of_tables(on_postgresql.schema())
+    on_postgresql.plant("second", PARTITIONED, 'op.drop_table("t")', down="first")
+
+    assert_reversible(on_postgresql)
+
+    made = of_tables(on_postgresql.schema()) - before
+    assert {line.partition(":")[0] for line in made} == {"t"}
+    assert "t: partitioned by RANGE (id)" in made
+
+
 def test_every_constraint_was_validated(history: History) -> None:
     history.upgrade()
 

@@ -39,6 +39,8 @@ def test_a_table_that_a_revision_makes_or_changes_is_named(revision: str) -> Non
         'op.add_column("?", sa.Column("state", sa.String(9), sa.ForeignKey("email.id")))',
         'op.create_index("state", "key", ["email"])',
         'op.execute("INSERT INTO ours SELECT state FROM email")',
+        'op.execute("CREATE TABLE IF NOT EXISTS ONLY ours_2026 PARTITION OF ours DEFAULT")',
+        "op.execute('create table \"ours_2026\"\\n  partition of ours default')",
     ],
 )
 def test_any_other_word_of_a_revision_is_no_tables_name(revision: str) -> None:
