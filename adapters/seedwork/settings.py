@@ -78,7 +78,8 @@ class DatabaseSettings(BaseSettings):
     def _normalise(cls, value: SecretStr | str | None) -> SecretStr | None:
         if value is None:
             return None
-        return SecretStr(_url(_text(value), _DRIVERS | cls.drivers).render_as_string(hide_password=False))
+        text = _text(value).strip()  # the last newline of a secret's file would be a part of the database's name
+        return SecretStr(_url(text, _DRIVERS | cls.drivers).render_as_string(hide_password=False))
 
     @property
     def url(self) -> URL:

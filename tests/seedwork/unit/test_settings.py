@@ -66,6 +66,11 @@ def test_any_password_works(password: str) -> None:
     assert settings.url.host == "db"
 
 
+@pytest.mark.parametrize("url", ["postgresql://app@db/app", "sqlite:///app.db"])
+def test_the_newline_at_the_end_of_a_secrets_file_is_no_part_of_the_url(url: str) -> None:
+    assert Settings(database_url=f"{url}\n").url == Settings(database_url=url).url
+
+
 def test_no_password_shows() -> None:
     settings = Settings(
         database_url="postgresql://app:hunter2@db/app", migration_database_url="postgresql://owner:hunter2@db/app"
