@@ -135,10 +135,10 @@ def _url(text: str, drivers: dict[str, str]) -> URL:
         return url
     if not url.database or url.database.startswith((":memory:", "file:")):
         raise ValueError("a database in memory would be empty for every connection: name a file, like sqlite:///app.db")
-    if url.query:
+    if "?" in text:
         raise ValueError(
-            "SQLite's URL ends with the file. Instead of ?timeout= set DATABASE_LOCK_TIMEOUT_S, for alembic"
-            " MIGRATION_WAIT_S"
+            "SQLite's URL ends with the file, and a ? of its name is %3F. Instead of ?timeout= set"
+            " DATABASE_LOCK_TIMEOUT_S, for alembic MIGRATION_WAIT_S"
         )
     file = PROJECT / url.database
     if file.is_dir():

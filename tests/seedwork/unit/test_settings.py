@@ -104,6 +104,13 @@ def test_a_query_that_would_say_the_same_as_a_setting_is_refused_with_the_settin
         Settings(database_url=f"sqlite:///app.db?{query}")
 
 
+def test_a_question_mark_in_a_files_name_is_refused_before_the_name_is_cut_off_there(tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="a [?] of its name is %3F"):
+        Settings(database_url=f"sqlite:///{tmp_path}/app?.db")
+
+    assert Settings(database_url=f"sqlite:///{tmp_path}/app%3F.db").url.database == f"{tmp_path}/app?.db"
+
+
 @pytest.mark.parametrize(
     "url",
     [
