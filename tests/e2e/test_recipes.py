@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -97,6 +98,23 @@ def test_a_recipe_runs(page: Path, environment: dict[str, str], tmp_path: Path) 
     assert_runs([sys.executable, "-W", "error", str(script)], tmp_path, environment)
     assert_runs(
         ["sh", "-ec", "\n".join(blocks(page.read_text(), "sh")).replace("PROGRAM", PROGRAM)], tmp_path, environment
+    )
+
+
+@pytest.mark.parametrize("first", ["tasks", "service_layer.handlers", "adapters.container"])
+def test_the_task_of_the_recipe_for_celery_is_ordered_by_the_handlers_of_the_service(
+    first: str, environment: dict[str, str], tmp_path: Path
+) -> None:
+    for layer in ("domain", "service_layer", "adapters", "migrations"):
+        shutil.copytree(PROJECT / layer, tmp_path / layer)
+    *module, line, _ = blocks((FOLDER / "celery.md").read_text(), "python")
+    (tmp_path / "tasks.py").write_text("\n\n".join(module))
+    handlers = tmp_path / "service_layer" / "handlers.py"
+    handlers.write_text(f"{handlers.read_text()}\nfrom tasks import order_welcome\n{line}")
+
+    registered = f"import {first}, tasks; tasks.container(); print(*tasks.app.tasks)"
+    assert "tasks.send_welcome" in assert_runs(
+        [sys.executable, "-c", registered], tmp_path, environment | {"PYTHONPATH": str(tmp_path)}
     )
 
 
