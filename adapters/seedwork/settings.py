@@ -23,6 +23,11 @@ _DRIVERS = {
 _SECRET = re.compile(r"([?&]\w*(?:password|secret|scram_\w+_key)=)[^&]*", re.IGNORECASE)
 """A secret in a URL's query. SQLAlchemy itself hides only the password before the host."""
 
+_FORM = (
+    "write it like sqlite:///app.db or postgresql://user:password@host/database, and several servers like"
+    " postgresql://user:password@/database?host=db1:5432&host=db2:5432"
+)
+
 # at least a millisecond: PostgreSQL rounds less to 0, which means no limit
 Seconds = Annotated[float, Field(ge=0.001, le=86_400, allow_inf_nan=False)]
 
@@ -118,21 +123,29 @@ def _url(text: str, drivers: dict[str, str]) -> URL:
         url = make_url(text)
         url = url.set(drivername=known[url.drivername])
     except (ArgumentError, KeyError, ValueError):
-        raise ValueError("write it like sqlite:///app.db or postgresql://user:password@host/database") from None
-    if url.drivername != "sqlite":
-        raw = make_url(text.replace("%40", ""))
-        if "@" in f"{raw.host}{raw.database}{[*raw.query]}":  # a part of the password, which would be shown
-            raise ValueError("write an @ of the password as %40")
-        if find_spec("psycopg") is None:
-            raise ValueError('PostgreSQL\'s driver is missing. Install it: python -m pip install -e ".[postgresql]"')
-        try:
-            url.get_dialect()
-        except NoSuchModuleError:
-            package = f"sqlalchemy-{url.get_backend_name()}"
-            raise ValueError(
-                f"SQLAlchemy's dialect {url.drivername} is missing. Install it: python -m pip install {package}"
-            ) from None
-        return url
+        raise ValueError(_FORM) from None
+    return _file(url, text) if url.drivername == "sqlite" else _server(url, text)
+
+
+def _server(url: URL, text: str) -> URL:
+    raw = make_url(text.replace("%40", ""))
+    if "@" in f"{raw.host}{raw.database}{[*raw.query]}":  # a part of the password, which would be shown
+        raise ValueError("write an @ of the password as %40")
+    if find_spec("psycopg") is None:
+        raise ValueError('PostgreSQL\'s driver is missing. Install it: python -m pip install -e ".[postgresql]"')
+    try:
+        url.get_dialect()().create_connect_args(url)
+    except NoSuchModuleError:
+        package = f"sqlalchemy-{url.get_backend_name()}"
+        raise ValueError(
+            f"SQLAlchemy's dialect {url.drivername} is missing. Install it: python -m pip install {package}"
+        ) from None
+    except ArgumentError:  # a server or a port of the query
+        raise ValueError(_FORM) from None
+    return url
+
+
+def _file(url: URL, text: str) -> URL:
     if not url.database or url.database.startswith((":memory:", "file:")):
         raise ValueError("a database in memory would be empty for every connection: name a file, like sqlite:///app.db")
     if "?" in text:

@@ -119,6 +119,10 @@ def test_a_question_mark_in_a_files_name_is_refused_before_the_name_is_cut_off_t
         "mysql://app:hunter2@db/app",
         "postgresql+asyncpg://app:hunter2@db",
         "postgresql://app:hunter2@db:port/",
+        "postgresql://app:hunter2@db1:5432,db2:5432/app",
+        "postgresql://app:hunter2@/app?host=db1&port=5432&host=db2&port=5432",
+        "postgresql://app:hunter2@/app?host=db1,db2,db3&port=5432,5433",
+        "postgresql://app:hunter2@db/app?port=none",
     ],
 )
 def test_a_wrong_url_is_refused_with_an_example_and_without_the_secret(url: str) -> None:
