@@ -15,6 +15,10 @@ class KeepingSession(Session):
         """Keep objects, whoever else lets go of them."""
         raise NotImplementedError
 
+    def keep_versions(self, *instances: object) -> None:
+        """Remember the versions of what a flush will change."""
+        raise NotImplementedError
+
 
 def hold(entity: object, context: QueryContext) -> None:
     """Keep a root that was loaded: without it, a change of its parts could not count its version when it is flushed.

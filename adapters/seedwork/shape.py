@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any
 
 from sqlalchemy import JSON, Uuid, inspect
-from sqlalchemy.orm import ColumnProperty, CompositeProperty, Mapper
+from sqlalchemy.orm import ColumnProperty, CompositeProperty, InstanceState, Mapper
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
 from adapters.seedwork.keys import table_of
@@ -147,15 +147,20 @@ class Shape:
             row = {column: value for column, value in row.items() if value is not None or column not in self.defaulted}
         return row
 
-    def check_kind(self, instance: object, action: str) -> None:
-        """Check what a repository was given. Raises: UnitOfWorkMisuse (another class, or made before the mapping)."""
+    def check_kind(self, instance: object, action: str) -> InstanceState[Any]:
+        """Check what a repository was given, and return its state.
+
+        Raises: UnitOfWorkMisuse (another class, or made before the mapping).
+        """
         if type(instance) is not self.kind:
             raise UnitOfWorkMisuse(
                 f"This repository holds {self.kind.__name__}, and {action}() was given a {type(instance).__name__}."
                 " Use the repository of that class."
             )
-        if inspect(instance, raiseerr=False) is None:
+        state: InstanceState[Any] | None = inspect(instance, raiseerr=False)
+        if state is None:
             raise refused(UNMAPPED, instance)
+        return state
 
     def check(self, instance: object) -> None:
         """Check a new object. Raises: UnitOfWorkMisuse (parts are missing, an attribute is unknown, it was saved)."""

@@ -31,6 +31,8 @@ def prepare_flush(session: KeepingSession, *_: object) -> None:
             _refuse_known_identity(session, instance)
     else:
         _prepare_aggregates(session)
+        new, dirty = list(session.new), list(session.dirty)
+    session.keep_versions(*new, *dirty)
 
 
 def _prepare_aggregates(session: KeepingSession) -> None:

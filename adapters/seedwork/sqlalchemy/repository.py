@@ -53,14 +53,14 @@ class SqlAlchemyRepository(Repository[E, Id]):
         return self._transaction.working_session
 
     def add(self, entity: E) -> None:
-        self._queries.shape.check_kind(entity, "add")
-        session, state = self._session, inspect(entity)
+        state, session = self._queries.shape.check_kind(entity, "add"), self._session
+        deleted = session.deleted
         if state.obj() is not entity:
             raise refused(COPIED, entity)
-        if entity in session.deleted:
+        if entity in deleted:
             session.add_all((entity, *removed_with(entity)))
         elif state.transient and not entity.version:
-            if session.identity_map.get(self._key(entity.id)) in session.deleted:
+            if deleted and session.identity_map.get(self._key(entity.id)) in deleted:
                 session.flush()
             if self._queries.shape.parts:
                 refuse_stored(session, *removed_with(entity))
@@ -69,8 +69,7 @@ class SqlAlchemyRepository(Repository[E, Id]):
             raise refused(NOT_NEW, entity)
 
     def remove(self, entity: E) -> None:
-        self._queries.shape.check_kind(entity, "remove")
-        session, state = self._session, inspect(entity)
+        state, session = self._queries.shape.check_kind(entity, "remove"), self._session
         if state.key is None and entity in session:
             session.expunge(entity)
         elif state.key is None or entity in session.deleted or (state.deleted and state.session is session):

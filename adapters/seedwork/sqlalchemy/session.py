@@ -187,6 +187,9 @@ class UnitSession(KeepingSession):
         if not self.is_read_only:
             self.kept += instances
 
+    def keep_versions(self, *instances: object) -> None:
+        self._undo.remember_versions(instances)
+
     def keep_added(self, instance: object) -> None:
         """Remember that an entity or a part was new."""
         self._added.append(instance)
@@ -195,10 +198,6 @@ class UnitSession(KeepingSession):
         """Note that the innermost block has loaded an object."""
         for block in self._blocks[-1:]:
             block.loaded.add(id(instance))
-
-    def keep_versions(self, *_: object) -> None:
-        """Remember the versions of what a flush will change."""
-        self._undo.remember_versions((*self.new, *self.dirty))
 
     def keep_values(self, *_: object) -> None:
         """Remember the values of objects: a flush or a commit has failed, and SQLAlchemy expires them next."""
@@ -233,7 +232,6 @@ class UnitSession(KeepingSession):
 
 
 event.listen(UnitSession, "before_flush", prepare_flush)
-event.listen(UnitSession, "before_flush", UnitSession.keep_versions)
 event.listen(UnitSession, "transient_to_pending", UnitSession.keep_added)
 event.listen(UnitSession, "after_rollback", UnitSession.keep_values)
 event.listen(UnitSession, "deleted_to_persistent", UnitSession.keep_values_of)
