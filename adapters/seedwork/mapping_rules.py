@@ -1,6 +1,7 @@
 """The shapes that can't be mapped, each refused by name: it would be saved wrongly, or not at all."""
 
 from dataclasses import fields, is_dataclass
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 from uuid import UUID
 
@@ -67,7 +68,7 @@ def check(mapper: Mapper[Any], parts: list[Relation]) -> None:  # Any: of whatev
 
 
 def check_tables(mappers: list[Mapper[Any]]) -> None:  # Any: of whatever classes
-    """Refuse two classes of one table. Raises: ArgumentError."""
+    """Refuse two classes of one table, and tables of which none can be made first. Raises: ArgumentError."""
     owners: dict[Any, type] = {}  # Any: a table
     for mapper in mappers:
         kind, table = mapper.class_, mapper.local_table
@@ -76,6 +77,18 @@ def check_tables(mappers: list[Mapper[Any]]) -> None:  # Any: of whatever classe
                 f"{other.__name__} and {kind.__name__} are mapped to {table}, and each would load rows of the other."
                 " Map one class, with a field that says of which kind a row is."
             )
+    needed = {
+        table: {key.referred_table for key in table.foreign_key_constraints if not key.use_alter} - {table}
+        for table in owners
+    }
+    try:
+        TopologicalSorter(needed).prepare()
+    except CycleError as error:
+        circle = " and ".join(sorted({str(table) for table in error.args[1]}))
+        raise ArgumentError(
+            f"{circle} refer to each other, so that none of them can be made first. Give the foreign key that may be"
+            " NULL: use_alter=True"
+        ) from error
 
 
 def check_error(constraint: Constraint | Index) -> None:

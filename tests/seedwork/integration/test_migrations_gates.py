@@ -370,6 +370,27 @@ def test_a_column_of_a_type_that_has_no_example_is_left_empty(on_postgresql: His
     assert_reversible(on_postgresql)
 
 
+def test_of_tables_that_refer_to_each_other_the_row_that_may_do_without_is_the_first(planted: History) -> None:
+    table = 'op.create_table("{}", sa.Column("id", sa.Integer, primary_key=True), sa.Column("other", sa.Integer, {}))\n'
+    add = """
+        with op.batch_alter_table("b") as batch:
+            batch.create_foreign_key("fk", "a", ["other"], ["id"])
+        """
+    drop = """
+        with op.batch_alter_table("b") as batch:
+            batch.drop_constraint("fk")
+        """
+    planted.plant(
+        "first",
+        table.format("b", "nullable=True") + table.format("a", 'sa.ForeignKey("b.id", name="fk_b"), nullable=False'),
+        'op.drop_table("a")\nop.drop_table("b")',
+    )
+    planted.plant("second", add, drop, down="first")
+    planted.plant("third", "pass", down="second")
+
+    assert_reversible(planted)
+
+
 def test_merged_branches_can_be_undone(planted: History) -> None:
     planted.plant("first", TABLE, 'op.drop_table("t")')
     planted.plant("left", 'op.create_index("ix_left", "t", ["status"])', 'op.drop_index("ix_left", "t")', down="first")

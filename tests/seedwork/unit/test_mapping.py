@@ -159,6 +159,21 @@ def two_classes_of_one_table(metadata: MetaData) -> None:
         mapping.map_once(kind, media, version_id_col=media.c.version)
 
 
+def a_circle(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        author_id: UUID
+
+    @dataclass(eq=False, kw_only=True)
+    class Author(Entity):
+        best_id: UUID | None = None
+
+    books = table(metadata, "books", Column("author_id", ForeignKey("authors.id"), nullable=False))
+    authors = table(metadata, "authors", Column("best_id", ForeignKey("books.id")))
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+    mapping.map_once(Author, authors, version_id_col=authors.c.version)
+
+
 def a_key_of_some_rows_on_one_database(metadata: MetaData) -> None:
     @dataclass(eq=False, kw_only=True)
     class Book(Entity):
@@ -516,6 +531,7 @@ def many_to_many(metadata: MetaData) -> None:
         (a_version_in(Column("version", String, nullable=False)), "books.version is a VARCHAR, .* Write: Integer"),
         (a_version_that_is_left_out, "Book.version is not books.version, which counts its versions. Map that to it"),
         (a_query_for_a_table, "Book is mapped to the Subquery of a query: map it to a table"),
+        (a_circle, "authors and books refer to each other, .* the foreign key that may be NULL: use_alter=True"),
         (two_classes_of_one_table, "Book and Journal are mapped to media, and each would load rows of the other"),
         (
             a_key_of_some_rows_on_one_database,
