@@ -75,9 +75,12 @@ class JsonType(TypeDecorator[Any]):  # Any: of JSON
     cache_ok = True
 
     def compare_values(self, x: Any, y: Any) -> bool:  # Any: as TypeDecorator has it
-        """Compare what is stored: to Python 1, 1.0 and True are equal, and as JSON they are three texts."""
+        """Compare what is stored: to Python 1, 1.0 and True are equal, and as JSON they are three texts.
+
+        The order of keys is no part of it: JSONB gives them back in one of its own.
+        """
         try:
-            return json.dumps(x) == json.dumps(y)
+            return json.dumps(x, sort_keys=True) == json.dumps(y, sort_keys=True)
         except TypeError:  # what was there before is not known
             return False
 

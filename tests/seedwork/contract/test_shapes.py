@@ -319,6 +319,17 @@ def test_a_json_value_is_replaced_as_a_whole(uow: ShapesUnitOfWork, new_unit: Ne
     assert loaded(new_unit, document).tags == {"colours": ["red", "blue"]}
 
 
+def test_the_order_of_keys_in_json_is_no_change(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    document = a_document(tags={"size": 1, "colour": {"red": 2, "blue": 3}})
+    saved(new_unit, document)
+
+    with uow:
+        uow.documents.get(document.id).tags = {"colour": {"blue": 3, "red": 2}, "size": 1}  # as JSONB gives it back
+        uow.commit()
+
+    assert loaded(new_unit, document).version == 1
+
+
 @pytest.mark.parametrize("other", [True, 1.0])
 def test_a_json_value_that_only_python_takes_for_equal_is_a_change(
     uow: ShapesUnitOfWork, new_unit: New, other: object
