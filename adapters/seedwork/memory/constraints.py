@@ -126,9 +126,13 @@ def _targets(key: Key, row: Row | None) -> Iterator[Target]:
 
 def _unique_values(table: Table, row: Row) -> Iterator[tuple[RowKey, RowId]]:
     for unique in _other_keys(table):
-        values = tuple(row[column.key] for column in unique.columns)
+        values = tuple(_hashable(row[column.key]) for column in unique.columns)
         if None not in values:
             yield unique, values
+
+
+def _hashable(value: Any) -> Any:  # Any: of whatever type; an ARRAY is a list
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 def _references(table: Table, row: Row) -> Iterator[Target]:

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import (
+    ARRAY,
     JSON,
     Column,
     Dialect,
@@ -34,7 +35,7 @@ from adapters.seedwork.memory.transaction import InMemoryTransaction
 from adapters.seedwork.registration import RepositoryOf
 from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import NotFound
-from service_layer.seedwork.errors import UnitOfWorkMisuse
+from service_layer.seedwork.errors import ConstraintViolated, UnitOfWorkMisuse
 from tests.seedwork.ordering import InMemoryOrderingUnitOfWork, Order
 
 Made = Callable[[], Column[Any]]  # Any: of whatever type
@@ -159,6 +160,18 @@ def test_a_decimal_that_its_type_stores_as_another_one_is_looked_up_as_it_was_gi
 
     with uow.reading():
         assert uow.tickets._all(number=Decimal("0.125")) == [new]
+
+
+def test_a_list_in_a_unique_key_is_compared() -> None:
+    ticket, uow = mapped(Column("number", ARRAY(Integer), unique=True))
+    with uow:
+        uow.tickets.add(ticket(number=[1, 2]))
+        uow.tickets.add(ticket(number=[2, 1]))
+        uow.commit()
+
+    with pytest.raises(ConstraintViolated, match="does not allow it"), uow:
+        uow.tickets.add(ticket(number=[1, 2]))
+        uow.commit()
 
 
 def test_a_lookup_by_a_type_of_the_forks_own_on_json_is_refused() -> None:
