@@ -1,7 +1,7 @@
 """Aggregates of many shapes, none of which the ordering has: what a fork's own may look like."""
 
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum
 from typing import Any, NewType
@@ -22,11 +22,13 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    Interval,
     LargeBinary,
     Numeric,
     PrimaryKeyConstraint,
     String,
     Table,
+    Time,
     UniqueConstraint,
     create_engine,
     event,
@@ -504,6 +506,8 @@ class Document(Entity):
     content: bytes
     other: UUID | None = None
     extra: dict[str, Any] | None = None
+    opens: time | None = None
+    lasts: timedelta | None = None
 
 
 class DocumentNotFound(NotFound):
@@ -523,6 +527,8 @@ documents = Table(
     Column("content", LargeBinary, nullable=False),
     Column("other", IdType[UUID]()),
     Column("extra", JsonType()),
+    Column("opens", Time),
+    Column("lasts", Interval),
     Column("version", Integer, nullable=False),
     PrimaryKeyConstraint("document_id"),
     CheckConstraint("amount >= 0", name="amount"),
