@@ -100,7 +100,7 @@ class Renewal:
         merged = merge_into_yours(name, before, mine, now)
         if merged.text != mine and name.endswith(".py") and laid_out(name, mine) == mine:
             merged = Merged(laid_out(name, merged.text), merged.conflicts)
-        if merged.text != mine:
+        if merged.text != mine or name not in self.ours:  # it may have moved, and stay as you have it
             yield Step("merge", name, merged.text)
         if merged.conflicts:
             places = "1 place that" if merged.conflicts == 1 else f"{merged.conflicts} places that"

@@ -48,6 +48,21 @@ def test_a_file_that_moved_takes_your_edit_along(fork: Path, groundwork: Path) -
     assert not (fork / ERRORS).exists()
 
 
+@pytest.mark.parametrize("new", ["", "New. "])
+def test_so_does_one_of_yours(fork: Path, groundwork: Path, new: str) -> None:
+    old, moved = "docs/demo.py", "docs/show.py"
+    edit(fork, old, '"""', '"""Mine. ')
+    commit(fork, "edit it")
+    edit(groundwork, old, '"""', f'"""{new}')
+    run(groundwork, "git", "mv", old, moved)
+    commit(groundwork, "move it")
+
+    update(fork, groundwork)
+
+    assert changed(fork) == {f"{old} -> {moved}": "R ", "pyproject.toml": "M "}
+    assert (fork / moved).read_text().startswith('"""Mine. ')
+
+
 def test_a_new_file_does_not_come_into_a_folder_that_you_removed(
     fork: Path, groundwork: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
