@@ -42,7 +42,7 @@ def renew(fork: Path, base: str, target: str, source: str, called: str, *, dry_r
     if dry_run:
         print("\nThis was a dry run: nothing is written.")
         return not conflicts
-    write(fork, steps, ours, new)
+    write(fork, steps, ours, old, new)
     if conflicts:
         print(f"\n{len(conflicts)} to merge by hand, as after git merge: {' '.join(conflicts)}")
         print("Edit what stands between <<<<<<< and >>>>>>>, and then: git add, or git rm")

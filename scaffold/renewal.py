@@ -15,6 +15,8 @@ from scaffold.texts import laid_out
 from scaffold.three_way import Merged, merge, merge_into_yours
 
 Verb = Literal["create", "replace", "merge", "remove", "conflict", "yours"]
+LINK = "120000"
+"""The mode that git has for a link; its text is where it leads to."""
 ALIKE = 0.5
 """How much of a file is left in another one for that to be the same, moved: as git has it."""
 
@@ -75,6 +77,8 @@ class Renewal:
             yield Step("conflict", name, mine, "you changed it, and it goes", (before, mine, None))
         elif now is None:
             yield Step("yours", name, mine, "it goes in Groundwork, and you changed it")
+        elif self.ours.modes.get(name) == LINK and not is_shared:
+            yield Step("yours", name, mine, "you made it a link")
         elif before is None and not is_shared:
             yield Step("yours", name, mine, "you wrote it, and Groundwork has a new one of this name")
         else:

@@ -12,7 +12,7 @@ UNDO = "git reset --hard"
 NO_ID = "0" * 40
 
 
-def write(tree: Path, steps: list[Step], ours: Snapshot, theirs: Snapshot) -> None:
+def write(tree: Path, steps: list[Step], ours: Snapshot, base: Snapshot, theirs: Snapshot) -> None:
     """Write.
 
     Git's index is first, and changes at once; then come the files. So git knows of every file that is written, also
@@ -23,7 +23,9 @@ def write(tree: Path, steps: list[Step], ours: Snapshot, theirs: Snapshot) -> No
     ids = dict(zip(texts, _stored(tree, texts), strict=True))
     entries = []
     for step in changed:
-        mode = theirs.modes.get(step.name) or ours.modes.get(step.name, "100644")
+        before, mine, now = (files.modes.get(step.name) for files in (base, ours, theirs))
+        is_yours = mine and before not in {None, mine} and not step.stages
+        mode = (mine if is_yours else now) or mine or "100644"
         entries.append(f"0 {NO_ID}\t{step.name}")
         if step.stages:
             entries += [
@@ -39,6 +41,7 @@ def write(tree: Path, steps: list[Step], ours: Snapshot, theirs: Snapshot) -> No
             (tree / step.name).unlink(missing_ok=True)
             remove_empty_folders(tree, (tree / step.name).parent)
         elif step.stages:
+            (tree / step.name).unlink(missing_ok=True)  # a link would be followed
             (tree / step.name).write_bytes(step.text.encode("utf-8", "surrogateescape"))
 
 

@@ -246,11 +246,11 @@ def test_an_update_that_is_killed_is_undone_by_the_same_command(
     run(fork, "git", "config", "diff.external", "true")  # shows nothing
     run(fork, "git", "config", "color.ui", "always")
     update(fork, newer, "--dry-run")  # fetches
-    ours, theirs = (snapshot(fork, name) for name in ("HEAD", "refs/groundwork/heads/main"))
-    steps = planned(ours, snapshot(fork, "HEAD~1"), theirs, Note(str(newer), "abc"), "new", {})
+    ours, base, theirs = (snapshot(fork, name) for name in ("HEAD", "HEAD~1", "refs/groundwork/heads/main"))
+    steps = planned(ours, base, theirs, Note(str(newer), "abc"), "new", {})
     monkeypatch.setattr(writing, function, instead)
     with pytest.raises(KeyboardInterrupt):
-        writing.write(fork, steps, ours, theirs)
+        writing.write(fork, steps, ours, base, theirs)
     assert NEW in changed(fork)
 
     with pytest.raises(Refused, match=f"git stash .*, or commit; or, if an update was interrupted: {writing.UNDO}"):

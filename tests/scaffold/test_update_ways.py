@@ -63,6 +63,38 @@ def test_so_does_one_of_yours(fork: Path, groundwork: Path, new: str) -> None:
     assert (fork / moved).read_text().startswith('"""Mine. ')
 
 
+def test_a_program_of_yours_stays_one_and_a_new_one_of_groundworks_becomes_one(fork: Path, newer: Path) -> None:
+    run(fork, "chmod", "+x", ERRORS)
+    commit(fork, "run it")
+    run(newer, "chmod", "+x", TYPES)
+    commit(newer, "run it")
+
+    update(fork, newer)
+
+    modes = [line.split()[0] for line in git(fork, "ls-files", "--stage", ERRORS, TYPES, NEW).splitlines()]
+    assert modes == ["100644", "100755", "100755"]  # of NEW, TYPES and ERRORS
+
+
+def test_what_a_link_of_yours_leads_to_is_not_written(
+    fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    mine = fork / "domain" / "mine.py"
+    mine.write_text("MINE = 2\n")
+    for name in (ERRORS, "domain/user.py"):
+        (fork / name).unlink()
+        (fork / name).symlink_to(mine)
+    commit(fork, "have errors of mine")
+
+    with pytest.raises(SystemExit):
+        update(fork, newer)
+
+    assert mine.read_text() == "MINE = 2\n"
+    assert changed(fork)[ERRORS] == "UU"
+    assert "NEW = 1" in (fork / ERRORS).read_text()
+    assert "    yours  domain/user.py: you made it a link\n" in capfd.readouterr().out
+    assert "domain/user.py" not in changed(fork)
+
+
 def test_a_new_file_does_not_come_into_a_folder_that_you_removed(
     fork: Path, groundwork: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
