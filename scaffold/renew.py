@@ -6,13 +6,14 @@ what it is called. Older releases call it so: these arguments stay. It needs git
 the fork has not yet installed what the new Groundwork needs. Its exit code is 1 if a place has to be merged by hand.
 """
 
+import os
 import sys
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from scaffold.changelog import upgrade_notes
 from scaffold.checkout import Refused, git
 from scaffold.renewal import Step, planned
-from scaffold.snapshot import snapshot
+from scaffold.snapshot import Snapshot, snapshot
 from scaffold.source import Note, original_of
 from scaffold.writing import UNDO, write
 
@@ -26,7 +27,7 @@ def renew(fork: Path, base: str, target: str, source: str, called: str, *, dry_r
     base = original_of(fork, base) or base  # an older release takes what a fork committed before `make fork` for ours
     ours, old, new = snapshot(fork, "HEAD"), snapshot(fork, base), snapshot(fork, target)
     steps = planned(ours, old, new, Note(source, target), called, _renamed(fork, base))
-    _refuse_to_overwrite(fork, steps)
+    _refuse_to_overwrite(fork, steps, ours)
     _show_log(fork, base, target, called)
     if notes := [*upgrade_notes(old.texts.get(CHANGELOG, ""), new.texts.get(CHANGELOG, ""))]:
         print("\nIn your fork:")
@@ -50,10 +51,21 @@ def renew(fork: Path, base: str, target: str, source: str, called: str, *, dry_r
     return not conflicts
 
 
-def _refuse_to_overwrite(fork: Path, steps: list[Step]) -> None:
-    new = [step.name for step in steps if step.verb == "create" and (fork / step.name).exists()]
-    if new:
-        raise Refused(f"{', '.join(new)} would be overwritten, and git does not have it: move it away first.")
+def _refuse_to_overwrite(fork: Path, steps: list[Step], ours: Snapshot) -> None:
+    """Refuse to write over what git does not have, or has at another place. Raises: Refused."""
+    written = [step for step in steps if step.verb != "yours"]
+    gone = {step.name for step in written if step.text is None}
+    new = [step.name for step in written if step.text is not None and step.name not in ours]
+    files = {str(place) for name in new for place in PurePosixPath(name).parents if not (fork / place).is_dir()}
+    if in_the_way := sorted(name for name in {*new, *files} - gone if os.path.lexists(fork / name)):
+        raise Refused(f"{', '.join(in_the_way)} would be overwritten: move it away first, by git mv if git has it.")
+    flagged = (line for line in git(fork, "ls-files", "-v", "-z").split("\0") if line[:1].islower() or line[:1] == "S")
+    hidden = {line[2:] for line in flagged} & {step.name for step in written}
+    if names := " ".join(sorted(name for name in hidden if (fork / name).exists())):
+        raise Refused(
+            f"git is told to overlook how these are changed, which would be lost: {names}."
+            f" Write: git update-index --no-skip-worktree {names}; git update-index --no-assume-unchanged {names}"
+        )
 
 
 def _renamed(fork: Path, base: str) -> dict[str, str]:

@@ -34,15 +34,18 @@ def write(tree: Path, steps: list[Step], ours: Snapshot, base: Snapshot, theirs:
         elif step.text is not None:
             entries.append(f"{mode} {ids[step.text]}\t{step.name}")
     git(tree, "update-index", "-z", "--index-info", fed="\0".join([*entries, ""]))
+    for step in changed:
+        if step.text is None:  # first, since a folder may come in its place
+            (tree / step.name).unlink(missing_ok=True)
+            remove_empty_folders(tree, (tree / step.name).parent)
     clean = [step.name for step in changed if step.text is not None and not step.stages]
     git(tree, "checkout-index", "--force", "--quiet", "-u", "-z", "--stdin", fed="\0".join([*clean, ""]))
     for step in changed:
-        if step.text is None:
-            (tree / step.name).unlink(missing_ok=True)
-            remove_empty_folders(tree, (tree / step.name).parent)
-        elif step.stages:
-            (tree / step.name).unlink(missing_ok=True)  # a link would be followed
-            (tree / step.name).write_bytes(step.text.encode("utf-8", "surrogateescape"))
+        if step.stages and step.text is not None:
+            file = tree / step.name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.unlink(missing_ok=True)  # a link would be followed
+            file.write_bytes(step.text.encode("utf-8", "surrogateescape"))
 
 
 def _stored(tree: Path, texts: list[str]) -> list[str]:

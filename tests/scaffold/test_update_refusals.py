@@ -77,9 +77,64 @@ def test_a_file_that_git_ignores_is_not_overwritten(fork: Path, newer: Path, cap
     with pytest.raises(SystemExit):
         update(fork, newer)
 
-    assert f"{NEW} would be overwritten, and git does not have it" in capfd.readouterr().err
+    assert f"{NEW} would be overwritten: move it away first" in capfd.readouterr().err
     assert (fork / NEW).read_text() == "mine\n"
     assert changed(fork) == {}
+
+
+@pytest.mark.rehearsal
+@pytest.mark.parametrize(
+    ("mine", "new"),
+    [("docs/notes", "docs/notes/first.md"), ("docs/notes/first.md", "docs/notes")],
+    ids=["file", "folder"],
+)
+def test_nor_is_what_stands_in_the_place_of_its_folder(
+    mine: str, new: str, fork: Path, groundwork: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for tree, name in ((fork, mine), (groundwork, new)):
+        (tree / name).parent.mkdir(exist_ok=True)
+        (tree / name).write_text("mine\n")
+        commit(tree, "note")
+
+    with pytest.raises(SystemExit):
+        update(fork, groundwork)
+
+    assert capfd.readouterr().err.startswith("docs/notes would be overwritten: move it away first, by git mv")
+    assert changed(fork) == {}
+
+
+@pytest.mark.rehearsal
+def test_nor_is_one_to_whose_place_an_edited_one_moves(
+    fork: Path, groundwork: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    append(fork, ".gitignore", "local.py\n")
+    append(fork, "docs/demo.py", "\n\nMINE = 2\n")
+    commit(fork, "edit it")
+    (fork / "docs" / "local.py").write_text("mine\n")
+    run(groundwork, "git", "mv", "docs/demo.py", "docs/local.py")
+    commit(groundwork, "move it")
+
+    with pytest.raises(SystemExit):
+        update(fork, groundwork)
+
+    assert "docs/local.py would be overwritten" in capfd.readouterr().err
+    assert (fork / "docs" / "local.py").read_text() == "mine\n"
+
+
+@pytest.mark.rehearsal
+@pytest.mark.parametrize("flag", ["skip-worktree", "assume-unchanged"])
+def test_nor_is_a_change_that_git_is_told_to_overlook(
+    flag: str, fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    run(fork, "git", "update-index", f"--{flag}", "Makefile")
+    append(fork, "Makefile", "# mine\n")
+    before = (fork / "Makefile").read_text()
+
+    with pytest.raises(SystemExit):
+        update(fork, newer)
+
+    assert "would be lost: Makefile. Write: git update-index --no-skip-worktree Makefile; " in capfd.readouterr().err
+    assert (fork / "Makefile").read_text() == before
 
 
 @pytest.mark.rehearsal

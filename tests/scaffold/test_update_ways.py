@@ -63,6 +63,22 @@ def test_so_does_one_of_yours(fork: Path, groundwork: Path, new: str) -> None:
     assert (fork / moved).read_text().startswith('"""Mine. ')
 
 
+def test_a_file_in_whose_place_a_folder_comes_is_renewed_as_any_other(fork: Path, groundwork: Path) -> None:
+    (groundwork / "docs" / "notes").write_text("A note.\n")
+    commit(groundwork, "note")
+    update(fork, groundwork)
+    commit(fork, "update")
+    (groundwork / "docs" / "notes").unlink()
+    (groundwork / "docs" / "notes").mkdir()
+    (groundwork / "docs" / "notes" / "first.md").write_text("A note.\n")
+    commit(groundwork, "have many notes")
+
+    update(fork, groundwork)
+
+    assert (fork / "docs" / "notes" / "first.md").exists()
+    assert changed(fork) == {"docs/notes -> docs/notes/first.md": "R ", "pyproject.toml": "M "}
+
+
 def test_a_program_of_yours_stays_one_and_a_new_one_of_groundworks_becomes_one(fork: Path, newer: Path) -> None:
     run(fork, "chmod", "+x", ERRORS)
     commit(fork, "run it")
@@ -126,10 +142,12 @@ def test_one_command_undoes_it(fork: Path, newer: Path) -> None:
     append(fork, ERRORS, "\n\nMINE = 2\n")
     append(fork, TYPES, "\n\nMINE = 2\n")
     commit(fork, "edit seedwork")
-    run(newer, "git", "mv", TYPES, "adapters/seedwork/kinds.py")  # a conflict in a file that the fork never had
+    (newer / "adapters" / "seedwork" / "kinds").mkdir()
+    run(newer, "git", "mv", TYPES, "adapters/seedwork/kinds/kinds.py")  # a conflict in a file that the fork never had
     commit(newer, "move it")
     with pytest.raises(SystemExit):
         update(fork, newer)
+    assert "MINE = 2" in (fork / "adapters" / "seedwork" / "kinds" / "kinds.py").read_text()
 
     run(fork, *writing.UNDO.split())
 
