@@ -19,7 +19,10 @@ class Refused(Exception):
 def git(tree: Path, *arguments: str, fed: str | None = None) -> str:
     """Return what git says, fed with a text. Raises: Refused (this is no checkout, or there is no git)."""
     try:
-        done = subprocess.run([GIT, *arguments], cwd=tree, input=fed, capture_output=True, text=True, check=True)
+        # surrogateescape: the name of a file may be of another encoding
+        done = subprocess.run(
+            [GIT, *arguments], cwd=tree, input=fed, capture_output=True, text=True, errors="surrogateescape", check=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         said = getattr(error, "stderr", None) or error
         raise Refused(f"git {arguments[0]} fails: {str(said).strip()}") from error

@@ -1,6 +1,8 @@
 """The rarer ways of an update: which commit it takes, from where, and what else becomes of files and revisions."""
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,6 +63,20 @@ def test_so_does_one_of_yours(fork: Path, groundwork: Path, new: str) -> None:
 
     assert changed(fork) == {f"{old} -> {moved}": "R ", "pyproject.toml": "M "}
     assert (fork / moved).read_text().startswith('"""Mine. ')
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes a name of any encoding")
+def test_a_fork_with_a_file_whose_name_is_of_another_encoding_is_updated(fork: Path, newer: Path) -> None:
+    file = fork / os.fsdecode(b"caf\xe9.txt")
+    file.write_text("mine\n")
+    with pytest.raises(Refused, match=r"^Not committed.*: caf\udce9\.txt\."):
+        update(fork, newer)
+    commit(fork, "add a file")
+
+    update(fork, newer)
+
+    assert file.read_text() == "mine\n"
+    assert "NEW = 1" in (fork / ERRORS).read_text()
 
 
 def test_a_file_in_whose_place_a_folder_comes_is_renewed_as_any_other(fork: Path, groundwork: Path) -> None:
