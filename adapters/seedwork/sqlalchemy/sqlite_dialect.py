@@ -84,6 +84,7 @@ class _SQLite(UnitOfWorkDialect):
         read_only = bool(session and session.is_read_only)
         # only when it changes: the pragma makes SQLite prepare every statement anew
         if info.get("query_only", False) is not read_only:
+            info["query_only"] = None  # not known, where a signal handler raises before it is noted
             _execute(dbapi_connection, f"PRAGMA query_only={read_only:d}")
             info["query_only"] = read_only
         if not session and id(dbapi_connection.dbapi_connection) in self._autocommitting:
@@ -97,7 +98,7 @@ class _SQLite(UnitOfWorkDialect):
         (self._autocommitting.add if level == "AUTOCOMMIT" else self._autocommitting.discard)(id(dbapi_connection))
 
     def renew(self, connection: Any, info: dict[str, Any]) -> None:
-        if info.pop("query_only", False):
+        if info.pop("query_only", False) is not False:
             connection.execute("PRAGMA query_only=0")
 
     def has_ended(self, driver: Any) -> bool:

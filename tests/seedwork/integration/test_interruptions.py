@@ -13,11 +13,11 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import Engine, create_engine, text
+from sqlalchemy import Engine, PoolProxiedConnection, create_engine, text
 from sqlalchemy.orm import clear_mappers
 
 from adapters.container import Container, async_bootstrap, bootstrap
-from adapters.seedwork.sqlalchemy import sqlite
+from adapters.seedwork.sqlalchemy import sqlite, sqlite_dialect
 from adapters.seedwork.sqlalchemy.asynchronous import run
 from adapters.seedwork.sqlalchemy.gaps import ENGINE_OPTIONS
 from adapters.settings import Settings
@@ -114,6 +114,29 @@ def test_what_a_signal_handler_raises_in_a_query_comes_through_and_nothing_is_ke
     assert checked_out(engine) == 0
     write(uow)
     assert numbers(uow) == ["B-2"]
+
+
+def test_what_a_signal_handler_raises_as_a_reading_block_begins_keeps_no_later_one_from_writing(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = sqlite_dialect._execute
+
+    def execute_and_fail(connection: PoolProxiedConnection, sql: str) -> None:
+        execute(connection, sql)
+        raise SoftTimeLimit
+
+    with bootstrap(settings=Settings(database_url=sqlite_url, database_pool_size=1)) as container:
+        map_orders()
+        uow = SqlAlchemyOrderingUnitOfWork(container.session_factory())
+        write(uow, "A-1")
+        with monkeypatch.context() as patch:
+            patch.setattr(sqlite_dialect, "_execute", execute_and_fail)
+            with pytest.raises(SoftTimeLimit), uow.reading():
+                uow.orders.count()
+
+        write(uow)
+
+        assert numbers(uow) == ["A-1", "B-2"]
 
 
 def test_what_a_signal_handler_raises_in_a_flush_comes_through_and_nothing_is_kept(
