@@ -75,7 +75,7 @@ class _PostgreSQL(PostgreSQLFamily):
             return  # the pool asks for it again
         session = session_of(dbapi_connection)
         # after a failure psycopg's own way forgets what it has prepared, as it must if a table has changed
-        is_intact = driver.pgconn.transaction_status == self.loaded_dbapi.pq.TransactionStatus.INTRANS
+        is_intact = driver.pgconn.transaction_status == self._status.INTRANS
         block = session and session.unit.block
         if session and block and not (block.changed or session.may_have_locked) and is_intact:
             driver.pgconn.send_query(b"ROLLBACK")

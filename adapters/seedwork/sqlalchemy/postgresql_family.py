@@ -8,7 +8,7 @@ from sqlalchemy import PoolProxiedConnection
 
 from adapters.seedwork.refusals import ENDED
 from adapters.seedwork.sqlalchemy.dialects import UnitOfWorkDialect, session_of
-from service_layer.seedwork.errors import UnitOfWorkMisuse
+from service_layer.seedwork.errors import FailedTransaction, UnitOfWorkMisuse
 
 if TYPE_CHECKING:
     from adapters.seedwork.sqlalchemy.session import UnitSession
@@ -35,6 +35,16 @@ class PostgreSQLFamily(UnitOfWorkDialect):
         if (driver.isolation_level, driver.read_only) != (level, read_only):
             _set_mode(adapter_of(dbapi_connection), level, read_only=read_only)
 
+    def do_commit(self, dbapi_connection: PoolProxiedConnection) -> None:
+        driver: Any = dbapi_connection.driver_connection
+        if session_of(dbapi_connection) and driver.pgconn.transaction_status == self._status.INERROR:
+            # to COMMIT the server would answer ROLLBACK, which is no error to psycopg
+            failure = self.loaded_dbapi.errors.InFailedSqlTransaction(
+                "the server refused what the driver sent by itself"
+            )
+            raise FailedTransaction("uow.commit()", failure) from failure
+        super().do_commit(dbapi_connection)
+
     def renew(self, connection: Any, info: dict[str, Any]) -> None:
         connection.set_autocommit(False)
         _set_mode(connection, None, read_only=None)
@@ -54,7 +64,11 @@ class PostgreSQLFamily(UnitOfWorkDialect):
             session.keep_open(cursor)
 
     def has_ended(self, driver: Any) -> bool:
-        return bool(driver.pgconn.transaction_status == self.loaded_dbapi.pq.TransactionStatus.IDLE)
+        return bool(driver.pgconn.transaction_status == self._status.IDLE)
+
+    @property
+    def _status(self) -> Any:
+        return self.loaded_dbapi.pq.TransactionStatus
 
     def _send_text(self, driver: Any, cursor: Any, execute: Callable[..., object], *arguments: Any) -> bool:
         sent = execute(*arguments) or cursor  # psycopg returns its cursor, which an asynchronous adapter hides

@@ -1,6 +1,7 @@
 """What comes first on a connection to PostgreSQL, whatever it is: it is undone or saved with its block."""
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy.types import NullType
 
 from adapters.container import Container, bootstrap
 from adapters.settings import Settings
-from service_layer.seedwork.errors import UnitOfWorkMisuse
+from service_layer.seedwork.errors import FailedTransaction, UnitOfWorkMisuse
 from service_layer.seedwork.retry import retry_transient
 from tests.seedwork.ordering import Order, SqlAlchemyOrderingUnitOfWork, map_orders
 
@@ -132,6 +133,22 @@ def test_whatever_comes_first_is_saved_with_its_block(uow: Unit, first: Callable
         uow.commit()
 
     assert sorted(numbers(uow)) == ["A-1", "B-2"]
+
+
+def test_what_the_driver_was_refused_and_nobody_heard_of_is_never_taken_for_saved(uow: Unit) -> None:
+    with pytest.raises(FailedTransaction, match=r"uow\.commit\(\) after a failure"), uow:
+        uow.orders.add(Order(number="A-1"))
+        uow.flush()
+        with suppress(psycopg.Error), driver(uow).cursor().copy("COPY house_orders (id) FROM STDIN") as copy:
+            copy.write_row(["no id"])
+        uow.commit()
+
+    with uow:
+        uow.orders.add(Order(number="B-2"))
+        with suppress(psycopg.Error), uow:
+            driver(uow).execute(f"{INSERT}; {INSERT}")
+        uow.commit()
+    assert numbers(uow) == ["B-2"]
 
 
 def test_a_first_statement_of_any_size_is_sent(uow: Unit) -> None:
