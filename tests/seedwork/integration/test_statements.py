@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import delete, event, func, select, text
+from sqlalchemy import delete, event, func, select, text, true
 from sqlalchemy.pool import QueuePool
 
 from adapters.container import Container, bootstrap
@@ -230,6 +230,7 @@ def test_on_postgresql_a_block_that_only_read_does_not_wait_for_the_answer_to_ro
 
     def read() -> None:
         with open_block(uow):
+            uow.session.execute(select(func.set_config("app.tenant", "ann", true())))  # a function that locks nothing
             assert len(uow.orders.page().items) == 1
             proxy.fall_silent()
 
