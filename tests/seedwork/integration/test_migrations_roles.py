@@ -122,6 +122,13 @@ def test_a_policy_keeps_the_rows_of_other_tenants_from_a_unit_of_work(migrated: 
         with ann.reading(), bob.reading():
             assert (ann.studios.count(), bob.studios.count()) == (0, 1)
 
+        with ann:  # as a worker, and in it its handler
+            assert ann.studios.count() == 0
+            ann.tenant_id = bob.tenant_id
+            with ann, ann.reading():
+                assert ann.studios.count() == 1
+            ann.rollback()
+
 
 def test_what_the_role_may_not_do_is_refused_in_words_and_its_connection_stays(migrated: Urls) -> None:
     with bootstrap(settings=Settings()) as container:
