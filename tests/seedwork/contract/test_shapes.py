@@ -1175,6 +1175,25 @@ def test_a_unique_value_of_a_part_is_not_free_before_its_removal_is_flushed(
         uow.commit()
 
 
+def test_two_entities_swap_their_unique_values_by_one_that_is_free(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    ann, bob = (Seat(hall="A", row=1, number=number) for number in (1, 2))
+    saved(new_unit, ann, bob)
+
+    with pytest.raises(SeatTaken), uow:
+        uow.seats.get(ann.id).number, uow.seats.get(bob.id).number = 2, 1
+        uow.commit()
+
+    with uow:
+        first, second = uow.seats.get(ann.id), uow.seats.get(bob.id)
+        for seat, number in ((first, None), (second, 1), (first, 2)):
+            seat.number = number
+            uow.flush()
+        uow.commit()
+
+    with new_unit().reading() as seen:
+        assert (seen.seats.get(ann.id).number, seen.seats.get(bob.id).number) == (2, 1)
+
+
 def test_a_missing_value_is_refused(uow: ShapesUnitOfWork, store: Callable[..., None]) -> None:
     with pytest.raises(ConstraintViolated, match="hall"), uow:
         store(uow, Seat(hall=None, row=1, number=1))  # type: ignore[arg-type]  # on purpose
