@@ -103,10 +103,13 @@ _REFUSALS = re.compile(
 _ATTEMPT = re.compile(r"^- host.*", re.MULTILINE)
 """How the driver reports each of several servers."""
 _UNFIT = (
-    *("22001", "22003", "22007", "22008", "22015", "22021", "22026", "22P02", "22P05"),
+    *("22000", "22001", "22003", "22007", "22008", "22015", "22021", "22026", "22P02", "22P05"),
     *("SQLITE_MISMATCH", "SQLITE_TOOBIG"),
 )
-"""A value is too long, out of range, or of no form that its column takes; the rest of class 22 is about expressions."""
+"""A value is too long, out of range, a period that ends before it begins, or of no form that its column takes.
+
+The rest of class 22 is about expressions.
+"""
 _UNSENT = {"DataError", "OverflowError", "UnicodeEncodeError"}
 """What a driver raises without a code where it can't send a value: NUL, half a character, a number of too many bits."""
 _UNKNOWN_AT_COMMIT = ("08", "40003", "57P", "XX", "SQLITE_IOERR")

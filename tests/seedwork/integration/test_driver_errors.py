@@ -30,9 +30,10 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.dialects.postgresql import INT4RANGE, ExcludeConstraint, Range
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm.exc import DetachedInstanceError, FlushError, ObjectDereferencedError, StaleDataError
+from sqlalchemy.schema import CreateTable
 
 from adapters.container import Container, bootstrap
 from adapters.seedwork.mapping import map_once
@@ -515,6 +516,15 @@ def test_what_sqlite_cannot_hold_is_refused_alike(
 ) -> None:
     with pytest.raises(ConstraintViolated, match=r"takes no such value: .*\. Let a rule"), uow:
         write(values)(uow)
+
+
+@on_postgresql
+def test_a_range_that_ends_before_it_begins_is_refused(uow: SqlAlchemyTransaction) -> None:
+    rooms = Table("rooms", MetaData(), Column("closed", INT4RANGE), prefixes=["TEMPORARY"])
+
+    with pytest.raises(ConstraintViolated, match=r"takes no such value: range lower bound .*\. Let a rule"), uow:
+        uow.session.execute(CreateTable(rooms))
+        uow.session.execute(insert(rooms), {"closed": Range(2, 1)})
 
 
 @on_postgresql
