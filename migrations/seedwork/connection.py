@@ -107,6 +107,8 @@ def _begin_immediate(connection: Connection) -> None:
 
 def check_foreign_keys(ctx: Any, step: Any, **_: object) -> None:  # Any: as Alembic calls it
     """Refuse a revision after which a row of SQLite refers to nothing; the whole upgrade is undone."""
+    if ctx.dialect.name != "sqlite":
+        return
     if broken := ctx.connection.exec_driver_sql("PRAGMA foreign_key_check").first():
         raise CommandError(
             f"Nothing was migrated: after {step.up_revision_id} a row of {broken.table} would refer to a row of"

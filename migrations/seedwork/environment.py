@@ -10,7 +10,7 @@ import logging
 import re
 from collections.abc import Callable
 from contextlib import closing, nullcontext
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -55,20 +55,20 @@ def migrate(
         _log_to_the_console()
         # else the interpreter would look for garbage once more before it ends, among all that was imported: for 0.1 s
         atexit.register(gc.freeze)
-    callbacks = [lambda ctx, step, **_: after_each(ctx.connection) if step.is_upgrade else None]
+    callbacks = [lambda ctx, step, **_: after_each(ctx.connection) if step.is_upgrade else None, check_foreign_keys]
     try:
         if context.is_offline_mode():
             url = _given(settings).migration_url
             _run(metadata, url.get_backend_name(), url=url, literal_binds=True, dialect_opts={"paramstyle": "named"})
         elif given := context.config.attributes.get("connection"):
             begin_for_all_or_nothing(given)
-            _migrate(metadata, given, on_version_apply=callbacks)
+            _run(metadata, given.dialect.name, connection=given, on_version_apply=callbacks)
         else:
             given_settings = _given(settings)
             wait_s = given_settings.migration_wait_s
             with connect(_direct_url(given_settings), wait_s) as connection:
                 begin_for_all_or_nothing(connection)
-                _migrate_in_steps(metadata, connection, wait_s, callbacks)
+                _run_in_steps(metadata, connection, wait_s, callbacks)
     except DBAPIError as error:
         raise CommandError(f"The database refused a statement: {words_of(error)}") from error
     except CompileError as error:
@@ -101,26 +101,21 @@ def _direct_url(settings: DatabaseSettings) -> URL:
     return url
 
 
-def _migrate_in_steps(
+def _run_in_steps(
     metadata: MetaData, connection: Connection, wait_s: float, callbacks: list[Callable[..., None]]
 ) -> None:
+    run = partial(_run, metadata, connection.dialect.name, connection=connection)
     if connection.dialect.name == "sqlite":
-        _migrate(metadata, connection, on_version_apply=callbacks)
+        run(on_version_apply=callbacks)
         return
     with closing(Steps(connection)) as steps:
         try:
             for one_try in tries_for_a_lock(wait_s):
                 with one_try:
                     steps.restart()
-                    _migrate(metadata, connection, on_version_apply=[*callbacks, steps.finish])
+                    run(on_version_apply=[*callbacks, steps.finish])
         except DBAPIError as error:
             raise CommandError(f"The database refused a statement: {words_of(error)}{steps.stand}") from error
-
-
-def _migrate(metadata: MetaData, connection: Connection, on_version_apply: list[Callable[..., None]]) -> None:
-    if connection.dialect.name == "sqlite":
-        on_version_apply = [*on_version_apply, check_foreign_keys]
-    _run(metadata, connection.dialect.name, connection=connection, on_version_apply=on_version_apply)
 
 
 def _run(metadata: MetaData, dialect: str, **options: Any) -> None:  # Any: they are configure's own
