@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from scaffold.rehearsal import OWN, Failed, check, clone, commit, run, scaffold
+from adapters.seedwork.settings import PROJECT
+from scaffold import rehearsal
+from scaffold.rehearsal import OWN, Failed, check, clone, commit, pass_the_gates, run, scaffold
 
 FAULTS = {
     "a use case that does not commit": (
@@ -32,3 +34,13 @@ def test_a_fault_in_the_generator_fails(tmp_path: Path, fault: str) -> None:
         scaffold(tree, "aggregate", "visit", "label:str(20):unique born:date")
         run(tree, "alembic", "upgrade", "head")
         check(tree, *OWN)
+
+
+def test_its_gates_are_those_of_make_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    gates: list[str] = []
+    monkeypatch.setattr(rehearsal, "run", lambda _, *gate: gates.append(" ".join(gate)))
+    (tmp_path / "Makefile").write_text((PROJECT / "Makefile").read_text())
+
+    pass_the_gates(tmp_path)
+
+    assert (gates[0], gates[-1]) == ("ruff format --check", "python -m migrations.seedwork.lint")
