@@ -7,13 +7,12 @@ from typing import Any, TypeVar
 
 from domain.seedwork.entity import checked_id, new_id
 from domain.seedwork.errors import AlreadyExists, DomainError, InvalidValue
+from domain.seedwork.repository import BATCH
 from domain.seedwork.rules import EmailAddress
 from domain.user import EmailAlreadyTaken, User, UserId, UserIdAlreadyUsed
 from service_layer.unit_of_work import UnitOfWork
 from service_layer.users import UserDetails
 
-BATCH = 200
-"""How many rows of an import go to the database at once."""
 TRIES = 3
 """How often a batch is tried as a whole; after that its rows go one by one."""
 
