@@ -1,21 +1,22 @@
 """Which lines of ``constraints.txt`` are still needed."""
 
-import re
 import tomllib
 from importlib.metadata import PackageNotFoundError, requires
 
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from scaffold.settling import pins_in
+
 BUILD = ("editables", "packaging", "pathspec", "pluggy", "trove-classifiers")
 """What hatchling needs: pip installs it for a build alone, so it can't be asked."""
 
 
 def still_needed(constraints: str, pyproject: str) -> str:
-    """Return the constraints without those of packages that nothing in ``pyproject.toml`` asks for."""
-    reached = _reached(pyproject)
-    lines = constraints.splitlines(keepends=True)
-    return "".join(line for line in lines if canonicalize_name(re.split(r"[=\[ ]", line)[0]) in reached)
+    """Return the text without the pins of packages that nothing in ``pyproject.toml`` asks for."""
+    reached, lines = _reached(pyproject), constraints.splitlines(keepends=True)
+    names = ({canonicalize_name(Requirement(pin).name) for pin in pins_in(line)} for line in lines)
+    return "".join(line for line, named in zip(lines, names, strict=True) if named <= reached)
 
 
 def _reached(pyproject: str) -> set[str]:
