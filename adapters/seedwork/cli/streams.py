@@ -59,7 +59,7 @@ def open_output(path: Path) -> Generator[BinaryIO]:
 def require_standard_input() -> None:
     """Raise TyperException if the program was started without standard input."""
     if sys.stdin is None:
-        raise typer.TyperException("Standard input is closed.")
+        raise typer.TyperException("Standard input is closed, so nothing was done. Try: < FILE")
 
 
 @contextmanager

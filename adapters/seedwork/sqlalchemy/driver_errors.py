@@ -45,7 +45,18 @@ _FULL = "The database's disk is full: nothing can be written until space is free
 _DAMAGED = "The database is damaged: restore it from a backup."
 _DISK = "The database can't read or write its files: look at its disk."
 _REPLANNED = "A statement that was prepared fits the schema or the connection no longer. Run the whole block anew."
-_SLOW = "A statement took longer than the database allows, or was cancelled. Nothing of the block is saved."
+_IDLE = (
+    "The block was idle for longer than the database allows. Nothing of it is saved. Call no other service inside a"
+    " block, or raise DATABASE_IDLE_TIMEOUT_S."
+)
+_LONG = (
+    "The block took longer than the database allows. Nothing of it is saved. Do less in one block, or raise"
+    " transaction_timeout of the server."
+)
+_SLOW = (
+    "A statement took longer than the database allows, or was cancelled. Nothing of the block is saved. Make it faster,"
+    " or raise DATABASE_STATEMENT_TIMEOUT_S."
+)
 
 # By code, or by what the code begins with; the longest entry that fits counts.
 _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
@@ -55,8 +66,8 @@ _MEANINGS: dict[str, tuple[type[TransactionError], str]] = {
         DatabaseUnavailable,
         "The database takes no writes: it is a stand-by, or was set to read-only. Nothing of the block is saved.",
     ),
-    "25P03": (DatabaseUnavailable, "The block was idle for longer than the database allows. Nothing of it is saved."),
-    "25P04": (StatementTimeout, "The block took longer than the database allows. Nothing of it is saved."),
+    "25P03": (DatabaseUnavailable, _IDLE),
+    "25P04": (StatementTimeout, _LONG),
     "26000": (ConcurrencyConflict, _REPLANNED),
     "28": (DatabaseRefused, _REFUSED),
     "3D000": (DatabaseRefused, _REFUSED),

@@ -66,8 +66,10 @@ def test_what_is_no_file_is_reported_in_one_line(run: Run, tmp_path: Path) -> No
 
 
 def test_standard_input_that_is_closed_is_reported_in_one_line(start: Start) -> None:
-    assert finished(start("orders", "import", "-", shell="<&-")) == (1, "", f"{PROGRAM}: Standard input is closed.\n")
-    assert finished(start("console", shell="<&-")) == (1, "", f"{PROGRAM}: Standard input is closed.\n")
+    complaint = f"{PROGRAM}: Standard input is closed, so nothing was done. Try: < FILE\n"
+
+    assert finished(start("orders", "import", "-", shell="<&-")) == (1, "", complaint)
+    assert finished(start("console", shell="<&-")) == (1, "", complaint)
 
 
 # ---- writing ------------------------------------------------------------------------------------------------------
