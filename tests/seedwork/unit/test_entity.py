@@ -15,7 +15,7 @@ from domain.seedwork.entity import Entity, new_id
 from domain.seedwork.errors import DomainError, InvalidValue, VersionMismatch
 from domain.seedwork.rules import EmailAddress, text
 from service_layer.seedwork.details import Details
-from tests.seedwork.ordering import Line, Money, Order, OrderId, OrderNotFound, OrderNumberTaken
+from tests.seedwork.ordering import Money, Order, OrderId, OrderNotFound, OrderNumberTaken
 
 
 def an_order(**values: object) -> Order:
@@ -220,7 +220,3 @@ def test_a_refused_value_that_can_not_be_pickled_is_shown_in_the_other_process()
     twin = pickle.loads(pickle.dumps(InvalidValue("number", Lock(), "it must be a text")))
 
     assert re.match("number '<unlocked .*lock.* is not allowed: it must be a text", str(twin))
-
-
-def test_a_part_of_an_aggregate_has_an_id_from_birth() -> None:
-    assert isinstance(Line(product="chair", quantity=1).id, UUID)
