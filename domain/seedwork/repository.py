@@ -95,7 +95,7 @@ class Repository(ABC, Generic[E, Id]):
         Only read them: to change one, get it by its id.
         """
         last: UUID | None = None
-        while batch := self._load_batch(last):
+        while batch := self._load_after(last, BATCH, keep=False):
             last = batch[-1].id
             yield from batch
             if len(batch) < BATCH:
@@ -134,8 +134,5 @@ class Repository(ABC, Generic[E, Id]):
     def _load(self, id: Id, *, for_update: bool = False) -> E | None: ...
 
     @abstractmethod
-    def _load_after(self, id: UUID | None, limit: int) -> list[E]: ...
-
-    def _load_batch(self, after: UUID | None) -> list[E]:
-        """Return the next entities of a stream, which the block need not keep."""
-        return self._load_after(after, BATCH)
+    def _load_after(self, id: UUID | None, limit: int, *, keep: bool = True) -> list[E]:
+        """Return the entities that follow an id; without ``keep`` the block need not keep them."""

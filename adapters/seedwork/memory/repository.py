@@ -62,7 +62,7 @@ class InMemoryRepository(Repository[E, Id]):
             raise UnitOfWorkMisuse(WRITE_IN_READING_BLOCK)
         return cast("E | None", session.get(self._shape, self._key(id), anew=for_update))
 
-    def _load_after(self, id: UUID | None, limit: int) -> list[E]:
+    def _load_after(self, id: UUID | None, limit: int, *, keep: bool = True) -> list[E]:
         after = None if id is None else self._key(id)[1]
         keys = [key for key in self._rows() if after is None or key[1] > after]
         return [self._hold(key) for key in keys[:limit]]

@@ -107,13 +107,10 @@ class SqlAlchemyRepository(Repository[E, Id]):
             return None
         return found
 
-    def _load_batch(self, after: UUID | None) -> list[E]:
-        return self._load_after(after, BATCH, keep=False)
-
-    def _load_after(self, id: UUID | None, limit: int, **options: bool) -> list[E]:
+    def _load_after(self, id: UUID | None, limit: int, *, keep: bool = True) -> list[E]:
         query = self._queries.first if id is None else self._queries.after
         values = {"limit": limit} | ({} if id is None else {"after": id})
-        return list(self._session.scalars(query, values, execution_options=options))
+        return list(self._session.scalars(query, values, execution_options={"keep": keep}))
 
     def _all(self, **values: object) -> list[E]:
         shape = self._queries.shape
