@@ -105,37 +105,31 @@ def key_of(shape: Shape, id: Value) -> Key:
 
 def build(shape: Shape, key: Key, aggregate: Aggregate, identity_map: dict[Key, Value]) -> Value:
     """Return the object of a row, with its parts: the known one, brought up to date, or a new one."""
-    return _build(shape, key, aggregate, identity_map, {})
+    owned: dict[PartRelation, dict[tuple[Value, ...], list[Key]]] = {}
 
+    def built(shape: Shape, key: Key) -> Value:
+        if key not in identity_map:
+            identity_map[key] = shape.mapper.class_manager.new_instance()
+        instance, row = identity_map[key], aggregate[key]
+        values = cast("dict[str, Value]", vars(instance))
+        for attribute in shape.attributes:
+            values.pop(attribute, None)
+        for column, attribute in shape.columns.items():
+            values[attribute] = _result(shape.table.c[column])(row[column])
+        for part in shape.parts:
+            if part not in owned:
+                owned[part] = _keys_by_owner(part, aggregate)
+            keys = owned[part].get(tuple(row[ours] for ours, _ in part.keys), [])
+            parts = [built(part.shape, key) for key in _in_order(shape, part, keys, aggregate)]
+            set_committed_value(instance, part.name, parts if part.many else next(iter(parts), None))
+        _mark_stored(instance)
+        return instance
 
-def _build(
-    shape: Shape,
-    key: Key,
-    aggregate: Aggregate,
-    identity_map: dict[Key, Value],
-    owned: dict[PartRelation, dict[tuple[Value, ...], list[Key]]],
-) -> Value:
-    """Build an object; ``owned`` has the keys of parts by those of their owners, found once for each relationship."""
-    if key not in identity_map:
-        identity_map[key] = shape.mapper.class_manager.new_instance()
-    instance, row = identity_map[key], aggregate[key]
-    values = cast("dict[str, Value]", vars(instance))
-    for attribute in shape.attributes:
-        values.pop(attribute, None)
-    for column, attribute in shape.columns.items():
-        values[attribute] = _result(shape.table.c[column])(row[column])
-    for part in shape.parts:
-        if part not in owned:
-            owned[part] = _keys_by_owner(part, aggregate)
-        keys = owned[part].get(tuple(row[ours] for ours, _ in part.keys), [])
-        ordered = _in_order(shape, part, keys, aggregate)
-        parts = [_build(part.shape, key, aggregate, identity_map, owned) for key in ordered]
-        set_committed_value(instance, part.name, parts if part.many else next(iter(parts), None))
-    _mark_stored(instance)
-    return instance
+    return built(shape, key)
 
 
 def _keys_by_owner(part: PartRelation, aggregate: Aggregate) -> dict[tuple[Value, ...], list[Key]]:
+    """Return the keys of all parts of a relationship, by those of their owners."""
     found: dict[tuple[Value, ...], list[Key]] = {}
     for key, row in aggregate.items():
         if key[0] is part.shape.table:
