@@ -117,10 +117,12 @@ def _drop_by_a_revision(changes: Changes, revisions: list[str]) -> None:
     """Write a revision after the newest one that does what the sample's undoes, and the reverse."""
     texts = {id_of(text): text for text in map(changes.read, revisions)}
     heads = heads_of(texts.values())
-    if REVISION not in texts or len(heads) != 1:
+    if REVISION not in texts:
         raise Refused(
-            f"The revisions have {len(heads)} heads, and the sample's must be among them: alembic merge heads"
+            f"The sample's revision, {REVISION}, is not there. Bring its file back: git checkout COMMIT -- {FOLDER}"
         )
+    if len(heads) != 1:
+        raise Refused(f"The revisions have {len(heads)} heads. Write first: alembic merge heads")
     now, revision = datetime.now(UTC), uuid4().hex[-12:]
     text = re.sub(r'^""".*"""', f'"""drop {TABLE}"""', turned_round(texts[REVISION]))
     text = text.replace(f'revision: str = "{REVISION}"', f'revision: str = "{revision}"', 1)

@@ -129,6 +129,16 @@ def test_with_its_history_kept_a_new_revision_drops_the_table(fork: Path, invoic
     run(fork, "ruff", "format", "--check", "migrations")
 
 
+def test_what_its_history_lacks_is_said(fork: Path, invoices: Path) -> None:
+    with pytest.raises(Refused, match="have 2 heads. Write first: alembic merge heads"):
+        main(fork, ["--keep-history"])
+
+    for file in (fork / "migrations" / "versions").glob(f"*_{REVISION}_*"):
+        file.unlink()
+    with pytest.raises(Refused, match=f"revision, {REVISION}, is not there. Bring its file back"):
+        main(fork, ["--keep-history"])
+
+
 def new_revision(fork: Path, before: str) -> Path:
     """Write the fork's own revision after another one, and do not commit it."""
     file = fork / "migrations" / "versions" / "20270101_0000_0123456789ab_create_invoices.py"
