@@ -23,7 +23,8 @@ class Undo:
         self._values: list[tuple[object, dict[str, Any]]] = []
         self.flushed: list[tuple[Entity, int]] = []
         """What each flush has changed, and the version before."""
-        self._flushed_before = 0
+        self._ended = 0
+        """How many of these belong to flushes that have ended."""
         self._stale: list[object] = []
         self._gone: list[object] = []
         """What a rollback has let go of, since it found no row."""
@@ -46,17 +47,17 @@ class Undo:
                     # a new list: with the one that has expired SQLAlchemy warns of each copy and each change
                     set_committed_value(instance, part.key, [*found] if part.uselist else found)
         self._values.clear()
-        for entity, version in self.flushed[self._flushed_before :]:
+        for entity, version in self.flushed[self._ended :]:
             vars(entity)["version"] = version
-        del self.flushed[self._flushed_before :]
+        del self.flushed[self._ended :]
 
     def remember_versions(self, entities: Iterable[object]) -> None:
         """Remember the versions that a flush counts: where it fails, they are those that are stored."""
         self.flushed += [(entity, entity.version) for entity in entities if isinstance(entity, Entity)]
 
     def end_flush(self) -> None:
-        """Note that no flush counts versions now."""
-        self._flushed_before = len(self.flushed)
+        """Let the versions stand that a flush has counted: no later failure takes them back."""
+        self._ended = len(self.flushed)
 
     def note(self, instance: object) -> None:
         """Note that an object may not be as its row is."""
