@@ -63,7 +63,7 @@ class UnitSession(KeepingSession):
         return bool(self.unit.block and self.unit.block.read_only)
 
     @property
-    def is_changed(self) -> bool:
+    def is_dirty(self) -> bool:
         """Whether changes are pending, or were made after the commit."""
         if self._blocks and (self.new or self.deleted):
             return True

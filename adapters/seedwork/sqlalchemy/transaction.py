@@ -103,7 +103,7 @@ class SqlAlchemyTransaction(Transaction):
         self._open_session.flush()
 
     def _is_dirty(self) -> bool:
-        return self._open_session.is_changed
+        return self._open_session.is_dirty
 
     def _commit(self) -> None:
         self._open_session.commit_block()
