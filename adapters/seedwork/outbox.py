@@ -30,7 +30,6 @@ class EncodingOutbox(Outbox):
             "name": event.name,
             "schema": event.schema,
             "aggregate_id": event.aggregate_id,
-            "aggregate_version": None,
             "body": body,
             "published_at": datetime.now(UTC),
         }

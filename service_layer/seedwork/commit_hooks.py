@@ -80,8 +80,7 @@ class CommitHooks(ABC):
 
     def _store(self, outbox: Outbox, event: Event, row: dict[str, Any], aggregate: Entity | None) -> None:
         aggregate = aggregate or outbox.known(event.of, event.aggregate_id)
-        row["aggregate_version"] = aggregate.version if aggregate else None
-        outbox.store(row, self.handlers.of(event))
+        outbox.store(row, aggregate.version if aggregate else None, self.handlers.of(event))
 
     def _run_before_commit(self, block: Block) -> None:
         try:

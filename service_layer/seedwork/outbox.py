@@ -120,7 +120,7 @@ class Outbox(ABC):
         """Return a stored event as an object. Raises: StoredValueUnreadable (its class lacks a default, or is gone)."""
 
     @abstractmethod
-    def store(self, row: dict[str, Any], handlers: Sequence[str]) -> None:
+    def store(self, row: dict[str, Any], aggregate_version: int | None, handlers: Sequence[str]) -> None:
         """Store an event, with the next position, and a delivery for each handler."""
 
     @abstractmethod

@@ -27,9 +27,9 @@ class InMemoryOutbox(EncodingOutbox):
     def known(self, kind: type[Entity], id: UUID) -> Entity | None:
         return self._session.known(key_of(shape_of(mapper_of(kind)), id))
 
-    def store(self, row: Row, handlers: Sequence[str]) -> None:
+    def store(self, row: Row, aggregate_version: int | None, handlers: Sequence[str]) -> None:
         position = next(self._store.positions)
-        self._session.put(events, (position,), row | {"position": position})
+        self._session.put(events, (position,), row | {"position": position, "aggregate_version": aggregate_version})
         for name in handlers:
             self._put(new_delivery(position, name, row["aggregate_id"], row["published_at"]))
 

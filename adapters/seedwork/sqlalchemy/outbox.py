@@ -75,8 +75,8 @@ class SqlAlchemyOutbox(EncodingOutbox):
     def known(self, kind: type[Entity], id: UUID) -> Entity | None:
         return self._session.identity_map.get(mapper_of(kind).identity_key_from_primary_key((id,)))
 
-    def store(self, row: Row, handlers: Sequence[str]) -> None:
-        connection = self._connection
+    def store(self, row: Row, aggregate_version: int | None, handlers: Sequence[str]) -> None:
+        connection, row = self._connection, row | {"aggregate_version": aggregate_version}
         if handlers and self._locks_rows:
             connection.execute(_store_and_deliver(tuple(handlers)), row)
             return
