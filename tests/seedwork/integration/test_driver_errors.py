@@ -79,7 +79,7 @@ SQLSTATES: dict[Kind, str] = {
     " P0 XX",
 }
 OF_VALUES: dict[Kind, str] = SQLSTATES | {
-    ConstraintViolated: "22001 22003 22007 22008 22015 22021 22026 22P02 22P05 23 P0001"
+    ConstraintViolated: "22000 22001 22003 22007 22008 22015 22021 22026 22P02 22P05 23 P0001"
 }
 """What stores values, or looks for them, is no SQL that could be wrong."""
 UNKNOWN_AT_COMMIT: dict[Kind, str] = SQLSTATES | {CommitOutcomeUnknown: "08 40003 57P XX XX001 XX002"}
