@@ -12,11 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from adapters.seedwork.settings import PROJECT
 from scaffold.checkout import git
 from scaffold.doctor import CHECKS
 from scaffold.rehearsal import commit, ended, run
-from tests.scaffold.updating import revision
+from tests.scaffold.updating import noted, revision
 
 TYPES = "adapters/seedwork/types.py"
 REQUIRED = """"nowhere",
@@ -344,7 +343,7 @@ def test_how_far_groundwork_is_ahead_is_only_to_be_known(healthy: Path, begun: P
     git(source, "checkout", "--quiet", "-B", "main", "HEAD~1")
     (source / "NEW.md").write_text("New.\n")
     commit(source, "go on")
-    edit(healthy / "pyproject.toml", f'source = "{PROJECT}"', f'source = "{source}"')
+    edit(healthy / "pyproject.toml", f'source = "{noted(healthy)["source"]}"', f'source = "{source}"')
 
     code, found = doctor(healthy)
 
@@ -354,7 +353,7 @@ def test_how_far_groundwork_is_ahead_is_only_to_be_known(healthy: Path, begun: P
 
 @pytest.mark.rehearsal
 def test_a_fork_that_notes_itself_as_its_source_is_named(healthy: Path, begun: Path) -> None:
-    edit(healthy / "pyproject.toml", f'source = "{PROJECT}"', f'source = "{begun}"')
+    edit(healthy / "pyproject.toml", f'source = "{noted(healthy)["source"]}"', f'source = "{begun}"')
 
     assert on("updates", doctor(healthy)[1]) == [
         ("mend", f"{begun} is not Groundwork: its project has another name", "make update source=URL")
@@ -363,7 +362,11 @@ def test_a_fork_that_notes_itself_as_its_source_is_named(healthy: Path, begun: P
 
 @pytest.mark.rehearsal
 def test_without_a_network_the_rest_is_looked_at(healthy: Path) -> None:
-    edit(healthy / "pyproject.toml", f'source = "{PROJECT}"', 'source = "https://localhost:1/groundwork"')
+    edit(
+        healthy / "pyproject.toml",
+        f'source = "{noted(healthy)["source"]}"',
+        'source = "https://localhost:1/groundwork"',
+    )
 
     code, found = doctor(healthy)
 
