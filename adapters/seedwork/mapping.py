@@ -28,15 +28,8 @@ from sqlalchemy.orm import (
 
 from adapters.seedwork.keeping import hold, refuse_stored_part
 from adapters.seedwork.keys import RowKey, row_keys, table_of
-from adapters.seedwork.mapping_rules import (
-    ORDERING,
-    Relation,
-    check,
-    check_error,
-    check_reference,
-    check_tables,
-    has_attributes,
-)
+from adapters.seedwork.mapping_rules import check, check_error, check_reference, check_tables
+from adapters.seedwork.relations import ORDERING, Relation, has_attributes
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 

@@ -9,7 +9,6 @@ from sqlalchemy import (
     JSON,
     Boolean,
     Column,
-    ColumnElement,
     Constraint,
     DateTime,
     ForeignKeyConstraint,
@@ -18,19 +17,15 @@ from sqlalchemy import (
     Table,
 )
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper, RelationshipProperty
-from sqlalchemy.sql.elements import UnaryExpression
+from sqlalchemy.orm import MANYTOMANY, MANYTOONE, ONETOMANY, Mapper
 from sqlalchemy.sql.operators import nulls_first_op, nulls_last_op
 from sqlalchemy.types import TypeDecorator, UserDefinedType
 
 from adapters.seedwork.keys import columns_of, conditions_of, row_keys
 from adapters.seedwork.refusals import error_of
+from adapters.seedwork.relations import ORDERING, Relation, has_attributes, order_of
 from domain.seedwork.entity import Entity
 
-Relation = RelationshipProperty[Any]  # Any: of whatever classes
-
-ORDERING = "_refers_by_"
-"""The prefix of relationships that only order the statements of a flush; no code reads them."""
 OWN_TYPES = (TypeDecorator, UserDefinedType)
 """The bases of types that a fork has written, which do not say what they make of a column."""
 
@@ -260,19 +255,6 @@ def _refuse_reference(name: str, relation: Relation, parts: list[Relation]) -> N
     if not issubclass(relation.mapper.class_, Entity):
         raise ArgumentError(f"{name} points to a part by a foreign key of its own: give the part's table the key.")
     raise ArgumentError(f"{name} points to another aggregate: refer to it by its id, {relation.key}_id.")
-
-
-def order_of(expression: ColumnElement[Any]) -> tuple[ColumnElement[Any], set[object]]:  # Any: of whatever type
-    """Return what an ``order_by`` names, without its modifiers, and these: ``desc_op``, ``nulls_last_op`` and so on."""
-    if isinstance(expression, UnaryExpression) and expression.modifier:
-        column, modifiers = order_of(expression.element)
-        return column, modifiers | {expression.modifier}
-    return expression, set()
-
-
-def has_attributes(mapper: Mapper[Any], key: ForeignKeyConstraint) -> bool:  # Any: of an entity, or of a part
-    """Whether the mapping has each column of a foreign key: one that it leaves out is another program's."""
-    return {*key.columns} <= {*mapper.columns}
 
 
 def check_reference(mapper: Mapper[Any], key: ForeignKeyConstraint, target: Mapper[Any]) -> None:  # Any: of any class

@@ -10,9 +10,9 @@ from sqlalchemy import Column, Table
 
 from adapters.seedwork.keys import RowKey, unique_keys
 from adapters.seedwork.mapping import mapper_to, needed_by, row_key_of
-from adapters.seedwork.mapping_rules import has_attributes
 from adapters.seedwork.memory.store import Aggregate, Key, RowId, Rows
 from adapters.seedwork.refusals import NOT_ALLOWED, REFERENCE, error_of
+from adapters.seedwork.relations import has_attributes
 from adapters.seedwork.shape import Row
 from service_layer.seedwork.errors import ConstraintViolated, ReferenceViolated
 

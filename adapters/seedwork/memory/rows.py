@@ -14,8 +14,8 @@ from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.operators import desc_op, nulls_first_op
 
 from adapters.seedwork.mapping import is_filled
-from adapters.seedwork.mapping_rules import order_of
 from adapters.seedwork.memory.store import Aggregate, Key
+from adapters.seedwork.relations import order_of
 from adapters.seedwork.shape import PartRelation, Row, Shape, shape_of
 from adapters.seedwork.types import rounded
 from domain.seedwork.entity import Entity

@@ -12,8 +12,8 @@ from sqlalchemy.orm.attributes import History, flag_modified, set_committed_valu
 from adapters.seedwork import mapping
 from adapters.seedwork.keeping import KeepingSession, removed_with
 from adapters.seedwork.keys import table_of
-from adapters.seedwork.mapping_rules import Relation
 from adapters.seedwork.refusals import CHANGED_KEY, SHARED_PART, error_of, refused
+from adapters.seedwork.relations import Relation
 from domain.seedwork.entity import Entity
 from service_layer.seedwork.errors import OVERTAKEN, ConcurrencyConflict
 
