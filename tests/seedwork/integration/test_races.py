@@ -45,6 +45,14 @@ def order(new_unit: NewUnit[OrderingUnitOfWork]) -> OrderDetails:
     return add_order(new_unit(), "A-1")
 
 
+@pytest.fixture
+def with_a_chair(new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails) -> None:
+    """Let the order have a line."""
+    with new_unit() as uow:
+        uow.orders.get(order.id).add_line("chair")
+        uow.commit()
+
+
 def in_threads(*works: Callable[[], object]) -> list[object]:
     """What each returns, or raises, when all of them start at the same moment."""
     start = Barrier(len(works))
@@ -136,14 +144,11 @@ def test_a_locked_read_shows_what_others_have_saved_since_the_first(
         uow.rollback()
 
 
+@pytest.mark.usefixtures("with_a_chair")
 @pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)
 def test_who_removes_what_another_has_removed_gets_a_conflict_and_no_warning(
     new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails
 ) -> None:
-    with new_unit() as uow:
-        uow.orders.get(order.id).add_line("chair")
-        uow.commit()
-
     with pytest.raises(ConcurrencyConflict), new_unit() as uow:
         loaded = uow.orders.get(order.id)
         remove_order(new_unit(), order.id)
@@ -151,14 +156,12 @@ def test_who_removes_what_another_has_removed_gets_a_conflict_and_no_warning(
         uow.commit()
 
 
+@pytest.mark.usefixtures("with_a_chair")
 @pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)
 def test_who_moves_a_part_that_another_has_moved_while_both_owners_were_loaded_gets_a_conflict(
     new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails
 ) -> None:
     other = add_order(new_unit(), "B-2")
-    with new_unit() as uow:
-        uow.orders.get(order.id).add_line("chair")
-        uow.commit()
 
     with pytest.raises(ConcurrencyConflict), new_unit() as uow:
         source = uow.orders.get(order.id)
@@ -197,14 +200,12 @@ def test_two_who_lock_each_others_rows_are_both_saved(
     assert [found.cents for found in list_orders(new_unit()).items] == [2, 2]
 
 
+@pytest.mark.usefixtures("with_a_chair")
 @pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("what", ["the root", "a part", "another order"])
 def test_an_inner_block_that_fails_does_not_let_the_outer_one_overwrite_what_another_has_saved_meanwhile(
     new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails, what: str
 ) -> None:
-    with new_unit() as uow:
-        uow.orders.get(order.id).add_line("chair")
-        uow.commit()
     changes: dict[str, Callable[[OrderingUnitOfWork, Order], object]] = {
         "the root": lambda uow, read: setattr(read, "voucher", "V-1"),
         "a part": lambda uow, read: setattr(read.lines[0], "quantity", 9),
@@ -244,14 +245,11 @@ def test_an_inner_block_that_fails_does_not_let_the_outer_one_change_what_anothe
         uow.commit()
 
 
+@pytest.mark.usefixtures("with_a_chair")
 @pytest.mark.parametrize("new_unit", ["postgresql"], indirect=True)
 def test_a_block_goes_on_without_what_another_has_removed_while_an_inner_one_failed(
     new_unit: NewUnit[OrderingUnitOfWork], order: OrderDetails
 ) -> None:
-    with new_unit() as uow:
-        uow.orders.get(order.id).add_line("chair")
-        uow.commit()
-
     with new_unit() as uow:
         read = uow.orders.get(order.id)
         remove_order(new_unit(), order.id)
