@@ -75,9 +75,9 @@ def _renamed(fork: Path, base: str) -> dict[str, str]:
 
 
 def _show_log(fork: Path, base: str, target: str, called: str) -> None:
-    log = git(fork, "log", "--no-color", "--no-show-signature", "--no-merges", "--format=%h %s", f"{base}..{target}")
-    lines = log.splitlines()
-    print(f"From {base[:7]} to {called}: {len(lines)} change{'s' if len(lines) != 1 else ''}")
+    shape = ["--no-color", "--no-show-signature", "--no-merges", "--abbrev=12", "--format=%h %s"]
+    lines = git(fork, "log", *shape, f"{base}..{target}").splitlines()
+    print(f"From {base[:12]} to {called}: {len(lines)} change{'s' if len(lines) != 1 else ''}")
     for line in lines[:SHOWN]:
         print(f"  {line}")
     if len(lines) > SHOWN:

@@ -102,7 +102,7 @@ def _base(fork: Path, word: str, source: str) -> str:
 
 def _called(fork: Path, commit: str) -> str:
     tags = releases(fork, "--points-at", commit)
-    return f"{tags[0]} ({commit[:7]})" if tags else commit[:7]
+    return f"{tags[0]} ({commit[:12]})" if tags else commit[:12]
 
 
 def _renew(fork: Path, base: str, new: Note, called: str, *, dry_run: bool) -> None:

@@ -39,7 +39,7 @@ def updates(tree: Path) -> Iterator[Said]:
     elif base is None:
         yield "mend", f"{note.source} does not have commit {note.commit[:12]}", "make update"
     elif is_within(tree, newest, base):
-        yield "ok", f"there is nothing newer than {base[:7]}", ""
+        yield "ok", f"there is nothing newer than {base[:12]}", ""
     else:
         count = git(tree, "rev-list", "--count", "--no-merges", f"{base}..{newest}").strip()
         changes = "1 change" if count == "1" else f"{count} changes"

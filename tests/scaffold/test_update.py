@@ -171,7 +171,7 @@ def test_a_place_that_both_have_changed_is_a_conflict_as_git_has_them_and_the_on
         "||||||| Groundwork before",
         "=======",
         "NEW = 1",
-        f">>>>>>> {git(newer, 'rev-parse', 'HEAD')[:7]}",
+        f">>>>>>> {git(newer, 'rev-parse', 'HEAD')[:12]}",
     ]
     assert noted(fork)["commit"] == git(newer, "rev-parse", "HEAD").strip()
 
@@ -228,7 +228,7 @@ def test_a_dry_run_shows_all_of_it_and_writes_nothing(
 
     said = capfd.readouterr().out
     assert re.search(
-        r"^From [0-9a-f]{7} to [0-9a-f]{7}: 1 change\n  [0-9a-f]{7} change a file of each kind$", said, re.MULTILINE
+        r"^From [0-9a-f]{12} to [0-9a-f]{12}: 1 change\n  [0-9a-f]{12} change a file of each kind$", said, re.MULTILINE
     )
     assert f"  replace  {ERRORS}\n" in said
     assert f"   create  {NEW}\n" in said
