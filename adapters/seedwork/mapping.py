@@ -26,6 +26,7 @@ from sqlalchemy.orm import (
     relationship,
 )
 
+from adapters.seedwork.attributes import assign_first_values
 from adapters.seedwork.keeping import hold, refuse_stored_part
 from adapters.seedwork.keys import RowKey, row_keys, table_of
 from adapters.seedwork.mapping_rules import check, check_error, check_reference, check_tables
@@ -68,6 +69,9 @@ def mapping() -> Generator[None]:
         for mapper in mappers:
             _add_ordering(mapper)
         configure_mappers()
+        for mapper in mappers:
+            if issubclass(mapper.class_, Entity):
+                assign_first_values(mapper)
 
 
 def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they are map_imperatively's, which takes Any

@@ -24,7 +24,9 @@ from sqlalchemy import (
     Table,
     UniqueConstraint,
     Uuid,
+    event,
     func,
+    inspect,
 )
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import ArgumentError
@@ -665,3 +667,36 @@ def test_a_repository_of_a_class_that_is_not_mapped_says_so(kind: Any) -> None:
 
     with pytest.raises(UnitOfWorkMisuse, match=r"Book is not mapped\. Let start_mappers\(\) map it"):
         Books(None)
+
+
+@pytest.fixture
+def book() -> Callable[[str], Any]:
+    """Makes a book of a title, by a class that is mapped."""
+
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity):
+        title: str
+
+    with mapping.mapping():
+        books = table(MetaData(), "books", Column("title", String(50)))
+        mapping.map_once(Book, books, version_id_col=books.c.version)
+    return lambda title: Book(title=title)
+
+
+def test_sqlalchemy_watches_no_first_value_of_a_new_entity(book: Callable[[str], Any]) -> None:
+    made = book("Dune")
+
+    assert not inspect(made).modified
+
+    made.title = "Emma"
+
+    assert inspect(made).modified
+
+
+def test_a_listener_hears_the_first_value_of_a_new_entity(book: Callable[[str], Any]) -> None:
+    heard: list[str] = []
+    event.listen(type(book("Dune")).title, "set", lambda _, title, *__: heard.append(title))
+
+    book("Emma")
+
+    assert heard == ["Emma"]
