@@ -80,9 +80,24 @@ def _keeps_ours(place: re.Match[str]) -> bool:
 
 def _resolved(place: re.Match[str]) -> str:
     ours, _, theirs = place.groups()
-    there = {*ours.splitlines()}
-    new = [line for line in theirs.splitlines(keepends=True) if line.rstrip("\n") not in there]
-    return ours if _keeps_ours(place) else "".join([ours, *new])
+    if _keeps_ours(place) or _is_in(theirs, ours):
+        return ours
+    if _is_in(ours, theirs):
+        return theirs
+    there: set[str] = set()
+    if _is_list(ours + theirs):
+        there = {*ours.splitlines()}
+    return "".join([ours, *(line for line in theirs.splitlines(keepends=True) if line.rstrip("\n") not in there)])
+
+
+def _is_in(lines: str, others: str) -> bool:
+    return "\n{}\n".format(lines.strip("\n")) in f"\n{others}"
+
+
+def _is_list(text: str) -> bool:
+    """Whether each line stands for itself, as imports and registrations do: of two equal ones, one is enough."""
+    lines = text.splitlines()
+    return all(map(str.strip, lines)) and len({len(line) - len(line.lstrip()) for line in lines}) == 1
 
 
 def _merge_file(base: str, ours: str, theirs: str, new: str, *, size: int) -> Merged:

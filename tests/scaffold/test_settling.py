@@ -146,6 +146,24 @@ def test_lines_that_both_have_added_at_one_place_all_stay() -> None:
     assert merged == Merged("a\nmine\nshared\ntheirs\nz\n")
 
 
+@pytest.mark.parametrize(
+    "added",
+    [
+        "\n\ndef {}() -> int:\n    return 1\n",
+        "\n\n@cache\ndef {}() -> int:\n    return 1\n",
+        "\n{}: ## Show it\n\t@echo it\n",
+        "\n## {}\n\nRun it:\n\n```console\n$ make it\n```\n",
+        "\n[tool.{}]\nuse = true\n",
+    ],
+)
+def test_what_both_have_added_as_a_whole_loses_no_line_that_stands_in_the_others_too(added: str) -> None:
+    mine, new = added.format("mine"), added.format("new")
+
+    assert merge_into_yours("docs/demo.py", "a\n", f"a\n{mine}", f"a\n{new}") == Merged(f"a\n{mine}{new}")
+    assert merge_into_yours("docs/demo.py", "a\n", f"a\n{new}", f"a\n{new}{mine}") == Merged(f"a\n{new}{mine}")
+    assert merge_into_yours("docs/demo.py", "a\n", f"a\n{mine}{new}", f"a\n{new}") == Merged(f"a\n{mine}{new}")
+
+
 def test_what_both_have_written_in_the_place_of_pass_all_stays() -> None:
     base, mine, now = (f"class Unit:\n    {line}\n" for line in ("pass", "patients = 1", "handlers = 2"))
 
