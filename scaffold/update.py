@@ -68,6 +68,8 @@ def refuse_unless_clean(fork: Path) -> None:
         raise Refused("This is Groundwork itself. In a fork write: make update; from here: make update in=../clinic")
     if prefix(fork):
         raise Refused(f"{fork} is a folder in a repository: only one that is a repository can be updated.")
+    if (fork / git(fork, "rev-parse", "--git-path", "MERGE_HEAD").strip()).exists():  # its tree may be clean
+        raise Refused("A merge is not committed, and undoing the update would end it. Write: git commit")
     if changed := git(fork, "-c", "core.quotePath=false", "status", "--porcelain").splitlines():
         names = ", ".join([*(line[3:] for line in changed[:3]), *(["others"] if len(changed) > 3 else [])])
         # staged by an update: done, or interrupted before it had written all files

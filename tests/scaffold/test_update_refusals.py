@@ -30,6 +30,16 @@ def test_a_tree_with_changes_is_refused(fork: Path, newer: Path, file: str) -> N
     update(fork, newer)
 
 
+def test_a_merge_that_is_not_committed_is_refused(fork: Path, newer: Path) -> None:
+    run(fork, "git", "checkout", "--quiet", "-b", "mine")
+    commit(fork, "nothing")
+    run(fork, "git", "checkout", "--quiet", "-")
+    run(fork, "git", "merge", "--quiet", "--no-ff", "--no-commit", "mine")
+
+    with pytest.raises(Refused, match="^A merge is not committed, .* Write: git commit$"):
+        update(fork, newer)
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [
