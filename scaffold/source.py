@@ -20,7 +20,7 @@ from scaffold.checkout import GIT, Refused, git
 OURS = "groundwork"
 REFS = f"refs/{OURS}"
 RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-_NOTE = re.compile(r"\n*(?:^#.*\n)?^\[tool\.groundwork\]\n(?:^\w+ = .*(?:\n|\Z))*", re.MULTILINE)
+_NOTE = re.compile(r"\n*(?:^# The commit of .*\n)?^\[tool\.groundwork\]\n((?:.*\n|.+\Z)*?)(?=\n*(?:^#.*\n)*^\[|\Z)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,12 @@ class Note:
         table = tomllib.loads(pyproject).get("tool", {}).get("groundwork", {})
         return cls(table.get("source", ""), table.get("commit", ""))
 
-    def within(self, pyproject: str) -> str:
-        """Return the text with this note, in place of any other one."""
+    def within(self, pyproject: str, before: str = "") -> str:
+        """Return the text with this note, in place of any other one; what else stood in that before stays."""
+        noted = _NOTE.search(before)
+        own = re.sub(r"^(?:source|commit) = .*\n?", "", noted[1], flags=re.MULTILINE) if noted else ""
         source, commit = json.dumps(self.source, ensure_ascii=False), json.dumps(self.commit)
-        table = f"[tool.groundwork]\nsource = {source}\ncommit = {commit}\n"
+        table = f"[tool.groundwork]\nsource = {source}\ncommit = {commit}\n{own}"
         return f"{without_note(pyproject)}\n# The commit of Groundwork that this fork stands on: make update\n{table}"
 
 

@@ -1,6 +1,7 @@
 """The rarer ways of an update: which commit it takes, from where, and what else becomes of files and revisions."""
 
 import os
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -152,6 +153,18 @@ def test_it_says_what_a_fork_has_to_do(fork: Path, groundwork: Path, capfd: pyte
     update(fork, groundwork, "--dry-run")
 
     assert "\nIn your fork:\n  [9.9.9] - 2030-01-01\n  - Write a line.\n\n" in capfd.readouterr().out
+
+
+def test_what_else_you_note_of_groundwork_stays(fork: Path, newer: Path) -> None:
+    own = "# mine\nmine = [\n    1,\n]\n\n# a table\n[tool.mine]\nuse = true\n"
+    append(fork, "pyproject.toml", own)
+    commit(fork, "note more")
+
+    update(fork, newer)
+
+    text = (fork / "pyproject.toml").read_text()
+    assert re.findall(r"^# mine\nmine = \[\n    1,\n\]$|^# a table\n\[tool.mine\]\nuse = true$", text, re.MULTILINE)[1:]
+    assert noted(fork) == {"mine": [1], "source": str(newer), "commit": git(newer, "rev-parse", "HEAD").strip()}
 
 
 def test_one_command_undoes_it(fork: Path, newer: Path) -> None:
