@@ -55,7 +55,7 @@ class Renewal:
         for name in sorted({*self.base.names(), *self.theirs.names()} - moved.keys()):
             old = next((old for old, now in moved.items() if now == name), name)
             before, mine, now = self.base.texts.get(old), self.ours.texts.get(old), self.theirs.texts.get(name)
-            is_new = before != now and now != self.ours.texts.get(name)
+            is_new = (before != now and now != self.ours.texts.get(name)) or self._is_other_program(name)
             is_new_revision = name.startswith(FOLDER) and before is None
             if (is_new or old != name) and not is_new_revision and owner_of(name, self.lists) != "yours":
                 yield from self._step(name, before, mine, now)
@@ -84,6 +84,11 @@ class Renewal:
         else:
             yield from (self._shared if is_shared else self._yours)(name, before or "", mine, now)
 
+    def _is_other_program(self, name: str) -> bool:
+        """Whether only Groundwork has changed if a file is a program."""
+        before, mine, now = (files.modes.get(name) for files in (self.base, self.ours, self.theirs))
+        return name in self.ours and name in self.theirs and before == mine != now and LINK not in {mine, now}
+
     def _is_in_removed_folder(self, name: str) -> bool:
         """Whether a new file would stand in a folder that the fork has removed."""
         folders = [f"{folder}/" for folder in PurePath(name).parents[:-1]]
@@ -104,7 +109,8 @@ class Renewal:
         merged = merge_into_yours(name, before, mine, now)
         if merged.text != mine and name.endswith(".py") and laid_out(name, mine) == mine:
             merged = Merged(laid_out(name, merged.text), merged.conflicts)
-        if merged.text != mine or name not in self.ours:  # it may have moved, and stay as you have it
+        # it may have moved, and stay as you have it
+        if merged.text != mine or name not in self.ours or self._is_other_program(name):
             yield Step("merge", name, merged.text)
         if merged.conflicts:
             places = "1 place that" if merged.conflicts == 1 else f"{merged.conflicts} places that"

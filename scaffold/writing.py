@@ -9,6 +9,8 @@ from scaffold.renewal import Step
 from scaffold.snapshot import Snapshot
 
 UNDO = "git reset --hard"
+PROGRAM = "100755"
+"""The mode that git has for a program."""
 NO_ID = "0" * 40
 
 
@@ -21,16 +23,15 @@ def write(tree: Path, steps: list[Step], ours: Snapshot, base: Snapshot, theirs:
     changed = [step for step in steps if step.verb != "yours"]
     texts = sorted({text for step in changed for text in (step.text, *(step.stages or ())) if text is not None})
     ids = dict(zip(texts, _stored(tree, texts), strict=True))
-    entries = []
+    entries, modes = [], dict[str, str]()
     for step in changed:
         before, mine, now = (files.modes.get(step.name) for files in (base, ours, theirs))
-        is_yours = mine and before not in {None, mine} and not step.stages
-        mode = (mine if is_yours else now) or mine or "100644"
+        is_yours = mine and before not in {None, mine}
+        mode = modes[step.name] = (mine if is_yours else now) or mine or "100644"
         entries.append(f"0 {NO_ID}\t{step.name}")
         if step.stages:
-            entries += [
-                f"{mode} {ids[text]} {n}\t{step.name}" for n, text in enumerate(step.stages, 1) if text is not None
-            ]
+            staged = enumerate(zip(step.stages, (before, mine, now), strict=True), 1)
+            entries += [f"{own or mode} {ids[text]} {n}\t{step.name}" for n, (text, own) in staged if text is not None]
         elif step.text is not None:
             entries.append(f"{mode} {ids[step.text]}\t{step.name}")
     git(tree, "update-index", "-z", "--index-info", fed="\0".join([*entries, ""]))
@@ -46,6 +47,8 @@ def write(tree: Path, steps: list[Step], ours: Snapshot, base: Snapshot, theirs:
             file.parent.mkdir(parents=True, exist_ok=True)
             file.unlink(missing_ok=True)  # a link would be followed
             file.write_bytes(step.text.encode("utf-8", "surrogateescape"))
+            if modes[step.name] == PROGRAM:
+                file.chmod(0o755)
 
 
 def _stored(tree: Path, texts: list[str]) -> list[str]:

@@ -108,6 +108,38 @@ def test_a_program_of_yours_stays_one_and_a_new_one_of_groundworks_becomes_one(f
     assert modes == ["100644", "100755", "100755"]  # of NEW, TYPES and ERRORS
 
 
+@pytest.mark.parametrize("edited", ["", "\n\nMINE = 2\n"])
+def test_so_it_is_where_nothing_else_has_changed(edited: str, fork: Path, groundwork: Path) -> None:
+    names = [ERRORS, "docs/demo.py"]
+    for name in names:
+        append(fork, name, edited)
+    commit(fork, "edit them")
+    run(groundwork, "chmod", "+x", *names)
+    commit(groundwork, "run them")
+
+    update(fork, groundwork)
+
+    assert set(changed(fork)) == {*names, "pyproject.toml"}
+    assert all(os.access(fork / name, os.X_OK) for name in names)
+
+
+def test_a_program_is_one_in_a_conflict_too(fork: Path, newer: Path) -> None:
+    append(fork, ERRORS, "\n\nMINE = 2\n")
+    append(fork, TYPES, "\n\nMINE = 2\n")
+    run(fork, "chmod", "+x", ERRORS)
+    commit(fork, "run mine")
+    run(newer, "chmod", "+x", TYPES)
+    commit(newer, "run it")
+
+    with pytest.raises(SystemExit):
+        update(fork, newer)
+
+    staged = git(fork, "ls-files", "--stage", TYPES, ERRORS).splitlines()
+    assert [line.split()[0][-3:] for line in staged] == ["644", "644", "755", "644", "755", "644"]
+    assert os.access(fork / ERRORS, os.X_OK)
+    assert os.access(fork / TYPES, os.X_OK)
+
+
 def test_what_a_link_of_yours_leads_to_is_not_written(
     fork: Path, newer: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
