@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Literal
 
 from scaffold.owners import owner_of
-from scaffold.revisions import FOLDER, renumbered
+from scaffold.revisions import FOLDER, id_of, renumbered
 from scaffold.settling import with_pins
 from scaffold.snapshot import LISTS, Fork, Snapshot, as_in
 from scaffold.source import OURS, Note, without_note
@@ -56,7 +56,7 @@ class Renewal:
             old = next((old for old, now in moved.items() if now == name), name)
             before, mine, now = self.base.texts.get(old), self.ours.texts.get(old), self.theirs.texts.get(name)
             is_new = (before != now and now != self.ours.texts.get(name)) or self._is_other_program(name)
-            is_new_revision = name.startswith(FOLDER) and before is None
+            is_new_revision = name.startswith(FOLDER) and before is None and not self._is_known(now or "")
             if (is_new or old != name) and not is_new_revision and owner_of(name, self.lists) != "yours":
                 yield from self._step(name, before, mine, now)
                 if old != name:
@@ -83,6 +83,11 @@ class Renewal:
             yield Step("yours", name, mine, "you wrote it, and Groundwork has a new one of this name")
         else:
             yield from (self._shared if is_shared else self._yours)(name, before or "", mine, now)
+
+    def _is_known(self, revision: str) -> bool:
+        """Whether a revision has only got another name, and the fork has not edited it."""
+        known = (text for name, text in self.base.texts.items() if self.ours.texts.get(name) == text)
+        return bool(id := id_of(revision)) and id in map(id_of, known)
 
     def _is_other_program(self, name: str) -> bool:
         """Whether only Groundwork has changed if a file is a program."""

@@ -372,3 +372,15 @@ def test_new_revisions_of_groundwork_come_behind_yours(
     revision(groundwork, "cccccccccccc", '"bbbbbbbbbbbb"', "stamps")
     update(fork, groundwork)
     assert set(changed(fork)) == {"migrations/versions/20300101_0000_cccccccccccc_create_stamps.py", "pyproject.toml"}
+
+
+def test_a_revision_whose_file_has_another_name_is_not_lost(fork: Path, groundwork: Path) -> None:
+    folder = Path("migrations/versions")
+    old = next(folder / file.name for file in (fork / folder).glob("*_create_outbox.py"))
+    new = folder / "20300101_0000_create_outbox.py"
+    run(groundwork, "git", "mv", str(old), str(new))
+    commit(groundwork, "rename it")
+
+    update(fork, groundwork)
+
+    assert changed(fork) == {f"{old} -> {new}": "R ", "pyproject.toml": "M "}
