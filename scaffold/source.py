@@ -20,7 +20,9 @@ from scaffold.checkout import GIT, Refused, git
 OURS = "groundwork"
 REFS = f"refs/{OURS}"
 RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
-_NOTE = re.compile(r"\n*(?:^# The commit of .*\n)?^\[tool\.groundwork\]\n((?:.*\n|.+\Z)*?)(?=\n*(?:^#.*\n)*^\[|\Z)", re.MULTILINE)
+_NOTE = re.compile(
+    r"\n*(?:^# The commit of .*\n)?^\[tool\.groundwork\]\n((?:.*\n|.+\Z)*?)(?=\n*(?:^#.*\n)*^\[|\Z)", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)

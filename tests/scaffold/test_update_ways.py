@@ -160,6 +160,21 @@ def test_what_a_link_of_yours_leads_to_is_not_written(
     assert "domain/user.py" not in changed(fork)
 
 
+def test_nor_does_one_become_a_file_where_what_it_replaced_has_moved(
+    fork: Path, groundwork: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (fork / "docs" / "demo.py").unlink()
+    (fork / "docs" / "demo.py").symlink_to("mine.py")
+    commit(fork, "have a demo of mine")
+    run(groundwork, "git", "mv", "docs/demo.py", "docs/show.py")
+    commit(groundwork, "move it")
+
+    update(fork, groundwork)
+
+    assert (fork / "docs" / "demo.py").is_symlink()
+    assert "    yours  docs/demo.py: it goes in Groundwork, and you changed it\n" in capfd.readouterr().out
+
+
 def test_a_new_file_does_not_come_into_a_folder_that_you_removed(
     fork: Path, groundwork: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
