@@ -159,7 +159,8 @@ def planned(
             before.write(name, base.read(name))
     steps = [*Renewal(mine, before, as_in(fork, target, lists), lists, new, renamed).plan()]
     merged = {**mine.texts, **{step.name: step.text for step in steps if step.text is not None}}
-    text = with_pins(merged["pyproject.toml"], merged.get("constraints.txt", ""))
+    pins = merged.get("constraints.txt")
+    text = merged["pyproject.toml"] if pins is None else with_pins(merged["pyproject.toml"], pins)
     noted = Step("merge", "pyproject.toml", note.within(text, pyproject))
     left = [step for step in steps if step.name != "pyproject.toml" or step.verb == "yours"]
     return left if noted.text == pyproject else [noted, *left]
