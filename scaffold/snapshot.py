@@ -80,6 +80,7 @@ class Fork:
     @classmethod
     def of(cls, files: Snapshot, base: Snapshot, lists: str) -> "Fork":
         """Look at a fork's files, which began as those of a base."""
+        lists = base.texts.get(LISTS, lists)  # of the names that the sample had there
         sample = [name for name in files_of("sample", base.names(), lists) if not name.startswith("migrations/")]
         left = [name for name in sample if name in files]
         # a fork may have an aggregate of the sample's name, or have removed a page of the sample

@@ -139,6 +139,22 @@ def test_afterwards_uv_is_given_the_pins_that_pip_is_given(fork: Path, newer: Pa
     assert tomllib.loads(pyproject.read_text())["tool"]["uv"]["constraint-dependencies"] == pinned
 
 
+def test_a_fork_that_has_no_constraints_keeps_what_uv_is_given(fork: Path, newer: Path) -> None:
+    (fork / "constraints.txt").unlink()
+    commit(fork, "pin for uv alone")
+    before = tomllib.loads((fork / "pyproject.toml").read_text())["tool"]["uv"]
+
+    update(fork, newer)
+
+    assert tomllib.loads((fork / "pyproject.toml").read_text())["tool"]["uv"] == before
+
+
+def test_a_fork_has_the_sample_where_all_of_it_has_other_names_now(begun: Path) -> None:
+    ours, base = snapshot(begun, "HEAD"), snapshot(begun, noted(begun)["commit"])
+
+    assert Fork.of(ours, base, 'sample = ["domain/account.py"]').has_sample
+
+
 def test_what_left_the_fork_does_not_come_back(without_sample: Path, newer: Path, tmp_path: Path) -> None:
     fork = Path(shutil.copytree(without_sample, tmp_path / "ward"))
 
