@@ -107,6 +107,7 @@ def _settle(entries: Entries, base: str, ours: str, theirs: str) -> tuple[str, s
         above = [other for other in keys[: keys.index(key) if key in keys else 0] if other[0] == key[0]]
         if own == was:
             mine.put(key, line, above)
+            kept += mine.get(key) != is_  # its list is gone, or has nothing left to stand beside
         elif own not in {is_, None}:
             kept += 1
         before.put(key, line, above)

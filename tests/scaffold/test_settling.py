@@ -62,6 +62,12 @@ def test_a_requirement_that_both_have_changed_stays_as_you_have_it_and_is_counte
     assert merge_into_yours("pyproject.toml", PYPROJECT, mine, now) == Merged(mine, conflicts=1)
 
 
+def test_a_requirement_that_finds_no_place_in_yours_is_counted() -> None:
+    mine, now = requirements(('    "pytest~=9.2",\n', "")), requirements(("pytest~=9.2", 'tox~=4.0",\n    "pytest~=9.2'))
+
+    assert merge_into_yours("pyproject.toml", PYPROJECT, mine, now) == Merged(mine, conflicts=1)
+
+
 def test_a_table_that_groundwork_moved_and_you_edited_does_not_stand_twice() -> None:
     mypy, ruff = "[tool.mypy]\nstrict = true\n\n", "[tool.ruff]\nline-length = 120\n\n"
     between = "".join(f"[tool.other{number}]\nuse = true\n\n" for number in range(3))
