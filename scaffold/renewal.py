@@ -52,6 +52,9 @@ class Renewal:
     def plan(self) -> Iterator[Step]:
         """Yield what becomes of each file that Groundwork has changed. Raises: Refused (revisions have two heads)."""
         moved = dict(self._moved())
+        for old, name in moved.items():
+            for files in (self.base, self.ours):
+                files.modes[name] = files.modes[old]
         for name in sorted({*self.base.names(), *self.theirs.names()} - moved.keys()):
             old = next((old for old, now in moved.items() if now == name), name)
             before, mine, now = self.base.texts.get(old), self.ours.texts.get(old), self.theirs.texts.get(name)

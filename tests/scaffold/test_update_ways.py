@@ -41,6 +41,7 @@ def test_an_edit_of_yours_in_seedwork_is_merged(fork: Path, newer: Path) -> None
 
 def test_a_file_that_moved_takes_your_edit_along(fork: Path, groundwork: Path) -> None:
     edit(fork, ERRORS, '"""', '"""Mine. ')
+    run(fork, "chmod", "+x", ERRORS)
     commit(fork, "edit seedwork")
     run(groundwork, "git", "mv", ERRORS, "domain/seedwork/refusals.py")
     commit(groundwork, "move it")
@@ -48,6 +49,7 @@ def test_a_file_that_moved_takes_your_edit_along(fork: Path, groundwork: Path) -
     update(fork, groundwork)
 
     assert (fork / "domain" / "seedwork" / "refusals.py").read_text().startswith('"""Mine. ')
+    assert os.access(fork / "domain" / "seedwork" / "refusals.py", os.X_OK)
     assert not (fork / ERRORS).exists()
 
 
