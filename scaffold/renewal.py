@@ -130,7 +130,8 @@ class Renewal:
         new = [name for name in self.theirs.names() if name not in self.base and name not in self.ours]
         for old in gone:
             text = self.base.read(old)
-            if self.ours.read(old) != text and self.ours.modes.get(old) != LINK:
+            is_left = owner_of(old, self.lists) == "yours" or self.ours.modes.get(old) == LINK
+            if self.ours.read(old) != text and not is_left:
                 lines = text.splitlines()
                 likeness = [(_likeness(lines, self.theirs.read(name).splitlines()), name) for name in new]
                 share, name = max(likeness, default=(0.0, ""))

@@ -68,6 +68,18 @@ def test_so_does_one_of_yours(fork: Path, groundwork: Path, new: str) -> None:
     assert (fork / moved).read_text().startswith('"""Mine. ')
 
 
+def test_your_readme_does_not_move(fork: Path, groundwork: Path) -> None:
+    run(fork, "git", "checkout", "HEAD~1", "README.md")
+    append(fork, "README.md", "Mine.\n")
+    commit(fork, "have the whole page")
+    run(groundwork, "git", "mv", "README.md", "docs/readme.md")
+    commit(groundwork, "move it")
+
+    update(fork, groundwork)
+
+    assert changed(fork) == {"docs/readme.md": "A ", "pyproject.toml": "M "}
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes a name of any encoding")
 def test_a_fork_with_a_file_whose_name_is_of_another_encoding_is_updated(fork: Path, newer: Path) -> None:
     file = fork / os.fsdecode(b"caf\xe9.txt")
