@@ -8,6 +8,7 @@ the fork has not yet installed what the new Groundwork needs. Its exit code is 1
 
 import os
 import sys
+from io import TextIOWrapper
 from pathlib import Path, PurePosixPath
 
 from scaffold.changelog import upgrade_notes
@@ -87,6 +88,8 @@ def _show_log(fork: Path, base: str, target: str, called: str) -> None:
 def main() -> None:
     """Run it."""
     fork, base, target, source, called, *flags = sys.argv[1:]
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name or a subject may have letters that can't be shown
     try:
         is_clean = renew(Path(fork), base, target, source, called, dry_run="--dry-run" in flags)
     except Refused as refusal:

@@ -63,7 +63,10 @@ def test_a_requirement_that_both_have_changed_stays_as_you_have_it_and_is_counte
 
 
 def test_a_requirement_that_finds_no_place_in_yours_is_counted() -> None:
-    mine, now = requirements(('    "pytest~=9.2",\n', "")), requirements(("pytest~=9.2", 'tox~=4.0",\n    "pytest~=9.2'))
+    mine, now = (
+        requirements(('    "pytest~=9.2",\n', "")),
+        requirements(("pytest~=9.2", 'tox~=4.0",\n    "pytest~=9.2')),
+    )
 
     assert merge_into_yours("pyproject.toml", PYPROJECT, mine, now) == Merged(mine, conflicts=1)
 

@@ -80,6 +80,19 @@ def test_your_readme_does_not_move(fork: Path, groundwork: Path) -> None:
     assert changed(fork) == {"docs/readme.md": "A ", "pyproject.toml": "M "}
 
 
+def test_a_subject_that_the_terminal_cannot_show_stops_no_update(
+    fork: Path, groundwork: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    append(groundwork, ERRORS, "\n\nNEW = 1\n")
+    commit(groundwork, "raise to ≥ 1")
+    monkeypatch.setenv("PYTHONIOENCODING", "ascii:strict")
+
+    update(fork, groundwork)
+
+    assert r" raise to \u2265 1" in capfd.readouterr().out
+    assert "NEW = 1" in (fork / ERRORS).read_text()
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux takes a name of any encoding")
 def test_a_fork_with_a_file_whose_name_is_of_another_encoding_is_updated(fork: Path, newer: Path) -> None:
     file = fork / os.fsdecode(b"caf\xe9.txt")
