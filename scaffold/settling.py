@@ -105,12 +105,12 @@ def _settle(entries: Entries, base: str, ours: str, theirs: str) -> tuple[str, s
             continue
         line = None if is_ is None else now.lines[now.places[key]]
         above = [other for other in keys[: keys.index(key) if key in keys else 0] if other[0] == key[0]]
+        before.put(key, line, above)
         if own == was:
             mine.put(key, line, above)
-            kept += mine.get(key) != is_  # its list is gone, or has nothing left to stand beside
+            kept += mine.get(key) != is_ == before.get(key)  # the fork's list is gone, or has nothing left
         elif own not in {is_, None}:
             kept += 1
-        before.put(key, line, above)
     return before.text, mine.text, now.in_order([*before.places]), kept
 
 

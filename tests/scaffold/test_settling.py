@@ -69,6 +69,8 @@ def test_a_requirement_that_finds_no_place_in_yours_is_counted() -> None:
     )
 
     assert merge_into_yours("pyproject.toml", PYPROJECT, mine, now) == Merged(mine, conflicts=1)
+    new = f'{PYPROJECT}cli = [\n    "typer~=1.0",\n]\n'
+    assert merge_into_yours("pyproject.toml", PYPROJECT, PYPROJECT, new) == Merged(new)
 
 
 def test_a_table_that_groundwork_moved_and_you_edited_does_not_stand_twice() -> None:
