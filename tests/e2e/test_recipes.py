@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Timer
 from typing import Any
 
 import anyio
@@ -116,6 +117,47 @@ def test_the_task_of_the_recipe_for_celery_is_ordered_by_the_handlers_of_the_ser
     assert "tasks.send_welcome" in assert_runs(
         [sys.executable, "-c", registered], tmp_path, environment | {"PYTHONPATH": str(tmp_path)}
     )
+
+
+KILLED_ONCE = """
+import os, signal, sys
+from pathlib import Path
+
+start = container
+
+
+def container() -> "Container":
+    if not Path("killed").exists():
+        Path("killed").touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return start()
+
+
+app.conf.worker_lost_wait = 0.1  # seconds: 10 by default
+register_user.delay("019aa9b2-6b0e-7c3a-9d1f-2f4e5a6b7c8d", "John Doe", 30)
+app.worker_main(["worker", "--concurrency=1", "--loglevel=INFO", "--without-mingle", "--without-gossip"])
+"""
+"""What makes the recipe's module a worker with one task, whose first try kills its process."""
+
+
+def test_a_task_of_the_recipe_for_celery_outlives_the_process_that_makes_it(
+    environment: dict[str, str], tmp_path: Path
+) -> None:
+    module = blocks((FOLDER / "celery.md").read_text(), "python")[:2]
+    (tmp_path / "tasks.py").write_text("\n\n".join([*module, KILLED_ONCE]))
+
+    with subprocess.Popen(
+        [sys.executable, "tasks.py"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as worker:
+        limit = Timer(30, worker.kill)
+        limit.start()
+        assert worker.stderr
+        done = next((line for line in worker.stderr if "succeeded" in line), None)
+        limit.cancel()
+        worker.terminate()
+
+    assert (tmp_path / "killed").exists()
+    assert done
 
 
 def test_the_tests_that_the_recipe_for_tests_shows_pass(environment: dict[str, str], tmp_path: Path) -> None:
