@@ -335,3 +335,21 @@ def test_a_scope_of_anyio_leaves_no_statement_running(postgresql_url: str, caplo
 
     assert asyncio.run(main()) == 0
     assert "query cancellation interrupted" not in caplog.text  # psycopg logs it where it was cancelled twice
+
+
+def test_a_time_limit_in_an_awaited_endpoint_is_no_defect(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", sqlite_url)
+    names = names_in(FOLDER / "fastapi.md", "def unit_of_work", "STATUS = ", "async_app = ", "def run_in_a_task")
+
+    async def wait() -> None:
+        with anyio.fail_after(0):
+            await anyio.sleep_forever()
+
+    names["async_app"].add_api_route("/waiting", wait)
+    with TestClient(names["async_app"]) as client:
+        answer = client.get("/waiting")
+
+    assert (answer.status_code, answer.json()) == (503, {"detail": "Try again later: TimeoutError."})
+    assert "'/waiting': TimeoutError" in caplog.messages
