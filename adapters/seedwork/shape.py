@@ -88,6 +88,11 @@ class Shape:
             str(column.key) for column in self.table.columns if column.default is not None or column.server_default
         }
         """The columns that may be left out of an INSERT, since a default or the database fills them."""
+        defaults: dict[str, Any] = {  # Any: a ColumnDefault, of whatever kind
+            ours: self.table.c[ours].default for part in self.parts for ours, _ in part.keys
+        }
+        self._makers = {column: default.arg for column, default in defaults.items() if default and default.is_callable}
+        """What makes a value that parts need before the INSERT: that of a key which no field shows."""
 
     def values(self, instance: object) -> Row:
         """Return the values of an object by column, without its version and without what only the database knows.
@@ -145,6 +150,7 @@ class Shape:
         row = self.values(instance)
         if self.defaulted:
             row = {column: value for column, value in row.items() if value is not None or column not in self.defaulted}
+            row |= {column: make(None) for column, make in self._makers.items() if column not in row}
         return row
 
     def check_kind(self, instance: object, action: str) -> InstanceState[Any]:

@@ -697,8 +697,15 @@ class Badge(Part):
 
 
 @dataclass(eq=False, kw_only=True)
+class Reply(Part):
+    id: UUID = field(default_factory=new_id)
+    text: str
+
+
+@dataclass(eq=False, kw_only=True)
 class Remark(Part):
     text: str
+    replies: list[Reply] = field(default_factory=list)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -763,8 +770,15 @@ remarks = Table(
     Column("number", IdType[UUID](), primary_key=True, default=new_id),  # no field shows it
     Column("text", String(20), nullable=False),
 )
-
-
+replies = Table(
+    "house_replies",
+    metadata,
+    Column("id", IdType[UUID](), primary_key=True),
+    Column("member_uid", IdType[MemberId](), nullable=False),
+    Column("number", IdType[UUID](), nullable=False),
+    Column("text", String(20), nullable=False),
+    ForeignKeyConstraint(["member_uid", "number"], ["house_remarks.member_uid", "house_remarks.number"]),
+)
 bans = Table(
     "house_bans",
     metadata,
@@ -851,7 +865,8 @@ def map_shapes() -> None:
             properties={"id": fees.c.uid},
         )
         map_once(Badge, badges, version_id_col=badges.c.version)
-        map_once(Remark, remarks)
+        map_once(Reply, replies)
+        map_once(Remark, remarks, properties={"replies": parts(Reply, order_by=replies.c.id)})
         map_once(Ban, bans)
         map_once(
             Member,
