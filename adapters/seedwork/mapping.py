@@ -74,11 +74,14 @@ def mapping() -> Generator[None]:
                 assign_first_values(mapper)
 
 
-def map_once(entity: type, table: Table, **options: Any) -> None:  # Any: they are map_imperatively's, which takes Any
-    """Map a class to ``table`` unless it is mapped already; ``options`` are those of ``map_imperatively``."""
+def map_once(entity: type, table: Table | None, **options: Any) -> None:  # Any: map_imperatively's, which takes Any
+    """Map a class to ``table`` unless it is mapped already; ``options`` are those of ``map_imperatively``.
+
+    None is the table of a base, as ``inherits=`` says it: ``mapping()`` refuses that by name.
+    """
     if inspect(entity, raiseerr=False) is None:
         # what the database makes in an UPDATE is readable after the block, too
-        filled = {"eager_defaults": True} if any(map(is_filled, table.columns)) else {}
+        filled = {"eager_defaults": True} if table is not None and any(map(is_filled, table.columns)) else {}
         # who was overtaken learns it by a version; of a part that has none and is gone, SQLAlchemy would only warn
         confirmed = "version_id_col" in options
         mapper_registry.map_imperatively(entity, table, **{"confirm_deleted_rows": confirmed, **filled, **options})

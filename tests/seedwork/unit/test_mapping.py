@@ -249,6 +249,18 @@ def inheritance(metadata: MetaData) -> None:
     mapping.map_once(Book, books, version_id_col=books.c.version, polymorphic_on=books.c.kind)
 
 
+def inheritance_of_one_table(metadata: MetaData) -> None:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    @dataclass(eq=False, kw_only=True)
+    class Atlas(Book): ...
+
+    books = table(metadata, "books")
+    mapping.map_once(Book, books, version_id_col=books.c.version)
+    mapping.map_once(Atlas, None, inherits=Book)
+
+
 def parts_in_order(order: Callable[[Column[int | None]], Any]) -> Plan:
     return parts_of(order, cascade="all, delete-orphan", lazy="selectin")
 
@@ -561,6 +573,7 @@ def many_to_many(metadata: MetaData) -> None:
         ),
         (in_a_schema, "library.books is in a schema that its code names, .* let search_path name it"),
         (inheritance, "Book is mapped with inheritance, not supported"),
+        (inheritance_of_one_table, "Atlas is mapped with inheritance, not supported"),
         (parts_of(), 'Book.pages holds parts. Map it with: cascade="all, delete-orphan"'),
         (parts_of(cascade="all, delete-orphan"), 'Book.pages could not be read .*: lazy="selectin"'),
         (parts_of(cascade="all, delete-orphan", lazy="joined"), 'Book.pages could not be read .*: lazy="selectin"'),
