@@ -13,9 +13,9 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 from adapters.seedwork.keys import table_of
 from adapters.seedwork.mapping import keys_to_owners, parts_of
 from adapters.seedwork.refusals import NOT_NEW, UNMAPPED, refused
-from adapters.seedwork.types import IdType
+from adapters.seedwork.types import IdType, UtcDateTime
 from domain.seedwork.entity import Entity
-from domain.seedwork.rules import uuid
+from domain.seedwork.rules import moment, uuid
 from service_layer.seedwork.errors import UnitOfWorkMisuse
 
 Row = dict[str, Any]
@@ -121,7 +121,7 @@ class Shape:
     def criteria(self, values: Mapping[str, object]) -> Row:
         """Return the values of attributes by column.
 
-        Raises: UnitOfWorkMisuse (there is no such attribute, or it is JSON), InvalidValue (it needs a UUID).
+        Raises: UnitOfWorkMisuse (there is no such attribute, or it is JSON), InvalidValue (it is no UUID, no moment).
         """
         row: Row = {}
         for name, value in values.items():
@@ -139,6 +139,8 @@ class Shape:
             kind = self.table.c[column].type
             if value is not None and isinstance(kind, IdType | Uuid) and kind.as_uuid:
                 uuid(self.columns[column])(value)  # PostgreSQL alone would make one of a text
+            elif value is not None and isinstance(kind, UtcDateTime):
+                moment(self.columns[column])(value)  # what the type itself raises is no error of the domain
         return row
 
     def new_values(self, instance: object) -> Row:

@@ -1980,6 +1980,15 @@ def test_a_lookup_by_an_id_that_is_no_uuid_is_refused(uow: ShapesUnitOfWork, id:
         assert uow.artists._all(teacher_id=None) == []
 
 
+@pytest.mark.parametrize("at", [datetime(2026, 2, 3), datetime.fromisoformat("0001-01-01T00:00:00+01:00")])  # noqa: DTZ001
+def test_a_lookup_by_what_is_no_moment_is_refused(uow: ShapesUnitOfWork, at: datetime) -> None:
+    with (
+        uow.reading(),
+        pytest.raises(InvalidValue, match=r"at .* is not allowed: it must be a datetime with a time zone"),
+    ):
+        uow.documents._all(at=at)
+
+
 def test_a_lookup_by_a_renamed_column_and_by_a_value_of_every_type(uow: ShapesUnitOfWork, new_unit: New) -> None:
     document = a_document()
     saved(new_unit, document, a_document(paid=True))
