@@ -177,6 +177,11 @@ def _check_entity(kind: type[Entity], mapper: Mapper[Any]) -> None:
         )
     if not isinstance(version.type, OWN_TYPES) and version.type.python_type is not int:
         raise ArgumentError(f"{version} is a {version.type}, and a version is counted. Write: Integer")
+    count = mapper.version_id_generator
+    if not callable(count) or (count(None), count(1)) != (1, 2):
+        raise ArgumentError(
+            f"{kind.__name__} has a version_id_generator of its own, and a version counts from 1, by one. Leave it out."
+        )
     if version.nullable:
         raise ArgumentError(
             f"{version}, the version of {kind.__name__}, may be NULL: such a row could not be changed."
@@ -229,6 +234,8 @@ def _check_relation(name: str, relation: Relation, parts: list[Relation]) -> Non
             raise ArgumentError(f'{name} holds parts. Map it with: cascade="all, delete-orphan"')
         if relation.lazy != "selectin":
             raise ArgumentError(f'{name} could not be read after its block. Map it with: lazy="selectin"')
+        if relation.collection_class and not isinstance(relation.collection_class(), list):
+            raise ArgumentError(f"{name} holds parts in another collection than a list: leave collection_class out.")
         if [ours for ours, _ in relation.local_remote_pairs] != list(relation.parent.primary_key):
             raise ArgumentError(f"{name} needs a foreign key to the primary key of {relation.parent.local_table}.")
         if any(other.mapper is relation.mapper and other is not relation for other in parts):

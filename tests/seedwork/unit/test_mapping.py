@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ExcludeConstraint
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.orm import registry, relationship
+from sqlalchemy.orm import attribute_keyed_dict, registry, relationship
 from sqlalchemy.types import TypeDecorator, TypeEngine, UserDefinedType
 
 from adapters.seedwork import mapping
@@ -129,6 +129,17 @@ def a_version_in(column: Column[Any], *others: Column[Any]) -> Plan:
     def plan(metadata: MetaData) -> None:
         books = Table("books", metadata, Column("id", Uuid, primary_key=True), column, *others)
         mapping.map_once(Book, books, version_id_col=column)
+
+    return plan
+
+
+def a_version_made_by(generator: Any) -> Plan:
+    @dataclass(eq=False, kw_only=True)
+    class Book(Entity): ...
+
+    def plan(metadata: MetaData) -> None:
+        books = table(metadata, "books")
+        mapping.map_once(Book, books, version_id_col=books.c.version, version_id_generator=generator)
 
     return plan
 
@@ -543,6 +554,11 @@ def many_to_many(metadata: MetaData) -> None:
             r'Book.version is not books.lock, .*: properties=\{"version": table.c.lock\}',
         ),
         (a_version_in(Column("version", String, nullable=False)), "books.version is a VARCHAR, .* Write: Integer"),
+        (
+            a_version_made_by(generator=False),
+            "Book has a version_id_generator of its own, .* from 1, by one. Leave it out",
+        ),
+        (a_version_made_by(lambda version: (version or 0) + 10), "Book has a version_id_generator of its own"),
         (a_version_that_is_left_out, "Book.version is not books.version, which counts its versions. Map that to it"),
         (a_query_for_a_table, "Book is mapped to the Subquery of a query: map it to a table"),
         (a_circle, "authors and books refer to each other, .* the foreign key that may be NULL: use_alter=True"),
@@ -577,6 +593,14 @@ def many_to_many(metadata: MetaData) -> None:
         (parts_of(), 'Book.pages holds parts. Map it with: cascade="all, delete-orphan"'),
         (parts_of(cascade="all, delete-orphan"), 'Book.pages could not be read .*: lazy="selectin"'),
         (parts_of(cascade="all, delete-orphan", lazy="joined"), 'Book.pages could not be read .*: lazy="selectin"'),
+        (
+            parts_of(cascade="all, delete-orphan", lazy="selectin", collection_class=set),
+            "Book.pages holds parts in another collection than a list: leave collection_class out",
+        ),
+        (
+            parts_of(cascade="all, delete-orphan", lazy="selectin", collection_class=attribute_keyed_dict("number")),
+            "Book.pages holds parts in another collection",
+        ),
         (parts_in_order(func.abs), r"Book.pages is ordered by abs\(pages.number\): order it by columns of pages"),
         (parts_in_order(lambda number: -number), "Book.pages is ordered by -pages.number: order it by columns"),
         (parts_in_order(lambda number: number), r"by pages.number, which may be NULL: .* Write .nulls_first\(\) or"),
