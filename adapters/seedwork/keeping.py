@@ -20,11 +20,13 @@ class KeepingSession(Session):
         raise NotImplementedError
 
 
-def hold(entity: object, context: QueryContext) -> None:
+def hold(entity: object, context: QueryContext | None) -> None:
     """Keep a root that was loaded: without it, a change of its parts could not count its version when it is flushed.
 
-    What a stream yields is not kept: it would fill the memory.
+    What a stream yields is not kept: it would fill the memory. In memory there is no query.
     """
+    if context is None:
+        return
     options, session = context.execution_options, context.session
     if isinstance(session, KeepingSession) and options.get("keep", True) and not options.get("yield_per"):
         session.keep(entity)

@@ -108,7 +108,7 @@ def build(shape: Shape, key: Key, aggregate: Aggregate, identity_map: dict[Key, 
     owned: dict[PartRelation, dict[tuple[Value, ...], list[Key]]] = {}
 
     def built(shape: Shape, key: Key) -> Value:
-        if key not in identity_map:
+        if is_new_here := key not in identity_map:
             identity_map[key] = shape.mapper.class_manager.new_instance()
         instance, row = identity_map[key], aggregate[key]
         values = cast("dict[str, Value]", vars(instance))
@@ -122,6 +122,11 @@ def build(shape: Shape, key: Key, aggregate: Aggregate, identity_map: dict[Key, 
             keys = owned[part].get(tuple(row[ours] for ours, _ in part.keys), [])
             parts = [built(part.shape, key) for key in _in_order(shape, part, keys, aggregate)]
             set_committed_value(instance, part.name, parts if part.many else next(iter(parts), None))
+        listeners = shape.mapper.class_manager.dispatch  # as those of a fork's own that count, or of MutableDict
+        if is_new_here:
+            listeners.load(inspect(instance), None)
+        else:
+            listeners.refresh(inspect(instance), None, None)
         _mark_stored(instance)
         return instance
 

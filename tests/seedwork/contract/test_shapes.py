@@ -1,17 +1,18 @@
 """Aggregates of many shapes, on every implementation: saved, loaded, changed and refused alike."""
 
 import copy
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Generator, Iterator
+from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from itertools import product
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 from sqlalchemy.orm.attributes import flag_modified
 
 from domain.seedwork.entity import new_id
@@ -434,6 +435,35 @@ def test_a_column_that_no_field_shows_is_saved(
         uow.folders.get(folder.id).code = "y"
         uow.commit()
     assert vars(loaded(new_unit, folder))["_shelf_mark"] == "y"
+
+
+def test_who_listens_for_what_is_loaded_hears_it(uow: ShapesUnitOfWork, new_unit: New) -> None:
+    person = Person(name="x", address=Address(street="y"))
+    saved(new_unit, person)
+    heard: list[tuple[str, object]] = []
+
+    def hear_load(instance: object, _: object) -> None:
+        heard.append(("load", instance))
+
+    def hear_refresh(instance: object, *_: object) -> None:
+        heard.append(("refresh", instance))
+
+    with listening((Person, Address), load=hear_load, refresh=hear_refresh), uow:
+        found = uow.people.get(person.id)
+        assert {*heard} == {("load", found), ("load", found.address)}
+
+        heard.clear()
+        uow.people.get(person.id, for_update=True)
+        assert {*heard} == {("refresh", found), ("refresh", found.address)}
+
+
+@contextmanager
+def listening(kinds: tuple[type, ...], **listeners: Callable[..., None]) -> Generator[None]:
+    with ExitStack() as heard:
+        for kind, name in product(kinds, listeners):
+            event.listen(kind, name, listeners[name])
+            heard.callback(event.remove, kind, name, listeners[name])
+        yield
 
 
 # ---- plain values in insert_many ------------------------------------------------------------------------------------
