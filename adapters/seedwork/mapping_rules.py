@@ -211,9 +211,9 @@ def _check_columns(name: str, mapper: Mapper[Any]) -> None:
                 f"{name}.{attribute.key} has a time zone, which SQLite leaves out: another moment would come back."
                 " Write: UtcDateTime(), from adapters.seedwork.types"
             )
-        if isinstance(column.type, Numeric) and column.type.scale is None:
+        if isinstance(column.type, Numeric) and (column.type.scale is None or not column.type.asdecimal):
             raise ArgumentError(
-                f"{name}.{attribute.key} has no scale, by which databases differ. Write: Numeric(12, 2)"
+                f"{name}.{attribute.key} has no scale, or floats, by which databases differ. Write: Numeric(12, 2)"
             )
         if isinstance(column.type, Boolean) and isinstance(getattr(column.server_default, "arg", None), str):
             raise ArgumentError(

@@ -609,6 +609,7 @@ def many_to_many(metadata: MetaData) -> None:
         (computed, r'Book.title is deferred or computed, .* by exclude_properties=\["title"\], and read it'),
         (a_column(Column("title", DateTime(timezone=True))), r"Book.title has a time zone, .* Write: UtcDateTime\(\)"),
         (a_column(Column("title", Numeric(12))), r"Book.title has no scale, .* Write: Numeric\(12, 2\)"),
+        (a_column(Column("title", Numeric(12, 2, asdecimal=False))), r"Book.title has .* floats, .* Write: Numeric"),
         (
             a_column(Column("title", Boolean, server_default="true")),
             r"Book.title has a text .* server_default=true\(\)",
