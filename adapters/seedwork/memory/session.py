@@ -121,7 +121,8 @@ class InMemorySession:
             groups += [_rows_of(entity, {}) for entity in self._new.values()]
             constraints = self._constraints_to_write()
             self._refuse_parts(groups, stored, constraints)
-            constraints.write(_by_key(chain(*groups)), stored)
+            rows = _by_key(chain(*groups))
+            constraints.write(rows, stored)
             self._replace(map(_by_key, groups), self._removed)
             for row in chain(*groups):
                 if is_new(row.instance):
@@ -129,6 +130,8 @@ class InMemorySession:
                 row.show()
                 self._identity_map[row.key] = row.instance
             self._held |= {_key(entity): entity for entity in self._new.values()}
+            for key in stored.keys() - rows.keys():
+                self._identity_map.pop(key, None)  # a new row of this key is another object
             self._deleted += self._removed.values()
             self._new, self._removed = {}, {}
 

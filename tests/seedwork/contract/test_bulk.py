@@ -376,3 +376,17 @@ def test_what_was_got_before_its_insertion_was_undone_can_neither_be_added_nor_r
             uow.orders.add(got)
         with pytest.raises(ConcurrencyConflict):
             uow.orders.remove(got)
+
+
+def test_what_is_inserted_in_the_place_of_what_was_removed_is_another_object(uow: OrderingUnitOfWork) -> None:
+    order = Order(number="A-1")
+
+    with uow:
+        uow.orders.add(order)
+        uow.flush()
+        uow.orders.remove(order)
+        uow.orders.insert_many([Order(id=order.id, number="A-2")])
+        found = uow.orders.get(order.id)
+
+        assert (found.number, order.number) == ("A-2", "A-1")
+        uow.rollback()
