@@ -84,9 +84,7 @@ def _resolved(place: re.Match[str]) -> str:
         return ours
     if _is_in(ours, theirs):
         return theirs
-    there: set[str] = set()
-    if _is_list(ours + theirs):
-        there = {*ours.splitlines()}
+    there = {*ours.splitlines()} if _is_list(ours + theirs) else set[str]()
     return "".join([ours, *(line for line in theirs.splitlines(keepends=True) if line.rstrip("\n") not in there)])
 
 
