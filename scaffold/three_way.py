@@ -16,6 +16,8 @@ from scaffold.settling import SETTLED
 
 SIZE = 60
 """How long the markers are by which the merge is read here: no text has them."""
+_ENTRY = re.compile(r"\s*(?:(?:from|import) .*|.*,)")
+"""A line that stands for itself, an import or an entry of a list: of two equal ones, one is enough."""
 _PLACE = re.compile(
     rf"^<{{{SIZE}}} [^\n]*\n(.*?)^\|{{{SIZE}}} [^\n]*\n(.*?)^={{{SIZE}}}\n(.*?)^>{{{SIZE}}} [^\n]*\n",
     re.DOTALL | re.MULTILINE,
@@ -84,18 +86,12 @@ def _resolved(place: re.Match[str]) -> str:
         return ours
     if _is_in(ours, theirs):
         return theirs
-    there = {*ours.splitlines()} if _is_list(ours + theirs) else set[str]()
+    there = {*ours.splitlines()} if all(map(_ENTRY.fullmatch, (ours + theirs).splitlines())) else set[str]()
     return "".join([ours, *(line for line in theirs.splitlines(keepends=True) if line.rstrip("\n") not in there)])
 
 
 def _is_in(lines: str, others: str) -> bool:
     return "\n{}\n".format(lines.strip("\n")) in f"\n{others}"
-
-
-def _is_list(text: str) -> bool:
-    """Whether each line stands for itself, as imports and registrations do: of two equal ones, one is enough."""
-    lines = text.splitlines()
-    return all(map(str.strip, lines)) and len({len(line) - len(line.lstrip()) for line in lines}) == 1
 
 
 def _merge_file(base: str, ours: str, theirs: str, new: str, *, size: int) -> Merged:

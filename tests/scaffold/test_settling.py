@@ -152,9 +152,9 @@ def test_a_target_that_is_gone_is_phony_no_longer_and_every_other_is(phony: str,
 
 
 def test_lines_that_both_have_added_at_one_place_all_stay() -> None:
-    merged = merge_into_yours("adapters/mappers.py", "a\nz\n", "a\nmine\nshared\nz\n", "a\nshared\ntheirs\nz\n")
+    merged = merge_into_yours("app.py", "a\nz\n", "a\nmine,\nshared,\nz\n", "a\nshared,\ntheirs,\nz\n")
 
-    assert merged == Merged("a\nmine\nshared\ntheirs\nz\n")
+    assert merged == Merged("a\nmine,\nshared,\ntheirs,\nz\n")
 
 
 @pytest.mark.parametrize(
@@ -165,6 +165,9 @@ def test_lines_that_both_have_added_at_one_place_all_stay() -> None:
         "\n{}: ## Show it\n\t@echo it\n",
         "\n## {}\n\nRun it:\n\n```console\n$ make it\n```\n",
         "\n[tool.{}]\nuse = true\n",
+        "[tool.{}]\nuse = true\nstrict = true\n",
+        "```console\n$ make {}\n```\n",
+        "count({})\nlog(count)\n",
     ],
 )
 def test_what_both_have_added_as_a_whole_loses_no_line_that_stands_in_the_others_too(added: str) -> None:
