@@ -21,7 +21,7 @@ OURS = "groundwork"
 REFS = f"refs/{OURS}"
 RELEASE = re.compile(r"v?(\d+)\.(\d+)\.(\d+)")
 _NOTE = re.compile(
-    r"\n*(?:^# The commit of .*\n)?^\[tool\.groundwork\]\n((?:.*\n|.+\Z)*?)(?=\n*(?:^#.*\n)*^\[|\Z)", re.MULTILINE
+    r"\n*(?:^# The commit of .*\n)?^\[tool\.groundwork\].*\n((?:.*\n|.+\Z)*?)(?=\n*(?:^#.*\n)*^\[|\Z)", re.MULTILINE
 )
 
 
@@ -41,9 +41,9 @@ class Note:
         return cls(table.get("source", ""), table.get("commit", ""))
 
     def within(self, pyproject: str, before: str = "") -> str:
-        """Return the text with this note, in place of any other one; what else stood in that before stays."""
+        """Return the text with this note in place of any other; other keys that the table had ``before`` stay."""
         noted = _NOTE.search(before)
-        own = re.sub(r"^(?:source|commit) = .*\n?", "", noted[1], flags=re.MULTILINE) if noted else ""
+        own = re.sub(r"^(?:source|commit)\s*=.*\n?", "", noted[1], flags=re.MULTILINE) if noted else ""
         source, commit = json.dumps(self.source, ensure_ascii=False), json.dumps(self.commit)
         table = f"[tool.groundwork]\nsource = {source}\ncommit = {commit}\n{own}"
         return f"{without_note(pyproject)}\n# The commit of Groundwork that this fork stands on: make update\n{table}"

@@ -49,11 +49,12 @@ def test_the_remote_that_a_forge_calls_upstream_is_the_one_that_is_noted(tmp_pat
         '[project]\nname = "clinic"\n',
         '[project]\nname = "clinic"\n\n# Where this fork began.\n[tool.groundwork]\nsource = "x"\ncommit = "y"\n',
         '[project]\nname = "clinic"\n\n[tool.groundwork]\nsource = "x"\n\n[tool.mine]\nuse = true\n',
+        '[project]\nname = "clinic"\n\n[tool.groundwork]  # ours\nsource="x"\ncommit  = "y"\nuse = true\n',
     ],
-    ids=["none", "at the end", "before a table of yours"],
+    ids=["none", "at the end", "before a table of yours", "in another form"],
 )
 def test_a_note_takes_the_place_of_the_one_before(text: str) -> None:
-    noted = Note('C:\\a "b"', "abc").within(text)
+    noted = Note('C:\\a "b"', "abc").within(text, text)
 
     assert Note.of(noted) == Note('C:\\a "b"', "abc")
     assert without_note(noted) == without_note(text)
