@@ -68,8 +68,6 @@ def refuse_unless_clean(fork: Path) -> None:
         raise Refused("This is Groundwork itself. In a fork write: make update; from here: make update in=../clinic")
     if prefix(fork):
         raise Refused(f"{fork} is a folder in a repository: only one that is a repository can be updated.")
-    if (fork / git(fork, "rev-parse", "--git-path", "MERGE_HEAD").strip()).exists():  # its tree may be clean
-        raise Refused("A merge is not committed, and undoing the update would end it. Write: git commit")
     if changed := git(fork, "-c", "core.quotePath=false", "status", "--porcelain").splitlines():
         names = ", ".join([*(line[3:] for line in changed[:3]), *(["others"] if len(changed) > 3 else [])])
         # staged by an update: done, or interrupted before it had written all files
@@ -80,6 +78,12 @@ def refuse_unless_clean(fork: Path) -> None:
             f"Not committed, so the update would mix with it: {names}."
             f" Write: git stash --include-untracked, or commit{undo}"
         )
+    for work in ("merge", "cherry-pick", "revert"):  # whose tree may be clean
+        head = git(fork, "rev-parse", "--git-path", f"{work.replace('-', '_').upper()}_HEAD")
+        if (fork / head.strip()).exists():
+            raise Refused(
+                f"A {work} has not ended, and the update would end it. Write: git commit, or git {work} --abort"
+            )
 
 
 def _target(fork: Path, word: str, source: str) -> str:

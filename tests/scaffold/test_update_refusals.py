@@ -30,13 +30,13 @@ def test_a_tree_with_changes_is_refused(fork: Path, newer: Path, file: str) -> N
     update(fork, newer)
 
 
-def test_a_merge_that_is_not_committed_is_refused(fork: Path, newer: Path) -> None:
-    run(fork, "git", "checkout", "--quiet", "-b", "mine")
-    commit(fork, "nothing")
-    run(fork, "git", "checkout", "--quiet", "-")
-    run(fork, "git", "merge", "--quiet", "--no-ff", "--no-commit", "mine")
+@pytest.mark.parametrize(
+    ("work", "head"), [("merge", "MERGE_HEAD"), ("cherry-pick", "CHERRY_PICK_HEAD"), ("revert", "REVERT_HEAD")]
+)
+def test_what_has_not_ended_is_refused_where_its_tree_is_clean(fork: Path, newer: Path, work: str, head: str) -> None:
+    run(fork, "git", "update-ref", head, "HEAD")
 
-    with pytest.raises(Refused, match="^A merge is not committed, .* Write: git commit$"):
+    with pytest.raises(Refused, match=f"^A {work} has not ended, .* Write: git commit, or git {work} --abort$"):
         update(fork, newer)
 
 
