@@ -53,7 +53,7 @@ class Renewal:
         """Yield what becomes of each file that Groundwork has changed. Raises: Refused (revisions have two heads)."""
         moved = dict(self._moved())
         for old, name in moved.items():
-            for files in (self.base, self.ours):
+            for files in (self.base, self.ours):  # as write() sees them, too
                 files.modes[name] = files.modes[old]
         for name in sorted({*self.base.names(), *self.theirs.names()} - moved.keys()):
             old = next((old for old, now in moved.items() if now == name), name)

@@ -108,7 +108,8 @@ def _settle(entries: Entries, base: str, ours: str, theirs: str) -> tuple[str, s
         before.put(key, line, above)
         if own == was:
             mine.put(key, line, above)
-            kept += mine.get(key) != is_ == before.get(key)  # the fork's list is gone, or has nothing left
+            has_place = before.get(key) == is_
+            kept += has_place and mine.get(key) != is_  # the fork's list is gone, or has nothing left
         elif own not in {is_, None}:
             kept += 1
     return before.text, mine.text, now.in_order([*before.places]), kept
