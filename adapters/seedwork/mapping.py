@@ -70,8 +70,7 @@ def mapping() -> Generator[None]:
             _add_ordering(mapper)
         configure_mappers()
         for mapper in mappers:
-            if issubclass(mapper.class_, Entity):
-                assign_first_values(mapper)
+            assign_first_values(mapper)
 
 
 def map_once(entity: type, table: Table | None, **options: Any) -> None:  # Any: map_imperatively's, which takes Any
