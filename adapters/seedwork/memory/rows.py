@@ -45,13 +45,16 @@ class Written:
 
     def show(self) -> None:
         """Copy what the database made into the object."""
-        table, values = self.shape.table, vars(self.instance)
+        table, values, made = self.shape.table, vars(self.instance), list[str]()
         for column, attribute in self.shape.columns.items():
             if attribute not in values or (
                 column in _made_by_the_database(table)
                 and bound(table, {column: values[attribute]})[column] != self.row[column]
             ):
                 values[attribute] = _result(table.c[column])(self.row[column])
+                made.append(attribute)
+        if made:
+            self.shape.mapper.class_manager.dispatch.refresh_flush(inspect(self.instance), None, made)
         if version := self.shape.version:
             values["version"] = self.row[version]
         _mark_stored(self.instance)

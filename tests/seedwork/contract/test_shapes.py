@@ -1,7 +1,7 @@
 """Aggregates of many shapes, on every implementation: saved, loaded, changed and refused alike."""
 
 import copy
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Collection, Generator, Iterator
 from contextlib import ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -455,6 +455,20 @@ def test_who_listens_for_what_is_loaded_hears_it(uow: ShapesUnitOfWork, new_unit
         heard.clear()
         uow.people.get(person.id, for_update=True)
         assert {*heard} == {("refresh", found), ("refresh", found.address)}
+
+
+def test_who_listens_for_what_a_default_makes_hears_it(uow: ShapesUnitOfWork) -> None:
+    made: list[tuple[object, object]] = []
+
+    def hear(remark: object, _: object, names: Collection[str]) -> None:
+        made.extend((remark, vars(remark)[name]) for name in names if name == "number")
+
+    remark = Remark(text="kind")
+    with listening((Remark,), refresh_flush=hear), uow:
+        uow.members.add(Member(name="Ann", remarks=[remark]))
+        uow.commit()
+
+    assert made == [(remark, vars(remark)["number"])]
 
 
 @contextmanager
