@@ -23,8 +23,8 @@ class _ColumnAttribute(InstrumentedAttribute[Any]):  # Any: of whatever type
     __doc__ = vars(InstrumentedAttribute)["__doc__"]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     def __set__(self, instance: object, value: object) -> None:
-        values, state = instance_dict(instance), instance_state(instance)
-        if self.key in values or state.key is not None or self.impl.dispatch.set:
+        values = instance_dict(instance)
+        if self.key in values or (state := instance_state(instance)).key is not None or self.impl.dispatch.set:
             super().__set__(instance, value)
         else:  # what SQLAlchemy does then
             state.committed_state[self.key] = _NO_VALUE
