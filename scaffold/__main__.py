@@ -41,12 +41,12 @@ class _Output(io.FileIO):
 
 def _cure(error: ModuleNotFoundError) -> str:
     """Say how what is missing comes back. Raises: the error (it is for who wrote the import)."""
-    from scaffold.checkout import project  # noqa: PLC0415  # an older Python can't read it
+    from scaffold.checkout import SHORT, project  # noqa: PLC0415  # an older Python can't read it
 
     package = (error.name or "").partition(".")[0]
     if package == "tests":  # a fork may let them go
         commit = project(TREE).commit or "HEAD"
-        return f"This needs tests.seedwork, which is gone. Run: git restore --source={commit[:12]} -- tests/seedwork"
+        return f"This needs tests.seedwork, which is gone. Run: git restore --source={commit[:SHORT]} -- tests/seedwork"
     if (TREE / package).is_dir():
         raise error
     return f"This needs {error.name}, which is not installed. Run: {INSTALL}"

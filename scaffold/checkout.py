@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 GIT = shutil.which("git") or "git"
+SHORT = 12
+"""How many digits of a commit are shown: git's own number grows with the repository."""
 
 
 class Refused(Exception):

@@ -12,7 +12,7 @@ from io import TextIOWrapper
 from pathlib import Path, PurePosixPath
 
 from scaffold.changelog import upgrade_notes
-from scaffold.checkout import Refused, git
+from scaffold.checkout import SHORT, Refused, git
 from scaffold.renewal import Step, planned
 from scaffold.snapshot import Snapshot, snapshot
 from scaffold.source import Note, original_of
@@ -40,7 +40,7 @@ def renew(fork: Path, base: str, target: str, source: str, called: str, *, dry_r
     kept = [step.name for step in steps if step.verb == "yours"]
     if kept:
         print("\nWhat is named 'yours' stays as you have it. What Groundwork did there:")
-        print(f"  git diff {base[:12]} {target[:12]} -- {' '.join(dict.fromkeys(kept))}")
+        print(f"  git diff {base[:SHORT]} {target[:SHORT]} -- {' '.join(dict.fromkeys(kept))}")
     if dry_run:
         print("\nThis was a dry run: nothing is written.")
         return not conflicts
@@ -76,13 +76,13 @@ def _renamed(fork: Path, base: str) -> dict[str, str]:
 
 
 def _show_log(fork: Path, base: str, target: str, called: str) -> None:
-    shape = ["--no-color", "--no-show-signature", "--no-merges", "--abbrev=12", "--format=%h %s"]
+    shape = ["--no-color", "--no-show-signature", "--no-merges", f"--abbrev={SHORT}", "--format=%h %s"]
     lines = git(fork, "log", *shape, f"{base}..{target}").splitlines()
-    print(f"From {base[:12]} to {called}: {len(lines)} change{'s' if len(lines) != 1 else ''}")
+    print(f"From {base[:SHORT]} to {called}: {len(lines)} change{'s' if len(lines) != 1 else ''}")
     for line in lines[:SHOWN]:
         print(f"  {line}")
     if len(lines) > SHOWN:
-        print(f"  and {len(lines) - SHOWN} others: git log {base[:12]}..{target[:12]}")
+        print(f"  and {len(lines) - SHOWN} others: git log {base[:SHORT]}..{target[:SHORT]}")
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from scaffold.checkout import Refused, git, prefix, project
+from scaffold.checkout import SHORT, Refused, git, prefix, project
 from scaffold.snapshot import snapshot
 from scaffold.source import (
     OURS,
@@ -78,9 +78,9 @@ def refuse_unless_clean(fork: Path) -> None:
             f"Not committed, so the update would mix with it: {names}."
             f" Write: git stash --include-untracked, or commit{undo}"
         )
+    folder = fork / git(fork, "rev-parse", "--git-dir").strip()
     for work in ("merge", "cherry-pick", "revert"):  # whose tree may be clean
-        head = git(fork, "rev-parse", "--git-path", f"{work.replace('-', '_').upper()}_HEAD")
-        if (fork / head.strip()).exists():
+        if (folder / f"{work.replace('-', '_').upper()}_HEAD").exists():
             raise Refused(
                 f"A {work} has not ended, and the update would end it. Write: git commit, or git {work} --abort"
             )
@@ -102,13 +102,15 @@ def _base(fork: Path, word: str, source: str) -> str:
         return base
     said = f"{source} has no commit {word}" if word else "This fork does not note on which commit it stands"
     found = nearest(fork)
-    advice = f"from={found[0][:12]}, which has the most files as they are here: {found[1]}" if found else "from=COMMIT"
+    advice = (
+        f"from={found[0][:SHORT]}, which has the most files as they are here: {found[1]}" if found else "from=COMMIT"
+    )
     raise Refused(f"{said}. Write: make update {advice}")
 
 
 def _called(fork: Path, commit: str) -> str:
     tags = releases(fork, "--points-at", commit)
-    return f"{tags[0]} ({commit[:12]})" if tags else commit[:12]
+    return f"{tags[0]} ({commit[:SHORT]})" if tags else commit[:SHORT]
 
 
 def _renew(fork: Path, base: str, new: Note, called: str, *, dry_run: bool) -> None:

@@ -5,7 +5,7 @@ from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path, PurePosixPath
 
-from scaffold.checkout import Refused, git, prefix, project, tracked, untracked
+from scaffold.checkout import SHORT, Refused, git, prefix, project, tracked, untracked
 from scaffold.checks import Said
 from scaffold.owners import files_of
 from scaffold.snapshot import Fork, as_in, snapshot
@@ -37,9 +37,9 @@ def updates(tree: Path) -> Iterator[Said]:
     if not is_groundwork(tree, newest):
         yield "mend", f"{note.source} is not Groundwork: its project has another name", "make update source=URL"
     elif base is None:
-        yield "mend", f"{note.source} does not have commit {note.commit[:12]}", "make update"
+        yield "mend", f"{note.source} does not have commit {note.commit[:SHORT]}", "make update"
     elif is_within(tree, newest, base):
-        yield "ok", f"there is nothing newer than {base[:12]}", ""
+        yield "ok", f"there is nothing newer than {base[:SHORT]}", ""
     else:
         count = git(tree, "rev-list", "--count", "--no-merges", f"{base}..{newest}").strip()
         changes = "1 change" if count == "1" else f"{count} changes"
@@ -69,7 +69,7 @@ def edits(tree: Path) -> Iterator[Said]:
         base = snapshot(tree, commit)
     except Refused:
         cure = f"git fetch {note.source} '+refs/heads/*:{REFS}/heads/*'"
-        yield "note", f"edits can't be seen: this clone has no commit {note.commit[:12]}", cure
+        yield "note", f"edits can't be seen: this clone has no commit {note.commit[:SHORT]}", cure
         return
     lists = (tree / "scaffold" / "files.toml").read_text()
     mine = snapshot(tree, "HEAD")
@@ -82,7 +82,9 @@ def edits(tree: Path) -> Iterator[Said]:
         text = (tree / name).read_text(errors="surrogateescape") if (tree / name).exists() else None
         if text != theirs.texts.get(name):
             place = name if text is not None else _outermost_gone(name, folders)
-            found[place] = _edit(place, theirs.texts.get(name), text, f"git restore --source={commit[:12]} -- {place}")
+            found[place] = _edit(
+                place, theirs.texts.get(name), text, f"git restore --source={commit[:SHORT]} -- {place}"
+            )
     yield from found.values()
     if unmerged and not found:
         yield "note", "edits can't all be seen until the conflicts are merged", ""
