@@ -5,10 +5,11 @@ from typing import Any, cast
 from uuid import UUID
 
 from adapters.seedwork.mapping import mapper_of
-from adapters.seedwork.memory.rows import compared, key_of
+from adapters.seedwork.memory.rows import key_of
 from adapters.seedwork.memory.session import InMemorySession
 from adapters.seedwork.memory.store import Key
 from adapters.seedwork.memory.transaction import InMemoryTransaction
+from adapters.seedwork.memory.values import compared
 from adapters.seedwork.shape import Row, shape_of
 from domain.seedwork.entity import Id
 from domain.seedwork.repository import E, Repository

@@ -1,36 +1,19 @@
 """How entities become rows in memory, and rows become entities again: what mapping and types say, without a session."""
 
-from collections.abc import Callable, Iterator, Mapping
-from copy import deepcopy
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
-from typing import Any, cast
+from typing import cast
 
-import sqlalchemy
-from sqlalchemy import Column, Engine, String, Table, inspect, literal, select
-from sqlalchemy.engine.default import DefaultDialect
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import inspect
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.sql.operators import desc_op, nulls_first_op
 
-from adapters.seedwork.mapping import is_filled
 from adapters.seedwork.memory.store import Aggregate, Key
+from adapters.seedwork.memory.values import Value, bound, default_of, made_by, made_by_the_database, result_of
 from adapters.seedwork.relations import order_of
 from adapters.seedwork.shape import PartRelation, Row, Shape, shape_of
-from adapters.seedwork.types import rounded
 from domain.seedwork.entity import Entity
-from service_layer.seedwork.errors import UnitOfWorkMisuse
 
-Value = Any  # of whatever type
-
-
-class _Dialect(DefaultDialect):
-    """A database with types of its own for booleans, decimals and UUIDs."""
-
-    supports_native_boolean = supports_native_decimal = supports_native_uuid = True
-
-
-_dialect = _Dialect()
 _STORED = "stored in memory"
 
 
@@ -48,10 +31,10 @@ class Written:
         table, values, made = self.shape.table, vars(self.instance), list[str]()
         for column, attribute in self.shape.columns.items():
             if attribute not in values or (
-                column in _made_by_the_database(table)
+                column in made_by_the_database(table)
                 and bound(table, {column: values[attribute]})[column] != self.row[column]
             ):
-                values[attribute] = _result(table.c[column])(self.row[column])
+                values[attribute] = result_of(table.c[column])(self.row[column])
                 made.append(attribute)
         if made:
             self.shape.mapper.class_manager.dispatch.refresh_flush(inspect(self.instance), None, made)
@@ -71,17 +54,17 @@ def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> It
     Raises: UnitOfWorkMisuse (a new object lacks an attribute, or has one that nothing would save).
     """
     raw = bound(shape.table, shape.values(instance)) | given
-    key = shape.table, tuple(_default(shape, shape.table.c[column], raw.get(column)) for column in shape.key)
+    key = shape.table, tuple(default_of(shape, shape.table.c[column], raw.get(column)) for column in shape.key)
     raw |= zip(shape.key, key[1], strict=True)
     if key not in stored:
         shape.check(instance)
-        row = {column.key: _default(shape, column, raw.get(column.key)) for column in shape.table.columns}
+        row = {column.key: default_of(shape, column, raw.get(column.key)) for column in shape.table.columns}
     else:
         changed = _changed(instance)
         row = stored[key] | given | {name: raw[name] for name in raw if shape.columns.get(name) in changed}
         if row != stored[key]:
             row |= {
-                column.key: _made(shape, column, column.onupdate)
+                column.key: made_by(shape, column, column.onupdate)
                 for column in shape.table.columns
                 if column.onupdate and shape.columns.get(str(column.key)) not in changed
             }
@@ -89,16 +72,6 @@ def written(shape: Shape, instance: object, stored: Aggregate, given: Row) -> It
     for part in shape.parts:
         for owned in part.of(instance):
             yield from written(part.shape, owned, stored, part.key_to(row))
-
-
-def bound(table: Table, values: Mapping[str, Value]) -> Row:
-    """Return values as the database keeps them."""
-    return {name: rounded(value, table.c[name].type) for name, value in compared(table, values).items()}
-
-
-def compared(table: Table, values: Mapping[str, Value]) -> Row:
-    """Return values as the database compares them with what it keeps: it rounds none."""
-    return {name: _bind(table.c[name])(value) for name, value in values.items()}
 
 
 def key_of(shape: Shape, id: Value) -> Key:
@@ -118,7 +91,7 @@ def build(shape: Shape, key: Key, aggregate: Aggregate, identity_map: dict[Key, 
         for attribute in shape.attributes:
             values.pop(attribute, None)
         for column, attribute in shape.columns.items():
-            values[attribute] = _result(shape.table.c[column])(row[column])
+            values[attribute] = result_of(shape.table.c[column])(row[column])
         for part in shape.parts:
             if part not in owned:
                 owned[part] = _keys_by_owner(part, aggregate)
@@ -190,69 +163,3 @@ def _in_order(shape: Shape, part: PartRelation, keys: list[Key], aggregate: Aggr
         nulls_first = (nulls_first_op in modifiers) is not descending  # before they are reversed
         keys.sort(key=lambda key: ((values[key] is None) is not nulls_first, values[key]), reverse=descending)
     return keys
-
-
-@cache
-def _bind(column: Column[Any]) -> Callable[[Value], Value]:
-    return column.type.dialect_impl(_dialect).bind_processor(_dialect) or _kept
-
-
-@cache
-def _result(column: Column[Any]) -> Callable[[Value], Value]:
-    return column.type.dialect_impl(_dialect).result_processor(_dialect, None) or _kept
-
-
-def _kept(value: Value) -> Value:
-    """Return a value that no change inside the given one reaches: a copy of a list, and anything hashable as it is."""
-    return deepcopy(value) if type(value).__hash__ is None else value
-
-
-def _default(shape: Shape, column: Column[Any], value: Value) -> Value:
-    if value is not None:
-        return value
-    if column is shape.table.autoincrement_column:
-        return _unknown(shape, column, "a number that it counts")
-    return _made(shape, column, column.default or column.server_default)
-
-
-@cache
-def _made_by_the_database(table: Table) -> frozenset[str]:
-    return frozenset(column.key for column in table.columns if is_filled(column))
-
-
-def _made(shape: Shape, column: Column[Any], default: Value) -> Value:
-    """Return what a default makes: its value, what its function returns, or what SQLite makes of its SQL."""
-    if default is None:
-        return None
-    if not hasattr(default, "arg"):  # of a sequence, an identity, a computed column, or of a trigger
-        return _unknown(shape, column, type(default).__name__)
-    made = default.arg
-    if callable(made):
-        made = made(None)
-    elif isinstance(made, str) and default is column.server_default:
-        text = literal(made, String)
-        converted = sqlalchemy.cast(text, column.type)
-        # SQLite converts a date to its year; text that is no number is more than any number, and stays as it is
-        made = sqlalchemy.case((converted >= text, converted), else_=text)
-    if isinstance(made, sqlalchemy.ClauseElement):
-        try:
-            with _calculator().connect() as connection:
-                made = connection.scalar(select(sqlalchemy.type_coerce(made, column.type)))
-        except (DBAPIError, NotImplementedError) as error:
-            return _unknown(shape, column, getattr(error, "orig", error))
-    return rounded(_bind(column)(made), column.type)
-
-
-def _unknown(shape: Shape, column: Column[Any], cause: object) -> object:
-    """Return a value that equals no other, for a column that no attribute has; refuse to make one for an attribute."""
-    if column.key not in shape.columns:
-        return object()
-    raise UnitOfWorkMisuse(
-        f"The database makes {column} by what the fake does not know: {cause}. Let Python make it. Write:"
-        f' Column("{column.key}", ..., default=...) or onupdate=...'
-    )
-
-
-@cache
-def _calculator() -> Engine:
-    return sqlalchemy.create_engine("sqlite://")
